@@ -1,0 +1,1 @@
+"""Stitched images and masks in, a dataset folder out."""

@@ -1,0 +1,60 @@
+"""Exceptions that every part of NucleusNet raises; one subclass for each decision a caller can take.
+
+A message states what was expected, what was found, where, and what to do about it.
+"""
+
+
+class NucleusNetError(Exception):
+    """Root of all errors that NucleusNet raises on purpose; the command line prints it without a traceback."""
+
+
+class UsageError(NucleusNetError, ValueError):
+    """An argument or option has a value that cannot work."""
+
+
+class InputImageError(NucleusNetError):
+    """A stitched image cannot be used: unreadable, truncated, of the wrong type or size."""
+
+
+class InputMaskError(NucleusNetError):
+    """A mask cannot be used: unreadable, truncated, no label image, too few bits for its labels."""
+
+
+class PairingError(NucleusNetError):
+    """Images and masks of a folder do not pair up."""
+
+
+class OutputError(NucleusNetError):
+    """The output cannot be written where it was asked for: it exists, is not writable, or the disk is full."""
+
+
+class BuildError(NucleusNetError):
+    """A dataset cannot be made from what was found."""
+
+
+class DatasetNotFoundError(NucleusNetError, FileNotFoundError):
+    """No NucleusNet dataset lies at the given source."""
+
+
+class ManifestError(NucleusNetError):
+    """A manifest.json is damaged, of an unknown format, or contradicts the files."""
+
+
+class CorruptDataError(NucleusNetError):
+    """A file or a cell of a dataset is damaged; names the file and the row."""
+
+
+class SelectionError(NucleusNetError, ValueError):
+    """An unknown split, config or column, or more rows than there are."""
+
+
+class SourceChangedError(NucleusNetError):
+    """A dataset changed while it was being read."""
+
+
+class TransferError(NucleusNetError, OSError):
+    """A remote read failed after all retries."""
+
+
+class StateError(NucleusNetError, ValueError):
+    """A saved loader state does not fit this loader."""
