@@ -5,7 +5,7 @@ A message states what was expected, what was found, where, and what to do about 
 
 
 class NucleusNetError(Exception):
-    """Root of all errors that NucleusNet raises on purpose; the command line prints it without a traceback."""
+    """Root of all errors that NucleusNet raises on purpose; the command line prints no traceback for it."""
 
 
 class UsageError(NucleusNetError, ValueError):
@@ -25,7 +25,7 @@ class PairingError(NucleusNetError):
 
 
 class OutputError(NucleusNetError):
-    """The output cannot be written where it was asked for: it exists, is not writable, or the disk is full."""
+    """The output cannot be written where asked: it exists, is not writable, or the disk is full."""
 
 
 class BuildError(NucleusNetError):
