@@ -1,0 +1,75 @@
+"""The console script `nucleusnet`: finds a verb among the entry points and imports only that one."""
+
+import functools
+import sys
+from collections.abc import Callable
+from importlib.metadata import entry_points, version
+from typing import Any, NoReturn
+
+from nucleusnet_source.errors import NucleusNetError, UsageError
+
+SUMMARIES = {
+    "simulate": "Make stitched images and masks to try everything on.",
+    "build": "Turn stitched images and masks into a dataset folder.",
+    "verify": "Check every file, cell and count of a dataset folder.",
+    "sample": "Stream a truly random sample into a PyTorch DataLoader and show it.",
+}
+
+
+def main() -> None:
+    """Run `nucleusnet VERB ...`; exit 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    verbs = {entry.name: entry for entry in entry_points(group="nucleusnet.commands")}
+    arguments = sys.argv[1:] or ["--help"]
+    if arguments[0] in verbs:
+        run_verb(f"nucleusnet {arguments[0]}", verbs[arguments[0]].load, arguments[1:])
+    elif arguments[0] == "--version":
+        print(version("nucleusnet"))
+    elif arguments[0] in ("--help", "-h"):
+        print(overview(list(verbs)))
+    else:
+        leave(2, f"unknown command {arguments[0]!r}; expected one of: {', '.join(sorted(verbs))}.")
+
+
+def overview(verbs: list[str]) -> str:
+    """Return the text of `nucleusnet --help`, without importing any verb."""
+    known = [name for name in SUMMARIES if name in verbs]
+    lines = [f"  {name:<16}{SUMMARIES.get(name, '')}" for name in [*known, *sorted(set(verbs) - set(known))]]
+    head = "Build, publish and stream single-nucleus datasets.\n\nUsage: nucleusnet COMMAND [OPTIONS]\n"
+    tail = "Every command explains itself, with an example:\n  nucleusnet build --help"
+    return "\n".join([head, "Commands:", *lines, "", tail])
+
+
+def run_verb(name: str, load: Callable[[], Callable[..., Any]], arguments: list[str]) -> None:
+    """Parse `arguments` for one verb with typer and run it."""
+    import typer  # noqa: PLC0415 - `nucleusnet --help` stays instant
+
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command()(with_exit_codes(load()))
+    app(args=arguments, prog_name=name)
+
+
+def with_exit_codes(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `function` with our own errors as one message and an exit code instead of a traceback."""
+
+    @functools.wraps(function)
+    def verb(*args: Any, **options: Any) -> Any:
+        try:
+            return function(*args, **options)
+        except UsageError as error:
+            leave(2, str(error))
+        except NucleusNetError as error:
+            leave(1, str(error))
+        except KeyboardInterrupt:
+            leave(130, "interrupted.")
+
+    return verb
+
+
+def leave(code: int, message: str) -> NoReturn:
+    """Print one message to stderr and end the process."""
+    print(f"nucleusnet: {message}", file=sys.stderr)
+    raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    main()
