@@ -1,127 +1,44 @@
 """Stored PNG cells: legal PNG files whose pixels lie at constant offsets, so that reading needs no inflate.
 
-The IDAT chunk holds *stored* deflate blocks of whole rows, and every row has filter Up. Parquet's zstd compresses the
-column; a reader undoes the filter of many cells at once by adding rows. Every PNG decoder opens such a cell.
-
-Source: PNG specification (https://www.w3.org/TR/png-3/), sections 5, 9.2 and 10; RFC 1950 and RFC 1951 section 3.2.4.
+The IDAT chunk holds *stored* deflate blocks of whole rows, and every row has filter Up. Parquet's zstd
+compresses the column; a reader undoes the filter of many cells at once by adding rows. Every PNG decoder
+opens such a cell.
 """
 
-import functools
 import io
 import struct
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from nucleusnet_source.errors import CorruptDataError, UsageError
+from .cell_layout import FILTER_UP, IDAT_TYPE_OFFSET, SIGNATURE, PngLayout, png_layout
+from .errors import CorruptDataError, UsageError
 
 try:
-    from isal import isal_zlib as _checksums
+    from isal.isal_zlib import adler32, crc32
 except ImportError:
-    _checksums = zlib
+    from zlib import adler32, crc32
 
-crc32: Callable[..., int] = _checksums.crc32
-adler32: Callable[..., int] = _checksums.adler32
+__all__ = [
+    "PngLayout",
+    "are_stored_cells",
+    "check_cell",
+    "decode_batch",
+    "decode_cell",
+    "encode_gray",
+    "encode_mask",
+    "is_stored_cell",
+    "png_layout",
+]
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-FILTER_UP = 2
-STORED_BLOCK_LIMIT_BYTES = 65_535
 DECODE_GROUP_CELLS = 128
 """Cells unfiltered together: enough to make a row long for numpy, few enough to stay in the cache."""
 
-BitDepth = Literal[1, 8, 16]
-_IDAT_TYPE_OFFSET = len(SIGNATURE) + 25 + 4
-_IEND = b"\x00\x00\x00\x00IEND\xaeB`\x82"
-
-
-@dataclass(frozen=True)
-class RowBlock:
-    """Rows `start_row`..`stop_row` (half-open) of one stored deflate block; `offset` is its first filter byte."""
-
-    start_row: int
-    stop_row: int
-    offset: int
-
-
-@dataclass(frozen=True)
-class PngLayout:
-    """Where everything lies in a stored PNG cell of one size and bit depth.
-
-    Attributes:
-        height: Rows of pixels.
-        width: Pixels of a row.
-        bit_depth: Bits of a pixel: 1 (mask), 8 or 16 (big-endian).
-        row_bytes: Bytes of a row of packed pixels, without its filter byte.
-        blocks: The stored blocks in order.
-        adler_offset: Offset of the four bytes of the zlib checksum; the CRC of IDAT follows them.
-        cell_bytes: Size of a whole cell.
-        template: A cell with all pixels and both checksums zero.
-    """
-
-    height: int
-    width: int
-    bit_depth: BitDepth
-    row_bytes: int
-    blocks: tuple[RowBlock, ...]
-    adler_offset: int
-    cell_bytes: int
-    template: bytes = field(repr=False)
-
-    @property
-    def crc_offset(self) -> int:
-        """Offset of the four bytes of the CRC of IDAT."""
-        return self.adler_offset + 4
-
-    def filtered_rows(self, cells: npt.NDArray[np.uint8], block: RowBlock) -> npt.NDArray[np.uint8]:
-        """View the rows of one block: `(..., cell_bytes)` -> `(..., rows, 1 + row_bytes)`, filter byte first."""
-        rows, stride = block.stop_row - block.start_row, self.row_bytes + 1
-        flat = cells[..., block.offset : block.offset + rows * stride]
-        shape = (*flat.shape[:-1], rows, stride)
-        strides = (*flat.strides[:-1], stride * flat.strides[-1], flat.strides[-1])
-        return np.lib.stride_tricks.as_strided(flat, shape, strides, writeable=flat.flags.writeable)
-
-
-@functools.lru_cache(maxsize=64)
-def png_layout(height: int, width: int, bit_depth: int) -> PngLayout:
-    """Give the layout of a stored PNG cell.
-
-    Args:
-        height: Rows, at least 1.
-        width: Pixels of a row, at least 1; a row must fit a stored block of 65,535 bytes.
-        bit_depth: 1, 8 or 16.
-
-    Raises:
-        UsageError: No cell has that size or bit depth.
-    """
-    row_bytes = (width * bit_depth + 7) // 8
-    fits = (
-        height >= 1 and width >= 1 and row_bytes < STORED_BLOCK_LIMIT_BYTES and height * row_bytes < 1 << 30
-    )
-    if bit_depth not in (1, 8, 16) or not fits:
-        found = f"{height} x {width} px, {bit_depth} bit"
-        raise UsageError(
-            f"a cell has 1, 8 or 16 bits a pixel, rows of 1 to 65,534 bytes and less than 1 GiB; found {found}; "
-            "crop the image or convert it"
-        )
-    rows_per_block = STORED_BLOCK_LIMIT_BYTES // (row_bytes + 1)
-    blocks, stream = [], bytearray(b"\x78\x01")
-    for start_row in range(0, height, rows_per_block):
-        stop_row = min(start_row + rows_per_block, height)
-        size = (stop_row - start_row) * (row_bytes + 1)
-        stream += struct.pack("<BHH", stop_row == height, size, size ^ 0xFFFF)
-        blocks.append(RowBlock(start_row, stop_row, _IDAT_TYPE_OFFSET + 4 + len(stream)))
-        stream += (bytes([FILTER_UP]) + bytes(row_bytes)) * (stop_row - start_row)
-    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, bit_depth, 0, 0, 0, 0)
-    head = SIGNATURE + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
-    start = head + struct.pack(">I", len(stream) + 4) + b"IDAT" + bytes(stream)
-    template = start + bytes(8) + _IEND
-    depth: BitDepth = 1 if bit_depth == 1 else 8 if bit_depth == 8 else 16
-    return PngLayout(height, width, depth, row_bytes, tuple(blocks), len(start), len(template), template)
+MAX_INFLATED_BYTES = 1 << 28
+"""A single IDAT chunk that inflates to more is refused, so that a few kilobytes cannot fill the memory."""
 
 
 def encode_gray(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
@@ -170,7 +87,7 @@ def _encode_rows(rows: npt.NDArray[np.uint8], layout: PngLayout) -> bytes:
 def _with_checksums(cell: npt.NDArray[np.uint8], adler: int, layout: PngLayout) -> bytes:
     """Fill in both checksums of a cell whose rows are written."""
     struct.pack_into(">I", cell.data, layout.adler_offset, adler)
-    struct.pack_into(">I", cell.data, layout.crc_offset, crc32(cell[_IDAT_TYPE_OFFSET : layout.crc_offset]))
+    struct.pack_into(">I", cell.data, layout.crc_offset, crc32(cell[IDAT_TYPE_OFFSET : layout.crc_offset]))
     return cell.tobytes()
 
 
@@ -203,9 +120,10 @@ def decode_batch(cells: npt.NDArray[np.uint8], out: npt.NDArray[Any]) -> None:
     """Write the pixels of stored PNG cells of one layout into `out`.
 
     Args:
-        cells: `(n, cell_bytes)`, any strides along the first axis: a view into a Parquet page will do. The bytes are
-            taken as they are; ask `are_stored_cells` first when they come from outside.
-        out: `(n, height, width)`, uint8 for 8-bit cells, uint16 for 16-bit cells, bool for masks; rows contiguous.
+        cells: `(n, cell_bytes)`, any strides along the first axis: a view into a Parquet page will do. The
+            bytes are taken as they are; ask `are_stored_cells` first when they come from outside.
+        out: `(n, height, width)`, rows contiguous: uint8 for 8-bit cells, uint16 for 16-bit cells, bool for
+            masks.
 
     Raises:
         UsageError: The shapes do not fit each other.
@@ -215,8 +133,8 @@ def decode_batch(cells: npt.NDArray[np.uint8], out: npt.NDArray[Any]) -> None:
     )
     if cells.shape != (len(out), layout.cell_bytes):
         raise UsageError(
-            f"expected cells of shape ({len(out)}, {layout.cell_bytes}) for an output {out.dtype} {out.shape}, "
-            f"found {cells.shape}; decode cells of another size or bit depth one by one with decode_cell"
+            f"expected cells ({len(out)}, {layout.cell_bytes}) for an output {out.dtype} {out.shape}, found "
+            f"{cells.shape}; decode cells of another size or bit depth one by one with decode_cell"
         )
     for start in range(0, len(out), DECODE_GROUP_CELLS):
         group = slice(start, start + DECODE_GROUP_CELLS)
@@ -254,7 +172,8 @@ def decode_cell(data: bytes) -> npt.NDArray[Any]:
     dtypes = {1: np.bool_, 8: np.uint8, 16: np.uint16}
     out: npt.NDArray[Any] = np.empty((1, layout.height, layout.width), dtypes[layout.bit_depth])
     decode_batch(np.frombuffer(data, np.uint8)[None], out)
-    return out[0]
+    pixels: npt.NDArray[Any] = out[0]
+    return pixels
 
 
 def _layout_of(data: bytes) -> PngLayout | None:
@@ -280,7 +199,7 @@ def _decode_ordinary(data: bytes) -> npt.NDArray[Any]:
         start = bytes(data[:8]).hex(" ")
         message = f"expected a PNG, found {len(data)} bytes starting with {start or 'nothing'} ({error})"
         raise CorruptDataError(message) from error
-    if mode == "1" or mode == "L":
+    if mode in {"1", "L"}:
         return pixels.copy()
     if mode.startswith("I"):
         return pixels.astype(np.uint16)
@@ -303,7 +222,7 @@ def check_cell(data: bytes) -> None:
     for block in layout.blocks:
         size = (block.stop_row - block.start_row) * (layout.row_bytes + 1)
         checksum = adler32(memoryview(data)[block.offset : block.offset + size], checksum)
-    _expect_checksum("IDAT", crc, crc32(memoryview(data)[_IDAT_TYPE_OFFSET : layout.crc_offset]))
+    _expect_checksum("chunk b'IDAT'", crc, crc32(memoryview(data)[IDAT_TYPE_OFFSET : layout.crc_offset]))
     _expect_checksum("the pixels", adler, checksum)
 
 
@@ -316,9 +235,9 @@ def _check_chunks(data: bytes) -> None:
         while kind != b"IEND":
             size, kind = struct.unpack_from(">I4s", data, position)
             (crc,) = struct.unpack_from(">I", data, position + 8 + size)
-            _expect_checksum(kind.decode("latin-1"), crc, crc32(data[position + 4 : position + 8 + size]))
+            _expect_checksum(f"chunk {kind!r}", crc, crc32(data[position + 4 : position + 8 + size]))
             if kind == b"IDAT":
-                inflater.decompress(data[position + 8 : position + 8 + size])
+                inflater.decompress(data[position + 8 : position + 8 + size], MAX_INFLATED_BYTES)
             position += 12 + size
     except (struct.error, zlib.error) as error:
         raise CorruptDataError(
@@ -326,7 +245,7 @@ def _check_chunks(data: bytes) -> None:
         ) from error
     if not inflater.eof:
         raise CorruptDataError(
-            f"expected whole compressed pixels, found {len(data)} bytes that end too early"
+            "expected whole compressed pixels, found a stream that does not end where it should"
         )
 
 

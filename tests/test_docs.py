@@ -13,9 +13,7 @@ import nucleusnet_cli
 
 ROOT = Path(__file__).resolve().parent.parent
 VERBS = sorted(
-    tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"][
-        "nucleusnet.commands"
-    ]
+    tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"]["nucleusnet.commands"]
 )
 
 

@@ -72,17 +72,13 @@ def test_the_installed_program_works_outside_the_checkout(bare_python: Path, tmp
     program = bare_python.with_name("nucleusnet.exe" if os.name == "nt" else "nucleusnet")
     assert "Commands:" in run(program, "--help", cwd=tmp_path)
     assert "Example" in run(program, "build", "--help", cwd=tmp_path)
-    printed = run(
-        bare_python, "-c", "import nucleusnet_dataset; print(nucleusnet_dataset.__file__)", cwd=tmp_path
-    )
+    printed = run(bare_python, "-c", "import nucleusnet_dataset; print(nucleusnet_dataset.__file__)", cwd=tmp_path)
     assert Path(printed.strip()).is_relative_to(bare_python.parent.parent)
     printed = run(bare_python, "-c", "import nucleusnet.loaders as n; print(n.__file__)", cwd=tmp_path)
     assert Path(printed.strip()).is_relative_to(bare_python.parent.parent)
 
 
-def test_the_installed_loaders_ignore_a_users_own_folder_of_that_name(
-    bare_python: Path, tmp_path: Path
-) -> None:
+def test_the_installed_loaders_ignore_a_users_own_folder_of_that_name(bare_python: Path, tmp_path: Path) -> None:
     (tmp_path / "loaders").mkdir()
     (tmp_path / "loaders" / "__init__.py").write_text("raise ImportError('the wrong loaders')\n", "utf-8")
     run(bare_python, "-c", "import nucleusnet.loaders, nucleusnet_dataset", cwd=tmp_path)

@@ -1,0 +1,147 @@
+"""One row group in memory: cells page by page, the other columns whole through pyarrow."""
+
+import bisect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nucleusnet_source.errors import CorruptDataError
+
+from .columns import Cell, ColumnKind, cells, numbers
+from .pages import Page, find_pages, read_page
+from .segments import Segment, SegmentFile, join_ranges, view_range
+from .shards import RowGroup
+
+ReadRange = Callable[[str, int, int], bytes]
+"""Gives `length` bytes of a file of the dataset: (path, offset, length)."""
+
+_CODECS = {"ZSTD": "zstd", "SNAPPY": "snappy", "GZIP": "gzip", "UNCOMPRESSED": None}
+_CONVERT: dict[ColumnKind, Callable[[pa.ChunkedArray], Any]] = {
+    "image": cells,
+    "mask": cells,
+    "number": numbers,
+    "text": lambda values: values.to_pylist(),
+}
+
+
+def fetch(place: RowGroup, columns: Iterable[str], read_range: ReadRange) -> list[Segment]:
+    """Read the bytes of some columns of a row group."""
+    chunks = place.shard.chunks(place.index, columns).values()
+    ranges = join_ranges((chunk.start, chunk.stop) for chunk in chunks)
+    path = place.shard.path
+    return [Segment(start, memoryview(read_range(path, start, stop - start))) for start, stop in ranges]
+
+
+class PagedCells:
+    """Cells of one column of a row group, decompressed page by page when first asked for.
+
+    Args:
+        chunk: The bytes of the column chunk.
+        pages: Its pages.
+        codec: Name of the compression for pyarrow, or None.
+        cell_bytes: Size of a stored PNG cell; all cells must have it.
+    """
+
+    def __init__(self, chunk: memoryview, pages: Sequence[Page], *, codec: str | None, cell_bytes: int) -> None:
+        self._chunk = chunk
+        self._pages = pages
+        self._codec = pa.Codec(codec) if codec else None
+        self._cell_bytes = cell_bytes
+        self._first_rows = [page.row for page in pages]
+        self._tables: dict[int, Any] = {}
+
+    def cell(self, row: int) -> Cell | None:
+        """View one cell, or None if its page holds something else than stored cells."""
+        number = bisect.bisect_right(self._first_rows, row) - 1
+        if number not in self._tables:
+            page = self._pages[number]
+            self._tables[number] = read_page(self._chunk, page, codec=self._codec, cell_bytes=self._cell_bytes)
+        table = self._tables[number]
+        return None if table is None else table[row - self._first_rows[number]]
+
+    def keep(self, rows: Iterable[int]) -> None:
+        """Forget all decompressed pages but those of `rows`."""
+        wanted = {bisect.bisect_right(self._first_rows, row) - 1 for row in rows}
+        self._tables = {number: table for number, table in self._tables.items() if number in wanted}
+
+
+class OpenGroup:
+    """The wanted columns of one fetched row group.
+
+    Args:
+        place: The row group.
+        segments: The bytes of the wanted columns.
+        kinds: The wanted columns.
+        cell_bytes: Size of a stored PNG cell of each column of cells.
+    """
+
+    def __init__(
+        self,
+        place: RowGroup,
+        segments: Sequence[Segment],
+        *,
+        kinds: Mapping[str, ColumnKind],
+        cell_bytes: Mapping[str, int],
+    ) -> None:
+        self.place = place
+        self._kinds = kinds
+        self._segments = segments
+        self._chunks = place.shard.chunks(place.index, kinds)
+        self._paged = {name: paged for name, size in cell_bytes.items() if (paged := self._find_pages(name, size))}
+        self._whole: dict[str, Any] = {}
+        self._read_whole([name for name in kinds if name not in self._paged])
+
+    def _find_pages(self, column: str, cell_bytes: int) -> PagedCells | None:
+        chunk = self._chunks.get(f"{column}.bytes")
+        if chunk is None or chunk.codec not in _CODECS:
+            return None
+        data = view_range(self._segments, chunk.start, chunk.stop)
+        pages = find_pages(data, rows=self.place.rows, has_levels=chunk.has_levels)
+        if pages is None:
+            return None
+        return PagedCells(data, pages, codec=_CODECS[chunk.codec], cell_bytes=cell_bytes)
+
+    def _read_whole(self, columns: Sequence[str]) -> None:
+        """Read columns with pyarrow into what a batch is put together from."""
+        if not columns:
+            return
+        file = SegmentFile(self._segments, self.place.shard.size_bytes)
+        try:
+            parquet = pq.ParquetFile(pa.PythonFile(file, "r"), metadata=self.place.shard.metadata)
+            table = parquet.read_row_group(self.place.index, columns=list(columns), use_threads=False)
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(error) from error
+        for name in columns:
+            self._whole[name] = _CONVERT[self._kinds[name]](table[name])
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Forget decompressed pages that none of `rows` needs."""
+        for paged in self._paged.values():
+            paged.keep(rows)
+
+    def value(self, column: str, row: int) -> Any:
+        """Give one number or text, or the bytes of one cell.
+
+        Raises:
+            CorruptDataError: The bytes of the row group are damaged.
+        """
+        if column in self._whole:
+            return self._whole[column][row]
+        try:
+            cell = self._paged[column].cell(row)
+        except (OSError, IndexError, ValueError) as error:
+            raise self._damaged(error) from error
+        if cell is None:
+            self._read_whole([column])
+            return self._whole[column][row]
+        return cell
+
+    def _damaged(self, error: Exception) -> CorruptDataError:
+        first = self.place.first_row
+        rows = f"rows {first} to {first + self.place.rows - 1}"
+        return CorruptDataError(
+            f"{self.place.shard.path}, {rows}: expected a readable row group, found {error}; "
+            "run `nucleusnet verify` on the folder or download the file again"
+        )

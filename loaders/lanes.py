@@ -1,0 +1,71 @@
+"""Walks a lane of an epoch: fetches the row groups of its windows ahead and lets go of them behind."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+
+from .groups import OpenGroup
+from .plan import EpochPlan, Rows
+from .segments import Segment
+
+Fetch = Callable[[int], "Future[list[Segment]]"]
+"""Starts fetching a row group, given its number in the split."""
+Open = Callable[[int, list[Segment]], OpenGroup]
+"""Opens a fetched row group."""
+
+
+class LaneCursor:
+    """Gives the rows of one lane, which have to be asked for in rising order.
+
+    Args:
+        plan: The epoch.
+        lane: Number of the lane.
+        fetch: Starts fetching a row group.
+        open_group: Opens a fetched row group.
+    """
+
+    def __init__(self, plan: EpochPlan, lane: int, fetch: Fetch, open_group: Open) -> None:
+        self._plan = plan
+        self._lane = plan.lanes[lane]
+        self._fetch = fetch
+        self._open_group = open_group
+        self._fetching: dict[int, dict[int, Future[list[Segment]]]] = {}
+        self._open: dict[int, OpenGroup] = {}
+        self._pool = -1
+        self._rows = Rows.none()
+
+    def prepare(self, start: int, stop: int) -> None:
+        """Start fetching the windows that hold rows `start`..`stop` (half-open)."""
+        for pool, _ in self._lane.pools_between(start, stop):
+            window, _ = self._lane.pools[pool]
+            if window not in self._fetching:
+                self._fetching[window] = {group: self._fetch(group) for group in self._lane.windows[window]}
+
+    def rows(self, start: int, stop: int) -> Iterator[tuple[OpenGroup, int]]:
+        """Give rows `start`..`stop` (half-open), each as its row group and its number in that."""
+        self.prepare(start, stop)
+        for pool, part in self._lane.pools_between(start, stop):
+            self._enter(pool)
+            groups, rows = self._rows.group[part].tolist(), self._rows.row[part].tolist()
+            for group, row in zip(groups, rows, strict=True):
+                yield self._open[group], row
+        if stop == self._lane.rows:
+            self._open.clear()
+
+    def _enter(self, pool: int) -> None:
+        """Make a pool the current one."""
+        if pool == self._pool:
+            return
+        window, _ = self._lane.pools[pool]
+        if self._pool < 0 or self._lane.pools[self._pool][0] != window:
+            self._open_window(window)
+        self._pool, self._rows = pool, self._plan.pool_rows(self._lane.number, pool)
+        for group, opened in self._open.items():
+            opened.keep(self._rows.row[self._rows.group == group].tolist())
+
+    def _open_window(self, window: int) -> None:
+        self._open.clear()
+        fetching = self._fetching[window]
+        self._fetching = {number: groups for number, groups in self._fetching.items() if number > window}
+        self._fetching[window] = {}
+        for group in list(fetching):
+            self._open[group] = self._open_group(group, fetching.pop(group).result())

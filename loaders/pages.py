@@ -1,0 +1,148 @@
+"""Cells straight from the pages of a Parquet column chunk, without making Arrow values of them.
+
+A page of stored PNG cells is decompressed as a whole and then viewed: all its values have one length, so they
+lie at constant distances. Anything else (dictionaries, nulls, cells of several lengths) is left to pyarrow.
+
+Source: https://github.com/apache/parquet-format: README.md (data pages), parquet.thrift (PageHeader); Thrift
+compact protocol, https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+_DATA_PAGE, _DATA_PAGE_V2 = 0, 3
+_PLAIN, _RLE = 0, 3
+_TRUE, _FALSE, _FIRST_INTEGER, _LAST_INTEGER, _BINARY, _STRUCT = 1, 2, 4, 6, 8, 12
+
+
+@dataclass(frozen=True)
+class Page:
+    """One data page of a column chunk: where its bytes lie and which rows of the row group it holds.
+
+    Attributes:
+        row: Its first row.
+        rows: Its number of rows.
+        start: Offset of its bytes, behind the header, from the start of the chunk.
+        compressed_bytes: Number of these bytes.
+        uncompressed_bytes: Their number once decompressed.
+        plain_bytes: How many of the first bytes are never compressed (levels of a version 2 page).
+        levels_inside: Whether levels, with their length, come first among the decompressed bytes (version 1).
+        compressed: Whether the values are compressed.
+    """
+
+    row: int
+    rows: int
+    start: int
+    compressed_bytes: int
+    uncompressed_bytes: int
+    plain_bytes: int
+    levels_inside: bool
+    compressed: bool
+
+
+class _CompactReader:
+    """Reads a Thrift struct in the compact protocol into `{field number: value}`."""
+
+    def __init__(self, data: memoryview, position: int) -> None:
+        self.data = data
+        self.position = position
+
+    def byte(self) -> int:
+        self.position += 1
+        return self.data[self.position - 1]
+
+    def varint(self) -> int:
+        value, shift = 0, 0
+        while (byte := self.byte()) >= 0x80:
+            value |= (byte & 0x7F) << shift
+            shift += 7
+        return value | byte << shift
+
+    def integer(self) -> int:
+        value = self.varint()
+        return (value >> 1) ^ -(value & 1)
+
+    def struct(self) -> dict[int, Any]:
+        fields: dict[int, Any] = {}
+        number = 0
+        while head := self.byte():
+            number = number + (head >> 4) if head >> 4 else self.integer()
+            fields[number] = self.value(head & 15)
+        return fields
+
+    def value(self, kind: int) -> Any:
+        if kind in (_TRUE, _FALSE):
+            return kind == _TRUE
+        if _FIRST_INTEGER <= kind <= _LAST_INTEGER:
+            return self.integer()
+        if kind == _STRUCT:
+            return self.struct()
+        if kind == _BINARY:
+            self.position += self.varint()
+            return None
+        raise ValueError(f"a page header holds no Thrift type {kind}")
+
+
+def find_pages(chunk: memoryview, *, rows: int, has_levels: bool) -> list[Page] | None:
+    """Read the page headers of a column chunk.
+
+    Args:
+        chunk: The whole column chunk.
+        rows: Rows of the row group.
+        has_levels: Whether the column has definition levels (it, or what it lies in, may be null).
+
+    Returns:
+        The pages in order, or None if the chunk is not made of plain data pages alone.
+    """
+    pages: list[Page] = []
+    position = row = 0
+    try:
+        while row < rows:
+            reader = _CompactReader(chunk, position)
+            page = _page(reader.struct(), row, reader.position, has_levels=has_levels)
+            if page is None:
+                return None
+            pages.append(page)
+            row, position = row + page.rows, page.start + page.compressed_bytes
+    except (IndexError, KeyError, ValueError):
+        return None
+    return pages if row == rows and position <= len(chunk) else None
+
+
+def _page(header: dict[int, Any], row: int, start: int, *, has_levels: bool) -> Page | None:
+    """Make a page of the fields of its header, or None if its values are not plain."""
+    kind, uncompressed, compressed = header[1], header[2], header[3]
+    if kind == _DATA_PAGE and header[5][2] == _PLAIN and (not has_levels or header[5][3] == _RLE):
+        return Page(row, header[5][1], start, compressed, uncompressed, 0, has_levels, compressed=True)
+    if kind == _DATA_PAGE_V2 and header[8][4] == _PLAIN and header[8][2] == 0:
+        levels = header[8][5] + header[8][6]
+        is_compressed = header[8].get(7, True)
+        return Page(row, header[8][3], start, compressed, uncompressed, levels, False, is_compressed)
+    return None
+
+
+def read_page(chunk: memoryview, page: Page, *, codec: pa.Codec | None, cell_bytes: int) -> Any:
+    """Decompress a page and view its cells.
+
+    Returns:
+        uint8 array `(rows, cell_bytes)`, its rows 4 bytes apart, or None if a cell is null or has another length.
+
+    Raises:
+        OSError: The compressed bytes are damaged.
+    """
+    start = page.start + page.plain_bytes
+    data: Any = chunk[start : page.start + page.compressed_bytes]
+    if codec is not None and page.compressed:
+        data = codec.decompress(data, page.uncompressed_bytes - page.plain_bytes)
+    values: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8)
+    if page.levels_inside:
+        values = values[4 + int.from_bytes(values[:4].tobytes(), "little") :]
+    if len(values) != page.rows * (4 + cell_bytes):
+        return None
+    table = values.reshape(page.rows, 4 + cell_bytes)
+    lengths = np.ascontiguousarray(table[:, :4]).view("<u4")
+    return table[:, 4:] if (lengths == cell_bytes).all() else None
