@@ -59,9 +59,7 @@ def read_png(data: bytes, name: str) -> PngFile:
         elif kind == b"IEND":
             break
     if len(header) != 13 or not idat:
-        raise InputMaskError(
-            f"{name}: expected a PNG with a header and image data, found none; write the mask again."
-        )
+        raise InputMaskError(f"{name}: expected a PNG with a header and image data, found none; write the mask again.")
     width, height, bit_depth, color_type, _, _, interlace = struct.unpack(">IIBBBBB", header)
     return PngFile(height, width, bit_depth, color_type, bool(interlace), b"".join(idat))
 

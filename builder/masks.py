@@ -19,9 +19,7 @@ from nucleusnet_source.errors import InputMaskError
 from .cellpose_png import PNG_SIGNATURE, PngFile, png_runs, read_png
 
 MAX_SIDE_PX = 60_000
-_MAX_EXPANSION = (
-    40_000  # no codec of a real label image gains more; what claims to is refused before allocation
-)
+_MAX_EXPANSION = 40_000  # no codec of a real label image gains more; what claims to is refused before allocation
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _NPY_SIGNATURE = b"\x93NUMPY"
 
@@ -112,9 +110,7 @@ def _png_kind(png: PngFile) -> str:
 def _decode_png(data: bytes, name: str) -> NDArray[Any]:
     try:
         labels: NDArray[Any] = imagecodecs.png_decode(data)
-    except (
-        Exception
-    ) as error:  # libpng reports every kind of damage by one class that imagecodecs makes at run time
+    except Exception as error:  # libpng reports every kind of damage by one class that imagecodecs makes at run time
         raise _damaged(name, error) from error
     return labels
 
@@ -169,9 +165,7 @@ def _check_shape(shape: tuple[int, ...], name: str) -> None:
 
 def _check_type(dtype: np.dtype[Any], name: str) -> None:
     if dtype.kind not in "uif" or dtype == np.float16:
-        raise InputMaskError(
-            f"{name}: expected integer labels, found {dtype}; save the labels as uint16 or uint32."
-        )
+        raise InputMaskError(f"{name}: expected integer labels, found {dtype}; save the labels as uint16 or uint32.")
 
 
 def _check_expansion(pixel_bytes: int, compressed_bytes: int, name: str) -> None:
@@ -191,9 +185,7 @@ def _whole_labels(value: NDArray[Any], name: str) -> NDArray[np.uint32]:
     """Check the labels of runs and return them as uint32; pixels without a run are 0 and need no check."""
     if value.size and not (value.min() >= 0 and value.max() <= 2**32 - 1):  # also False for NaN
         found = f"{value.min()} to {value.max()}"
-        raise InputMaskError(
-            f"{name}: expected labels of 0 to 4294967295, found {found}; save the labels as uint32."
-        )
+        raise InputMaskError(f"{name}: expected labels of 0 to 4294967295, found {found}; save the labels as uint32.")
     labels = value.astype(np.uint32)
     if value.dtype.kind == "f" and (labels != value).any():
         example = value[labels != value][0]

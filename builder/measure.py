@@ -12,7 +12,7 @@ from .regions import Regions
 
 @dataclass(frozen=True)
 class IntensitySums:
-    """Integer sums over the pixels of each label; every statistic follows from them without rounding on the way.
+    """Integer sums over the pixels of each label, from which statistics follow without rounding on the way.
 
     Attributes:
         area_px: int64 (regions,).
@@ -44,9 +44,7 @@ class IntensitySums:
     def overall(self) -> tuple[float, float] | None:
         """Return mean and population standard deviation over all mask pixels of the image, None without any."""
         area = sum(self.area_px.tolist())
-        return (
-            _mean_and_std(area, sum(self.total.tolist()), sum(self.total_squared.tolist())) if area else None
-        )
+        return _mean_and_std(area, sum(self.total.tolist()), sum(self.total_squared.tolist())) if area else None
 
 
 def sum_intensities(image: NDArray[Any], regions: Regions) -> IntensitySums:
@@ -56,9 +54,7 @@ def sum_intensities(image: NDArray[Any], regions: Regions) -> IntensitySums:
         ValueError: the image has not the shape of the mask, or another type.
     """
     if image.shape != regions.shape or image.dtype not in (np.uint8, np.uint16):
-        raise ValueError(
-            f"expected uint8 or uint16 of shape {regions.shape}, found {image.dtype} of {image.shape}"
-        )
+        raise ValueError(f"expected uint8 or uint16 of shape {regions.shape}, found {image.dtype} of {image.shape}")
     total, squared, maximum = _sum_runs(image, regions.row, regions.x0, regions.x1, regions.run_start)
     return IntensitySums(regions.area_px, total, squared, maximum)
 
@@ -90,12 +86,21 @@ def _sum_runs(
     totals, squares = np.zeros(regions, np.uint64), np.zeros(regions, np.uint64)
     maxima = np.zeros(regions, np.uint16)
     for region in range(regions):
-        total, squared, maximum = np.uint64(0), np.uint64(0), np.uint16(0)
         for run in range(run_start[region], run_start[region + 1]):
-            for x in range(x0[run], x1[run]):
-                value = np.uint64(image[row[run], x])
-                total += value
-                squared += value * value
-                maximum = max(maximum, image[row[run], x])
-        totals[region], squares[region], maxima[region] = total, squared, maximum
+            pixels = image[row[run], x0[run] : x1[run]]
+            total, squared, maximum = _sum_run(pixels)
+            totals[region] += total
+            squares[region] += squared
+            maxima[region] = max(maxima[region], maximum)
     return totals, squares, maxima
+
+
+@numba.njit(cache=True, nogil=True)
+def _sum_run(pixels: NDArray[Any]) -> tuple[np.uint64, np.uint64, np.uint16]:
+    total, squared, maximum = np.uint64(0), np.uint64(0), np.uint16(0)
+    for i in range(pixels.size):
+        value = np.uint64(pixels[i])
+        total += value
+        squared += value * value
+        maximum = max(maximum, pixels[i])
+    return total, squared, maximum

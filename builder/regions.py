@@ -64,9 +64,7 @@ class Regions:
 def regions_from_runs(runs: LabelRuns) -> Regions:
     """Group runs by label and measure each label; no pixel is touched."""
     small = runs.label.size > 0 and runs.label.max() < 2**16
-    order = np.argsort(
-        runs.label.astype(np.uint16) if small else runs.label, kind="stable"
-    )  # 16 bits: radix sort
+    order = np.argsort(runs.label.astype(np.uint16) if small else runs.label, kind="stable")  # 16 bits: radix sort
     sorted_label = runs.label[order]
     row, x0, x1 = runs.row[order], runs.x0[order], runs.x1[order]
     starts = np.flatnonzero(np.diff(sorted_label, prepend=np.uint32(0)))  # no label is 0

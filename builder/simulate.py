@@ -18,7 +18,8 @@ from .simulate_scene import lay_out
 from .simulate_truth import ImageTruth, number_labels
 
 PIXELS_PER_UM = 8.0453
-NUCLEI_PER_MPX = 17.0
+# Four times the published density, so that a handful of small images holds enough nuclei to train on.
+NUCLEI_PER_MM2 = 1100.0
 MIN_SIZE_PX, MAX_SIZE_PX = 512, 30_000
 QUARTERS = ("TL", "TR", "BL", "BR")
 POSITIONS = ("top_left", "top_right", "bottom_left", "bottom_right")
@@ -68,7 +69,7 @@ def simulate_image(
     size_px: int = 3000,
     seed: int = 0,
     pixels_per_um: float = PIXELS_PER_UM,
-    nuclei_per_mpx: float = NUCLEI_PER_MPX,
+    nuclei_per_mm2: float = NUCLEI_PER_MM2,
 ) -> SimulatedImage:
     """Draw one stitched image with its mask; the same arguments give the same pixels.
 
@@ -77,16 +78,16 @@ def simulate_image(
         size_px: Height and width.
         seed: Seed of the set, >= 0.
         pixels_per_um: Scale.
-        nuclei_per_mpx: Mean number of nuclei on a million pixels (the published images have about 4).
+        nuclei_per_mm2: Mean number of nuclei on a square millimetre (published: about 275).
 
     Raises:
         UsageError: A value cannot work.
     """
-    _check(index + 1, size_px, seed, pixels_per_um, nuclei_per_mpx)
+    _check(index + 1, size_px, seed, pixels_per_um, nuclei_per_mm2)
     run, quarter, position = place_of(index)
     look = run_look(seed, run)
     rng = generator(seed, SCENE_STREAM, index)
-    wanted = 0 if index == EMPTY_INDEX else round(nuclei_per_mpx * look.density * size_px**2 / 1e6)
+    wanted = 0 if index == EMPTY_INDEX else round(nuclei_per_mm2 * look.density * (size_px / pixels_per_um / 1000) ** 2)
     debris = 1 if index % 3 == 0 else int(rng.poisson(0.4))
     scene = lay_out(size_px, wanted, look, rng, pixels_per_um=pixels_per_um, debris=debris)
     labels, nuclei = number_labels(scene, rng, pixels_per_um=pixels_per_um)
@@ -103,7 +104,7 @@ def simulate(
     size_px: int = 3000,
     seed: int = 0,
     pixels_per_um: float = PIXELS_PER_UM,
-    nuclei_per_mpx: float = NUCLEI_PER_MPX,
+    nuclei_per_mm2: float = NUCLEI_PER_MM2,
     overwrite: bool = False,
     on_image: Callable[[SimulatedFiles], None] | None = None,
 ) -> list[SimulatedFiles]:
@@ -115,7 +116,7 @@ def simulate(
         size_px: Height and width of an image.
         seed: The same seed gives the same images, whatever `images` is.
         pixels_per_um: Scale.
-        nuclei_per_mpx: Mean number of nuclei on a million pixels.
+        nuclei_per_mm2: Mean number of nuclei on a square millimetre.
         overwrite: Replace files of the same name.
         on_image: Called after each image.
 
@@ -126,14 +127,15 @@ def simulate(
         UsageError: A value cannot work.
         OutputError: A file is there already or cannot be written.
     """
-    _check(images, size_px, seed, pixels_per_um, nuclei_per_mpx)
+    _check(images, size_px, seed, pixels_per_um, nuclei_per_mm2)
     planned = [_paths(folder, "Run{:02d}{}_{}".format(*place_of(index))) for index in range(images)]
     if not overwrite:
         _refuse_existing(planned)
+    _make_folder(folder)
     done = []
     for index in range(images):
         image = simulate_image(
-            index, size_px=size_px, seed=seed, pixels_per_um=pixels_per_um, nuclei_per_mpx=nuclei_per_mpx
+            index, size_px=size_px, seed=seed, pixels_per_um=pixels_per_um, nuclei_per_mm2=nuclei_per_mm2
         )
         done.append(write_simulated(image, folder))
         if on_image is not None:
@@ -150,17 +152,28 @@ def write_simulated(image: SimulatedImage, folder: Path) -> SimulatedFiles:
         OutputError: A file cannot be written.
     """
     paths = _paths(folder, image.stem)
+    _make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         _write_tiff(paths[0], image)
         write_bytes_atomic(paths[1], _png(image.labels))
         write_bytes_atomic(paths[2], image.truth.to_json())
     except OSError as error:
-        raise OutputError(
-            f"expected to write {image.stem!r} into {str(folder)!r}, found: {error}; "
-            "name a folder that you may write to, on a disk with room"
-        ) from error
+        raise _not_writable(folder, error) from error
     return SimulatedFiles(image.stem, *paths, len(image.truth.nuclei))
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_writable(folder, error) from error
+
+
+def _not_writable(folder: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"expected to write simulated images into {str(folder)!r}, found: {error}; "
+        "name a folder that you may write to, on a disk with room"
+    )
 
 
 def _paths(folder: Path, stem: str) -> tuple[Path, Path, Path]:
@@ -175,8 +188,7 @@ def _write_tiff(path: Path, image: SimulatedImage) -> None:
 
 
 def _png(labels: NDArray[np.uint16]) -> bytes:
-    encoded, data = cv2.imencode(".png", labels)
-    assert encoded
+    _, data = cv2.imencode(".png", labels)
     return data.tobytes()
 
 
@@ -189,13 +201,13 @@ def _refuse_existing(planned: list[tuple[Path, Path, Path]]) -> None:
             )
 
 
-def _check(images: int, size_px: int, seed: int, pixels_per_um: float, nuclei_per_mpx: float) -> None:
+def _check(images: int, size_px: int, seed: int, pixels_per_um: float, nuclei_per_mm2: float) -> None:
     limits = (
         ("images", images, 1, 100_000),
         ("size_px", size_px, MIN_SIZE_PX, MAX_SIZE_PX),
         ("seed", seed, 0, 2**63 - 1),
         ("pixels_per_um", pixels_per_um, 1.0, 40.0),
-        ("nuclei_per_mpx", nuclei_per_mpx, 0.0, 60.0),
+        ("nuclei_per_mm2", nuclei_per_mm2, 0.0, 3000.0),
     )
     for name, value, low, high in limits:
         if not low <= value <= high:

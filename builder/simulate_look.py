@@ -52,7 +52,7 @@ def run_look(seed: int, run: int) -> RunLook:
     """
     rng = generator(seed, RUN_STREAM, run)
     return RunLook(
-        brightness=float(np.clip(108 * np.exp(rng.normal(0, 0.28)), 50, 175)),
+        brightness=float(np.clip(116 * np.exp(rng.normal(0, 0.28)), 50, 175)),
         density=float(rng.uniform(0.8, 1.2)),
         blur_um=float(rng.uniform(0.17, 0.32)),
         contrast=float(rng.uniform(0.8, 1.2)),

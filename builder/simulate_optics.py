@@ -83,7 +83,7 @@ def _detected(level: NDArray[np.float32], table: NDArray[np.uint8], rng: np.rand
     index = np.minimum(level * np.float32(_LEVELS_PER_GREY), np.float32(len(table) - 1)).astype(np.uint32)
     index *= np.uint32(_QUANTILES)
     index += np.frombuffer(rng.bytes(level.size), np.uint8).reshape(level.shape)
-    return np.asarray(table.reshape(-1).take(index))
+    return np.asarray(table.reshape(-1).take(index), np.uint8)
 
 
 @functools.cache

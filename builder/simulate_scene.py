@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 
 from .simulate_look import RunLook
 from .simulated_nuclei import MASK_MARGIN_UM, Kind, Nucleus, draw_nucleus
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 # Light is summed in 16-bit integers, 1/64 grey level a step, so that a large image stays small in memory.
 LIGHT_STEPS = 64
@@ -48,7 +51,12 @@ class Placed:
         rows = slice(max(self.y0, 0), min(self.y0 + self.height, size_px))
         return rows, slice(max(self.x0, 0), min(self.x0 + self.width, size_px))
 
-    def cut(self, patch: NDArray[np.generic], size_px: int) -> NDArray[np.generic]:
+    def misses(self, size_px: int) -> bool:
+        """Whether the patch lies wholly outside the canvas."""
+        rows, columns = self.window(size_px)
+        return rows.start >= rows.stop or columns.start >= columns.stop
+
+    def cut(self, patch: NDArray[Scalar], size_px: int) -> NDArray[Scalar]:
         """The part of an array of the patch's shape that lies on the canvas."""
         rows, columns = self.window(size_px)
         return patch[rows.start - self.y0 : rows.stop - self.y0, columns.start - self.x0 : columns.stop - self.x0]
@@ -84,6 +92,8 @@ class _Canvas:
 
     def is_free(self, at: Placed, core: NDArray[np.uint8], gap_um: float) -> bool:
         """Whether no chromatin on the canvas is nearer than `gap_um` and enough of the patch is visible."""
+        if at.misses(self.size_px):
+            return False
         visible = at.cut(core, self.size_px)[::3, ::3] > 0
         if np.count_nonzero(visible) * 9 < _MIN_VISIBLE_UM2 * self.pixels_per_um**2:
             return False
@@ -189,17 +199,12 @@ def _beside_another(canvas: _Canvas, nucleus: Nucleus, rng: np.random.Generator)
         for distance_um in np.arange(34.0, 4.0, -0.5):
             centre_y, centre_x = (middle + step * distance_um * canvas.pixels_per_um).tolist()
             candidate = _at(nucleus, centre_y, centre_x)
-            if _is_outside(candidate, canvas.size_px) or not canvas.is_free(candidate, nucleus.core, gap_um):
+            if not canvas.is_free(candidate, nucleus.core, gap_um):
                 break
             place = candidate
         if place is not None:
             return place
     return None
-
-
-def _is_outside(place: Placed, size_px: int) -> bool:
-    rows, columns = place.window(size_px)
-    return rows.start >= rows.stop or columns.start >= columns.stop
 
 
 def _add_debris(canvas: _Canvas, rng: np.random.Generator) -> tuple[int, int, int, int]:

@@ -132,7 +132,7 @@ def _describe(label: int, placed: Placed, mask: NDArray[np.bool_], components: i
     ys, xs = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     y0, y1 = rows.start + int(ys[0]), rows.start + int(ys[-1]) + 1
     x0, x1 = columns.start + int(xs[0]), columns.start + int(xs[-1]) + 1
-    touches_border = y0 == 0 or x0 == 0 or y1 == size_px or x1 == size_px
+    touches_border = min(y0, x0) == 0 or max(y1, x1) == size_px
     area_px = int(np.count_nonzero(mask))
     return NucleusTruth(label, placed.kind, (y0, x0, y1, x1), area_px, placed.bodies, components, touches_border)
 

@@ -121,10 +121,10 @@ def _outline(
     length_um: float, width_um: float, turn: float, rng: np.random.Generator, *, bend: float = 0.0
 ) -> NDArray[np.float64]:
     """Points (n, 2) as x, y in um of a smooth closed outline around the origin: an ellipse, gently irregular."""
-    angle = np.linspace(0, 2 * math.pi, _POINTS, endpoint=False)
+    angle = np.arange(_POINTS) * (2 * math.pi / _POINTS)
     radius = np.ones(_POINTS)
     for order in range(2, 7):
-        radius += rng.normal(0, 0.07 / order) * np.cos(order * angle + rng.uniform(0, 2 * math.pi))
+        radius += rng.normal(0, 0.115 / order**1.55) * np.cos(order * angle + rng.uniform(0, 2 * math.pi))
     if rng.random() < 0.2:
         radius -= _dent(angle, rng)
     squareness = float(rng.uniform(0.86, 1.0))
@@ -137,8 +137,8 @@ def _outline(
 def _dent(angle: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
     """A notch in the outline, as kidney-shaped nuclei have."""
     distance = np.angle(np.exp(1j * (angle - rng.uniform(0, 2 * math.pi))))
-    depth, reach = rng.uniform(0.05, 0.22), rng.uniform(0.2, 0.5)
-    return np.asarray(depth * np.exp(-((distance / reach) ** 2)))
+    depth, reach = rng.uniform(0.05, 0.2), rng.uniform(0.35, 0.7)
+    return np.asarray(depth * np.exp(-((distance / reach) ** 2)), np.float64)
 
 
 def _filled(points: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float32]:
@@ -151,7 +151,7 @@ def _filled(points: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.f
 
 def _smoothness(kind: Kind) -> float:
     """Condensed chromosomes show less texture than interphase chromatin."""
-    return 0.6 if kind == "anaphase" else 1.0
+    return 0.75 if kind == "anaphase" else 1.0
 
 
 def _chromatin(
@@ -160,16 +160,16 @@ def _chromatin(
     """Relative brightness (h, w) of the chromatin, about 1: a network with dark nucleoli and bright chromocentres."""
     shape = inside.shape[0], inside.shape[1]
     texture = np.zeros(shape, np.float32)
-    for grain_um, strength in ((0.22, 0.20), (0.50, 0.17), (1.20, 0.11), (3.2, 0.07)):
+    for grain_um, strength in ((0.18, 0.26), (0.40, 0.15), (1.1, 0.08), (3.2, 0.08)):
         texture += np.float32(strength) * _noise(shape, grain_um * pixels_per_um, rng)
-    holes = _noise(shape, 0.8 * pixels_per_um, rng)
-    texture -= np.float32(rng.uniform(0.15, 0.4)) * np.clip(holes - np.float32(0.7), 0, 1)
-    spots = _noise(shape, 0.5 * pixels_per_um, rng)
-    texture += np.float32(rng.uniform(0.05, 0.45)) * np.clip(spots - np.float32(1.7), 0, 1)
-    rim = inside - _blurred(inside, 0.9 * pixels_per_um)
-    texture += np.float32(rng.uniform(0.1, 0.35)) * rim
-    texture *= np.float32(contrast * np.exp(rng.normal(0, 0.2)))
-    return np.exp(texture)
+    deep_inside = _blurred(inside, 1.1 * pixels_per_um) ** 3
+    for grain_um, rarity, depth in ((0.5, 0.55, 1.0), (1.0, 0.85, 1.0)):
+        holes = np.clip(_noise(shape, grain_um * pixels_per_um, rng) - np.float32(rarity), 0, 1)
+        texture -= np.float32(rng.uniform(0.3, 1.0) * depth) * holes * deep_inside
+    spots = np.clip(_noise(shape, 0.5 * pixels_per_um, rng) - np.float32(1.7), 0, 1)
+    texture += np.float32(min(rng.exponential(0.2), 0.8)) * spots
+    texture += np.float32(rng.uniform(0.05, 0.3)) * (inside - _blurred(inside, 0.9 * pixels_per_um))
+    return np.exp(texture * np.float32(contrast * np.exp(rng.normal(0, 0.2))))
 
 
 def _noise(shape: tuple[int, int], grain_px: float, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -178,7 +178,7 @@ def _noise(shape: tuple[int, int], grain_px: float, rng: np.random.Generator) ->
     rows, columns = (math.ceil(side / step) + 6 for side in shape)
     grid = rng.standard_normal((rows, columns), np.float32)
     sigma = grain_px / step
-    grid = _blurred(grid, sigma) * np.float32(2 * math.sqrt(math.pi) * sigma)
+    grid = _blurred(grid, sigma) * np.float32(max(2 * math.sqrt(math.pi) * sigma, 1))
     matrix = np.array([[1 / step, 0, 3], [0, 1 / step, 3]])
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     return np.asarray(cv2.warpAffine(grid, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT))

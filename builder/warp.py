@@ -169,18 +169,28 @@ def _pair(
     y0, y1 = max(0, window[0] - corner[0]), min(height, window[0] + WINDOW_PX - corner[0])
     x0, x1 = max(0, window[1] - corner[1]), min(width, window[1] + WINDOW_PX - corner[1])
     paired = room[: height * width].reshape(height, width)
-    below = np.zeros(width, np.int64)
+    here = np.zeros(width, np.int64)
     for y in range(height - 1, -1, -1):
-        for x in range(width):
-            here = np.int64(mask[y, x]) << _MASK_BIT
-            paired[y, x] = here | below[x] << _HALF_BITS
-            below[x] = here
+        _push_row(paired[y], here, mask[y])
         if y0 <= y < y1:
-            for x in range(x0, x1):
-                value = np.int64(image[corner[0] + y, corner[1] + x])
-                paired[y, x] |= value
-                below[x] |= value
+            _add_pixels(paired[y, x0:x1], here[x0:x1], image[corner[0] + y, corner[1] + x0 : corner[1] + x1])
     return paired
+
+
+@numba.njit(cache=True, nogil=True)
+def _push_row(paired: NDArray[np.int64], here: NDArray[np.int64], mask: NDArray[np.uint8]) -> None:
+    """Move the row in `here` below the next one, of which the mask bits are put in place."""
+    for x in range(paired.size):
+        bit = np.int64(mask[x]) << _MASK_BIT
+        paired[x] = here[x] << _HALF_BITS | bit
+        here[x] = bit
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_pixels(paired: NDArray[np.int64], here: NDArray[np.int64], pixels: NDArray[Any]) -> None:
+    for x in range(paired.size):
+        paired[x] |= np.int64(pixels[x])
+        here[x] |= np.int64(pixels[x])
 
 
 @numba.njit(cache=True, nogil=True)
@@ -316,12 +326,16 @@ def _frame_start(first: int, last: int) -> int:
 
 
 @numba.njit(cache=True, nogil=True)
-def _write(
-    warped: NDArray[np.int32], at: tuple[int, int], pixels: NDArray[Any], mask: NDArray[np.bool_]
-) -> None:
+def _write(warped: NDArray[np.int32], at: tuple[int, int], pixels: NDArray[Any], mask: NDArray[np.bool_]) -> None:
     """Copy what lies in the frame, `warped` being at row and column `at` of it."""
-    for y in range(max(0, at[0]), min(CROP_PX, at[0] + warped.shape[0])):
-        for x in range(max(0, at[1]), min(CROP_PX, at[1] + warped.shape[1])):
-            value = warped[y - at[0], x - at[1]]
-            mask[y, x] = value >= 0
-            pixels[y, x] = max(value, 0)
+    y0, y1 = max(0, at[0]), min(CROP_PX, at[0] + warped.shape[0])
+    x0, x1 = max(0, at[1]), min(CROP_PX, at[1] + warped.shape[1])
+    for y in range(y0, y1):
+        _write_row(warped[y - at[0], x0 - at[1] : x1 - at[1]], pixels[y, x0:x1], mask[y, x0:x1])
+
+
+@numba.njit(cache=True, nogil=True)
+def _write_row(values: NDArray[np.int32], pixels: NDArray[Any], mask: NDArray[np.bool_]) -> None:
+    for i in range(values.size):
+        pixels[i] = max(values[i], 0)
+        mask[i] = values[i] >= 0

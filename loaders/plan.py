@@ -30,6 +30,11 @@ class Rows:
     group: npt.NDArray[np.int64]
     row: npt.NDArray[np.int64]
 
+    @classmethod
+    def none(cls) -> "Rows":
+        """Give no rows."""
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.int64))
+
     def __len__(self) -> int:
         return len(self.row)
 

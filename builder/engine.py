@@ -1,0 +1,149 @@
+"""Runs independent tasks over any `concurrent.futures.Executor`, and survives workers that die."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from nucleusnet_source.errors import NucleusNetError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+WINDOW_PER_WORKER = 2
+_POLL_SECONDS = 0.5
+
+
+class WorkerDiedError(NucleusNetError):
+    """A task ended its worker process twice, the second time with nothing else running."""
+
+
+@dataclass(frozen=True)
+class Done(Generic[Task, Result]):
+    """The end of one task: its result, or the exception that it raised."""
+
+    task: Task
+    result: Result | None
+    error: BaseException | None
+
+
+def run_tasks(
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    *,
+    make_executor: Callable[[], Executor],
+    workers: int,
+) -> Iterator[Done[Task, Result]]:
+    """Run every task and yield each as it ends, in no particular order.
+
+    At most two tasks a worker are handed out at a time. When a worker dies, the pool is made anew and the tasks that
+    were in it run again one by one; the one that ends its worker once more ends as `WorkerDiedError`. Closing the
+    iterator, or an exception in its consumer, cancels what has not begun and waits for what has.
+
+    Args:
+        function: what to run; it and its argument are pickled.
+        tasks: one argument each.
+        make_executor: gives a fresh executor; called again after each break.
+        workers: number of workers of that executor.
+    """
+    waiting, suspects = deque(tasks), deque[Task]()
+    while waiting or suspects:
+        with shutting_down(make_executor()) as executor:
+            pool = Pool(executor, function)
+            while suspects or waiting or pool.running:
+                limit = 1 if suspects or pool.alone else WINDOW_PER_WORKER * workers
+                pool.fill(suspects or waiting, limit, alone=bool(suspects))
+                yield from pool.collect()
+                if pool.broken:
+                    if pool.alone and len(pool.lost) == 1:
+                        yield Done(pool.lost[0], None, worker_died())
+                    else:
+                        suspects.extend(pool.lost)
+                    break
+
+
+class Pool(Generic[Task, Result]):
+    """The tasks that one executor is working on."""
+
+    def __init__(self, executor: Executor, function: Callable[[Task], Result]) -> None:
+        self.executor, self.function = executor, function
+        self.running: dict[Future[Result], Task] = {}
+        self.lost: list[Task] = []
+        self.alone = False
+
+    @property
+    def broken(self) -> bool:
+        """Whether a worker died; its executor is of no further use."""
+        return bool(self.lost)
+
+    def fill(self, queue: deque[Task], limit: int, *, alone: bool) -> None:
+        """Hand out tasks until `limit` are running; suspects start only when nothing else runs."""
+        if alone and self.running:
+            return
+        while queue and len(self.running) < limit:
+            task = queue.popleft()
+            try:
+                self.running[self.executor.submit(self.function, task)] = task
+            except BrokenExecutor:
+                self.lost.append(task)
+                return
+            self.alone = alone
+
+    def collect(self) -> Iterator[Done[Task, Result]]:
+        """Yield what has ended; after a break, move everything that was running to `lost`."""
+        ended, _ = wait(self.running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
+        for future in ended:
+            task = self.running.pop(future)
+            error = future.exception()
+            if isinstance(error, BrokenExecutor):
+                self.lost.append(task)
+            else:
+                yield Done(task, None if error else future.result(), error)
+        if self.lost:
+            self.lost.extend(self.running.values())
+            self.running.clear()
+        elif not self.running:
+            self.alone = False
+
+
+def worker_died() -> WorkerDiedError:
+    """Return the error of a task that ends its worker."""
+    return WorkerDiedError(
+        "its worker process ended twice without an error message, the second time with nothing else running; most "
+        "often the system stopped it for lack of memory: use fewer --workers, or look at the file."
+    )
+
+
+@contextlib.contextmanager
+def shutting_down(executor: Executor) -> Iterator[Executor]:
+    """Use an executor; at the end drop what has not begun and wait for what has."""
+    try:
+        yield executor
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def process_pool(workers: int) -> ProcessPoolExecutor:
+    """Return a pool of spawned worker processes that leave with their parent, however it ends."""
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker)
+
+
+def start_worker() -> None:
+    """Prepare a worker process: Ctrl-C is the parent's business, and a killed parent ends the worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=leave_with_parent, daemon=True).start()
+
+
+def leave_with_parent() -> None:
+    """Wait for the parent process to end, then end this one at once."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

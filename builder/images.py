@@ -1,0 +1,151 @@
+"""Stitched images: one read of the file gives its pixels and its SHA-256."""
+
+import hashlib
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from nucleusnet_source.errors import InputImageError
+
+MAX_SIDE_PX = 60_000
+PIXEL_SIZE_TOLERANCE = 0.01
+# The codecs of microscope TIFFs gain less; a header that claims more is not believed before memory is taken for it.
+MAX_EXPANSION = 2_000
+_UM_PER_UNIT = {"m": 1e6, "mm": 1e3, "µm": 1.0, "nm": 1e-3, "cm": 1e4}
+
+
+@dataclass(frozen=True)
+class StitchedImage:
+    """The pixels of one stitched image.
+
+    Attributes:
+        pixels: (height, width) uint8 or uint16, camera values; may share memory with the file's bytes.
+        sha256: of the file's bytes.
+        pixels_per_um: as an OME-TIFF states it, else None.
+    """
+
+    pixels: NDArray[Any]
+    sha256: str
+    pixels_per_um: float | None
+
+
+def read_bytes(path: Path, kind: type[Exception]) -> bytes:
+    """Read a whole file, or raise `kind` with the system's reason."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise kind(f"{path.name}: cannot be read: {error.strerror or error}.") from error
+
+
+def read_image(path: Path) -> StitchedImage:
+    """Read a stitched image.
+
+    Args:
+        path: a TIFF file, uncompressed or of any codec that imagecodecs knows, strips or tiles, BigTIFF, OME-TIFF.
+
+    Raises:
+        InputImageError: unreadable, truncated, not one grey plane of uint8 or uint16, or beyond 60,000 px a side.
+    """
+    data = read_bytes(path, InputImageError)
+    pixels, pixels_per_um = decode_image(data, path.name)
+    return StitchedImage(pixels, hashlib.sha256(data).hexdigest(), pixels_per_um)
+
+
+def decode_image(data: bytes, name: str) -> tuple[NDArray[Any], float | None]:
+    """Decode the bytes of a TIFF file to (height, width) pixels, and the pixels per um that it states, if any.
+
+    Raises:
+        InputImageError: as `read_image`.
+    """
+    if not data:
+        raise InputImageError(f"{name}: a TIFF image expected, an empty file found; copy it again.")
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+            page = _only_page(tiff, name)
+            _check_type(page, name)
+            _check_size(page, len(data), name)
+            pixels_per_um = _ome_pixels_per_um(tiff.ome_metadata or "") if tiff.is_ome else None
+            return _pixels(page, data), pixels_per_um
+    except InputImageError:
+        raise
+    except Exception as error:  # tifffile and imagecodecs raise many types for a damaged file
+        raise InputImageError(
+            f"{name}: a readable TIFF image expected, found damage: {type(error).__name__}: {error}; copy or export it "
+            "again."
+        ) from error
+
+
+def _only_page(tiff: tifffile.TiffFile, name: str) -> Any:
+    if len(tiff.pages) != 1:
+        raise InputImageError(
+            f"{name}: one grey plane expected, {len(tiff.pages)} pages found; export the nuclear channel alone."
+        )
+    return tiff.pages.first
+
+
+def _check_type(page: Any, name: str) -> None:
+    if len(page.shape) != 2 or page.samplesperpixel != 1:
+        raise InputImageError(
+            f"{name}: one grey plane (height, width) expected, shape {page.shape} found (several channels or colours); "
+            "export the nuclear channel alone."
+        )
+    if page.dtype not in (np.uint8, np.uint16):
+        raise InputImageError(
+            f"{name}: pixels of uint8 or uint16 expected, {page.dtype} found; export the camera values without scaling."
+        )
+
+
+def _check_size(page: Any, file_bytes: int, name: str) -> None:
+    if max(page.shape) > MAX_SIDE_PX:
+        raise InputImageError(
+            f"{name}: at most {MAX_SIDE_PX} px a side expected, {page.shape[0]} x {page.shape[1]} found; cut it in "
+            "parts."
+        )
+    end = max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
+    if end > file_bytes or page.nbytes > MAX_EXPANSION * file_bytes or not page.dataoffsets:
+        raise InputImageError(
+            f"{name}: {max(end, page.nbytes)} bytes of pixels expected from its header, a file of {file_bytes} bytes "
+            "found; it is truncated: copy it again."
+        )
+
+
+def _pixels(page: Any, data: bytes) -> NDArray[Any]:
+    """Return native-endian pixels, without a copy where they lie in the file as they are."""
+    if page.is_contiguous and page.compression == 1 and page.fillorder == 1:
+        dtype = np.dtype(page.dtype).newbyteorder(page.parent.byteorder)
+        stored = np.frombuffer(data, dtype, page.size, page.dataoffsets[0]).reshape(page.shape)
+        return stored if dtype.isnative else stored.astype(dtype.newbyteorder("="))
+    decoded: NDArray[Any] = page.asarray()
+    return np.ascontiguousarray(decoded)
+
+
+def _ome_pixels_per_um(xml: str) -> float | None:
+    """Return the pixels per um of an OME-XML header, or None where it states no physical size."""
+    sizes = []
+    for axis in "XY":
+        size = re.search(rf'\bPhysicalSize{axis}="([0-9.eE+-]+)"', xml)
+        unit = re.search(rf'\bPhysicalSize{axis}Unit="([^"]*)"', xml)
+        um = _UM_PER_UNIT.get(unit[1].replace("μ", "µ") if unit else "µm")
+        if size is None or um is None or float(size[1]) <= 0:
+            return None
+        sizes.append(float(size[1]) * um)
+    return 2 / (sizes[0] + sizes[1])
+
+
+def check_pixel_size(stated: float | None, wanted: float, name: str) -> None:
+    """Compare the pixel size that a file states with the one that the build was given.
+
+    Raises:
+        InputImageError: they differ by more than 1 %.
+    """
+    if stated is not None and abs(stated / wanted - 1) > PIXEL_SIZE_TOLERANCE:
+        raise InputImageError(
+            f"{name}: {wanted:g} pixels per um expected (--pixels-per-um), {stated:.5g} found in its OME header; "
+            f"build it with --pixels-per-um {stated:.5g}, or correct the header."
+        )

@@ -1,0 +1,247 @@
+"""The training stream: every nucleus of a split once an epoch, in random order, resumable at every batch."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed
+from torch.utils.data import DataLoader
+
+from nucleusnet_source.errors import StateError, UsageError
+from nucleusnet_source.manifest import Manifest
+from nucleusnet_source.ordering import check_seed
+
+from .columns import Batch
+from .opening import FolderStore, fingerprint, open_split
+from .plan import batches_of_reader
+from .stream import BatchStream, Transform
+
+STATE_FORMAT = 1
+
+
+class TrainLoader:
+    """Batches of a split of a NucleusNet dataset, in another order every epoch; made by `train_loader`.
+
+    Iterating gives the batches of one epoch, iterating again those of the next one. Who breaks out of an
+    iteration and starts another gets the same batches again, from where the first one began.
+
+    Args:
+        stream: The batches of this process.
+        identity: What a saved state has to agree with; plain JSON values.
+        rank: Number of this process, or None to ask torch.distributed.
+        world_size: Number of processes, or None to ask torch.distributed.
+        options: Options of the torch DataLoader that runs the stream.
+    """
+
+    def __init__(
+        self,
+        stream: BatchStream,
+        *,
+        identity: Mapping[str, Any],
+        rank: int | None,
+        world_size: int | None,
+        options: Mapping[str, Any],
+    ) -> None:
+        self.batch_size: int = identity["batch_size"]
+        self._drop_last: bool = identity["drop_last"]
+        self._stream = stream
+        self._identity = identity
+        self._given_topology = check_topology(rank, world_size)
+        # A generator of its own, so that iterating draws nothing from the global one.
+        self._loader = DataLoader(stream, batch_size=None, collate_fn=as_it_is, generator=torch.Generator(), **options)
+        self._epoch = 0
+        self._start = 0
+        self._taken = 0
+        check_not_empty(len(self), stream.plan(0).rows, self.batch_size, self._topology[1])
+
+    @property
+    def epoch(self) -> int:
+        """Number of the epoch that is iterated, or else that comes next."""
+        return self._epoch
+
+    @property
+    def _topology(self) -> tuple[int, int]:
+        """Rank and world size."""
+        if self._given_topology is not None:
+            return self._given_topology
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            return torch.distributed.get_rank(), torch.distributed.get_world_size()
+        return 0, 1
+
+    def _numbers(self, start: int) -> range:
+        """Give the numbers of the batches of this rank when the epoch goes on at batch `start`."""
+        plan = self._stream.plan(self._epoch)
+        return batches_of_reader(plan, start, reader=self._topology, drop_last=self._drop_last)
+
+    def __len__(self) -> int:
+        """Give the number of batches of a whole epoch on this rank."""
+        return len(self._numbers(0))
+
+    def __iter__(self) -> Iterator[Batch]:
+        epoch, (rank, ranks) = self._epoch, self._topology
+        self._taken = 0
+        self._stream.start_at(epoch, self._start, rank, ranks)
+        for batch in self._loader:
+            self._taken += 1
+            yield batch
+        self._epoch, self._start, self._taken = epoch + 1, 0, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that the next iteration gives.
+
+        Naming the current epoch changes nothing, so that a loop which does so at the start of every epoch also
+        goes on in the middle of one after `load_state_dict`.
+        """
+        if epoch != self._epoch:
+            self._epoch, self._start, self._taken = check_seed(epoch), 0, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the position behind the batch that was given last, as plain JSON values.
+
+        It is the same on all ranks that have given the same number of batches.
+        """
+        consumed = self._start + self._taken * self._topology[1]
+        consumed = min(consumed, self._stream.plan(self._epoch).all_batches)
+        return {**self._identity, "epoch": self._epoch, "batches": consumed}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken, with any number of ranks and workers.
+
+        Every rank loads the same state.
+
+        Raises:
+            StateError: The state is of another dataset, version, split, batch size, ...; says which.
+        """
+        wrong = [
+            f"{name} {self._identity[name]!r} expected, {state.get(name)!r} found"
+            for name in self._identity
+            if state.get(name) != self._identity[name]
+        ]
+        position = [state.get(name) for name in ("epoch", "batches")]
+        if not wrong and not all(isinstance(number, int) and number >= 0 for number in position):
+            wrong = [f"epoch and batches expected as counts, {position} found"]
+        if wrong:
+            raise StateError(
+                f"the state does not fit this loader: {'; '.join(wrong)}; make the loader as the saved one was"
+            )
+        self._epoch, self._start, self._taken = state["epoch"], state["batches"], 0
+
+
+def train_loader(
+    source: str,
+    split: str = "train",
+    *,
+    batch_size: int,
+    seed: int = 0,
+    columns: Sequence[str] = ("image",),
+    num_workers: int = 0,
+    rank: int | None = None,
+    world_size: int | None = None,
+    drop_last: bool = True,
+    transform: Transform | None = None,
+    pin_memory: bool = False,
+    persistent_workers: bool = False,
+    multiprocessing_context: str | None = None,
+) -> TrainLoader:
+    """Stream a split for training, every nucleus once an epoch, in an order that only (seed, epoch) decides.
+
+    A batch is a dict from column name to value: `image` a uint8 tensor `(B, 1, 256, 256)` of raw camera values
+    (uint16 if the dataset has 16 bits), `mask` a bool tensor `(B, 1, 256, 256)`, other numbers tensors `(B,)` in
+    which a missing integer is -1 and a missing real is NaN, texts lists in which a missing one is None.
+
+    Shared by `world_size` ranks and `num_workers` workers, the batches stay the same; 1, 2, 3, 4, 6 or 12 of
+    these processes in all read nothing twice. One process with `num_workers=0` is the cheapest way to read: a
+    thread makes batches ahead.
+
+    Args:
+        source: Dataset folder, URL of one, or `owner/name` on the Hub.
+        split: Name of the split.
+        batch_size: Rows of a batch on each rank.
+        seed: Seed of the order and of the transform.
+        columns: Wanted columns of config `default`, in the order that a batch shall have.
+        num_workers: Worker processes.
+        rank: Number of this process; by default that of torch.distributed, or 0.
+        world_size: Number of processes that share the epoch; by default that of torch.distributed, or 1.
+        drop_last: Give all ranks the same number of full batches and leave out fewer than
+            `world_size * batch_size` rows at the end of an epoch. Otherwise every row is given exactly once, the
+            last batch may be shorter, and ranks may differ by one batch.
+        transform: Called with each batch, where it is made, and what it returns is given. If it has a parameter
+            `generator`, it gets a `torch.Generator` that only (seed, epoch, batch) decides.
+        pin_memory: As in `torch.utils.data.DataLoader`.
+        persistent_workers: As in `torch.utils.data.DataLoader`.
+        multiprocessing_context: "fork", "spawn" or "forkserver"; by default what Python uses.
+
+    Raises:
+        DatasetNotFoundError: There is no dataset at `source`.
+        SelectionError: The split or a column does not exist.
+        UsageError: A number cannot work.
+    """
+    check_at_least(batch_size, 1, "batch_size")
+    check_at_least(num_workers, 0, "num_workers")
+    check_seed(seed)
+    store = FolderStore(Path(source))
+    manifest = Manifest.from_json(store.folder.joinpath("manifest.json").read_bytes())
+    opened = open_split(store, manifest, split, columns)
+    stream = BatchStream(opened, batch_size=batch_size, seed=seed, drop_last=drop_last, transform=transform)
+    identity = {
+        "format": STATE_FORMAT,
+        "dataset": fingerprint(manifest.shards_of("default", split)),
+        "version": manifest.version,
+        "split": split,
+        "columns": list(columns),
+        "batch_size": batch_size,
+        "drop_last": drop_last,
+        "seed": seed,
+    }
+    options = {
+        "num_workers": num_workers,
+        "pin_memory": pin_memory,
+        "persistent_workers": persistent_workers,
+        "multiprocessing_context": multiprocessing_context if num_workers else None,
+    }
+    return TrainLoader(stream, identity=identity, rank=rank, world_size=world_size, options=options)
+
+
+def as_it_is(batch: Batch) -> Batch:
+    """Give a batch back, for a DataLoader that shall not change it."""
+    return batch
+
+
+def check_topology(rank: int | None, world_size: int | None) -> tuple[int, int] | None:
+    """Give rank and world size, or None if neither is given.
+
+    Raises:
+        UsageError: Only one of them is given, or the rank is none of them.
+    """
+    if rank is None and world_size is None:
+        return None
+    if rank is None or world_size is None or not 0 <= rank < world_size:
+        raise UsageError(
+            f"expected rank and world_size together, with 0 <= rank < world_size, found rank {rank} and "
+            f"world_size {world_size}; give both, or neither to use torch.distributed"
+        )
+    return rank, world_size
+
+
+def check_at_least(number: int, least: int, name: str) -> None:
+    """Check a number that was given.
+
+    Raises:
+        UsageError: It is no integer or smaller than `least`.
+    """
+    if not isinstance(number, int) or isinstance(number, bool) or number < least:
+        raise UsageError(f"expected {name} to be an integer of at least {least}, found {number!r}")
+
+
+def check_not_empty(batches: int, rows: int, batch_size: int, ranks: int) -> None:
+    """Refuse an epoch without batches.
+
+    Raises:
+        UsageError: There are too few rows.
+    """
+    if batches == 0:
+        raise UsageError(
+            f"expected at least {batch_size} rows for each of {ranks} ranks, found {rows} in the split; "
+            "use a smaller batch_size or drop_last=False"
+        )
