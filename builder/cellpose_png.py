@@ -49,7 +49,8 @@ def read_png(data: bytes, name: str) -> PngFile:
     Raises:
         InputMaskError: truncated or damaged.
     """
-    header, idat, at = b"", [], len(PNG_SIGNATURE)
+    header: bytes | memoryview = b""
+    idat, at = [], len(PNG_SIGNATURE)
     while True:
         kind, body, at = _next_chunk(data, at, name)
         if kind == b"IHDR":

@@ -1,7 +1,7 @@
 """Label images as horizontal runs, read from the files that segmentation programs write.
 
-A mask of 12,500 x 12,500 px holds some 120,000 runs: bounding boxes, areas, moments and crops come from those, and
-for the PNG that cellpose writes the label image itself is never built.
+A mask of 12,500 x 12,500 px holds some 120,000 runs. Bounding boxes, areas, moments and crops come from those; for
+the PNG that cellpose writes the label image itself is never built.
 """
 
 import io
@@ -177,7 +177,7 @@ def _check_expansion(pixel_bytes: int, compressed_bytes: int, name: str) -> None
 
 
 def _native(labels: NDArray[Any]) -> NDArray[Any]:
-    """Return `labels` in the byte order of this machine, and booleans and half floats in types numba knows."""
+    """Return `labels` in the byte order of this machine, the only one numba knows."""
     return labels.astype(labels.dtype.newbyteorder("="), copy=False)
 
 
@@ -200,8 +200,9 @@ def _filled_type_checked(runs: LabelRuns, dtype: np.dtype[Any], name: str) -> La
     largest = int(np.iinfo(dtype).max) if dtype.kind in "ui" else 2 ** (np.finfo(dtype).nmant + 1)
     if runs.label.size and int(runs.label.max()) >= largest:
         raise InputMaskError(
-            f"{name}: more labels than the type holds: label {largest} is the last one of {dtype}, others may have "
-            "been merged with it or lost; save the labels as uint32 TIFF (a mask of 0 and 255 is no label image)."
+            f"{name}: more labels than the type holds: expected labels below {largest}, the last one of {dtype}, "
+            f"found {int(runs.label.max())}, so others may have been merged or lost; "
+            "save the labels as uint32 TIFF (a mask of 0 and 255 is no label image)."
         )
     return runs
 

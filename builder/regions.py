@@ -75,7 +75,10 @@ def regions_from_runs(runs: LabelRuns) -> Regions:
     return Regions(
         runs.shape,
         sorted_label[starts],
-        *box,
+        bbox_y0=box[0],
+        bbox_x0=box[1],
+        bbox_y1=box[2],
+        bbox_x1=box[3],
         area_px=sums[0],
         centroid_y=box[0] + mean_y,
         centroid_x=box[1] + mean_x,
@@ -143,7 +146,7 @@ def _measure(
             sums[3, region] += y * y * area
             sums[4, region] += ((b - 1) * b * (2 * b - 1) - (a - 1) * a * (2 * a - 1)) // 6
             sums[5, region] += y * sum_x
-        components[region] = _count_components(row, x0, x1, start, stop, parent)
+        components[region] = _count_components((row, x0, x1), (start, stop), parent)
     return box, sums, components
 
 
@@ -157,14 +160,12 @@ def _root(parent: NDArray[np.int64], run: int) -> int:
 
 @numba.njit(cache=True, nogil=True)
 def _count_components(
-    row: NDArray[np.int32],
-    x0: NDArray[np.int32],
-    x1: NDArray[np.int32],
-    start: int,
-    stop: int,
+    runs: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]],
+    which: tuple[int, int],
     parent: NDArray[np.int64],
 ) -> int:
-    """Count the 8-connected bodies of the runs start to stop - 1 (raster order), joining each run to those above it."""
+    """Count the 8-connected bodies of some runs in raster order, joining each run to those above it."""
+    (row, x0, x1), (start, stop) = runs, which
     count, above = stop - start, start
     for run in range(start, stop):
         parent[run] = run

@@ -98,4 +98,4 @@ def _noise_table() -> NDArray[np.uint8]:
     deviation = np.sqrt(_GREY_PER_PHOTON * mean + _READ_NOISE_GREY**2)
     skewness = _GREY_PER_PHOTON**2 * mean / deviation**3
     grey = mean + deviation * (z + skewness / 6 * (z**2 - 1))
-    return np.clip(np.floor(grey + 0.5), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.floor(grey + 0.5), 0, 255), np.uint8)

@@ -54,7 +54,7 @@ class Placed:
     def misses(self, size_px: int) -> bool:
         """Whether the patch lies wholly outside the canvas."""
         rows, columns = self.window(size_px)
-        return rows.start >= rows.stop or columns.start >= columns.stop
+        return bool(rows.start >= rows.stop or columns.start >= columns.stop)
 
     def cut(self, patch: NDArray[Scalar], size_px: int) -> NDArray[Scalar]:
         """The part of an array of the patch's shape that lies on the canvas."""
@@ -218,7 +218,7 @@ def _add_debris(canvas: _Canvas, rng: np.random.Generator) -> tuple[int, int, in
     else:
         _draw_specks(coverage, rng)
     blurred = cv2.GaussianBlur(coverage.astype(np.float32), (0, 0), 0.3 * scale)
-    level = np.float32(rng.uniform(250, 700) / 255)
+    level = np.float32(rng.uniform(280, 700) / 255)
     window = slice(y0, y0 + side), slice(x0, x0 + side)
     canvas.shine(window, blurred * level)
     return y0, x0, y0 + side, x0 + side
@@ -237,9 +237,8 @@ def _draw_fibre(coverage: NDArray[np.uint8], rng: np.random.Generator, scale: fl
 def _draw_specks(coverage: NDArray[np.uint8], rng: np.random.Generator) -> None:
     """A few angular grains, heaped up."""
     side = coverage.shape[0]
-    for _ in range(int(rng.integers(2, 6))):
-        middle = rng.uniform(0.35, 0.65, 2) * side
-        angles = np.sort(rng.uniform(0, 2 * math.pi, 7))
-        radius = rng.uniform(0.06, 0.26, 7) * side
-        points = middle + np.stack([np.cos(angles), np.sin(angles)], 1) * radius[:, None]
-        cv2.fillPoly(coverage, [np.round(points).astype(np.int32)], int(rng.integers(150, 256)), cv2.LINE_AA)
+    for _ in range(int(rng.integers(3, 8))):
+        middle = rng.uniform(0.3, 0.7, 2) * side
+        points = middle + rng.normal(0, rng.uniform(0.04, 0.1), (12, 2)) * side
+        grain = cv2.convexHull(np.round(np.clip(points, 2, side - 3)).astype(np.int32))
+        cv2.fillConvexPoly(coverage, grain, int(rng.integers(60, 256)), cv2.LINE_AA)

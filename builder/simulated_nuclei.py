@@ -112,7 +112,7 @@ def _micronucleus(nucleus: NDArray[np.float64], rng: np.random.Generator) -> _Bo
     """A small round body outside one point of the outline of its nucleus."""
     at = nucleus[int(rng.integers(len(nucleus)))]
     diameter_um = float(rng.uniform(1.8, 4.2))
-    away_um = float(np.linalg.norm(at)) + diameter_um / 2 + float(rng.uniform(0.2, 3.0))
+    away_um = float(np.linalg.norm(at)) + diameter_um / 2 + float(rng.uniform(0.2, 5.5))
     points = _outline(diameter_um, diameter_um * 0.88, float(rng.uniform(0, math.pi)), rng)
     return _Body(points + at / np.linalg.norm(at) * away_um, float(rng.uniform(0.45, 1.1)))
 
@@ -121,7 +121,7 @@ def _outline(
     length_um: float, width_um: float, turn: float, rng: np.random.Generator, *, bend: float = 0.0
 ) -> NDArray[np.float64]:
     """Points (n, 2) as x, y in um of a smooth closed outline around the origin: an ellipse, gently irregular."""
-    angle = np.arange(_POINTS) * (2 * math.pi / _POINTS)
+    angle = np.arange(_POINTS, dtype=np.float64) * (2 * math.pi / _POINTS)
     radius = np.ones(_POINTS)
     for order in range(2, 7):
         radius += rng.normal(0, 0.115 / order**1.55) * np.cos(order * angle + rng.uniform(0, 2 * math.pi))
@@ -151,7 +151,7 @@ def _filled(points: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.f
 
 def _smoothness(kind: Kind) -> float:
     """Condensed chromosomes show less texture than interphase chromatin."""
-    return 0.75 if kind == "anaphase" else 1.0
+    return 0.5 if kind == "anaphase" else 1.0
 
 
 def _chromatin(
@@ -169,7 +169,7 @@ def _chromatin(
     spots = np.clip(_noise(shape, 0.5 * pixels_per_um, rng) - np.float32(1.7), 0, 1)
     texture += np.float32(min(rng.exponential(0.2), 0.8)) * spots
     texture += np.float32(rng.uniform(0.05, 0.3)) * (inside - _blurred(inside, 0.9 * pixels_per_um))
-    return np.exp(texture * np.float32(contrast * np.exp(rng.normal(0, 0.2))))
+    return np.asarray(np.exp(texture * np.float32(contrast * np.exp(rng.normal(0, 0.2)))), np.float32)
 
 
 def _noise(shape: tuple[int, int], grain_px: float, rng: np.random.Generator) -> NDArray[np.float32]:

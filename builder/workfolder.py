@@ -168,8 +168,8 @@ def check_space(folder: Path, needed_bytes: int, what: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed_bytes:
         raise OutputError(
-            f"{folder}: about {needed_bytes / 1e9:.1f} GB of free space expected for {what}, {free / 1e9:.1f} GB found; "
-            "make room and call again: what is finished is kept."
+            f"{folder}: about {needed_bytes / 1e9:.1f} GB of free space expected for {what}, {free / 1e9:.1f} GB "
+            "found; make room and call again: what is finished is kept."
         )
 
 
