@@ -54,7 +54,7 @@ def simulate(
 
     with bar("simulate", images, "image", quiet=quiet) as shown:
         made = run(
-            folder, images=images, size_px=size, seed=seed, overwrite=overwrite, progress=lambda *_: shown.update(1)
+            folder, images=images, size_px=size, seed=seed, overwrite=overwrite, on_image=lambda _files: shown.update(1)
         )
     print(f"{folder}: {len(made)} images of {size} x {size} px, {sum(files.nuclei for files in made)} nuclei")
 

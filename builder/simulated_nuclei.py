@@ -71,7 +71,7 @@ def draw_nucleus(kind: Kind, look: RunLook, rng: np.random.Generator, *, pixels_
     if bridge is not None:
         core |= _filled(bridge * pixels_per_um - low, (height, width)) > 0
     level = look.brightness * float(np.exp(rng.normal(0, 0.33)))
-    texture = _chromatin(inside, look.contrast * _smoothness(kind), rng, pixels_per_um)
+    texture = _chromatin(np.minimum(inside, 1), look.contrast * _smoothness(kind), rng, pixels_per_um)
     light = _blurred(inside * texture * np.float32(level), look.blur_um * pixels_per_um * rng.uniform(0.85, 1.3))
     return Nucleus(kind, len(bodies), light, core, margin_um)
 

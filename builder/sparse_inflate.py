@@ -267,9 +267,7 @@ def _repeats(bits: int, size: int) -> int:
 @numba.njit(cache=True, nogil=True)
 def _copy(position: NDArray[np.int64], value: NDArray[np.uint8], found: int, to: tuple[int, int], distance: int) -> int:
     """Repeat in to[0]..to[1] the non-zero bytes `distance` before, which may be new ones; how many there are now."""
-    source = found
-    while source > 0 and position[source - 1] >= to[0] - distance:
-        source -= 1
+    source = np.searchsorted(position[:found], to[0] - distance)
     while source < found < position.size and position[source] + distance < to[1]:
         position[found], value[found] = position[source] + distance, value[source]
         found += 1

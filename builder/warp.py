@@ -85,7 +85,8 @@ def paint_mask(
     for run in range(which[0], which[1]):
         y = row[run] - corner[0]
         if 1 <= y < shape[0] - 1:
-            mask[y, max(x0[run] - corner[1], 1) : min(x1[run] - corner[1], shape[1] - 1)] = 1
+            for x in range(max(x0[run] - corner[1], 1), min(x1[run] - corner[1], shape[1] - 1)):
+                mask[y, x] = 1
     return mask
 
 
