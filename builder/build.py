@@ -3,19 +3,19 @@
 import functools
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import nucleusnet_dataset
 from nucleusnet_source.errors import BuildError, InputImageError, OutputError, UsageError
 from nucleusnet_source.manifest import Manifest
 from nucleusnet_source.ordering import check_seed
 
-from .engine import process_pool, run_tasks
-from .folder import write_folder
+from .engine import in_order, process_pool, run_tasks
+from .folder import FolderPlan, write_folder
 from .pieces import PieceParameters, PieceTask, ensure_piece
 from .receipts import Receipt
 from .sources import DEFAULT_NAME_PATTERN, Failure, Source, find_sources
@@ -26,9 +26,6 @@ PUBLISHED_PIXELS_PER_UM = 8.0453
 DEFAULT_SPLITS = "train=0.8,validation=0.1,test=0.1"
 # What decides pixels, measurements or compressed bytes; a piece made with another version is made again.
 _DECIDING_LIBRARIES = ("nucleusnet", "numpy", "opencv-python-headless", "pyarrow", "tifffile", "imagecodecs")
-
-Task = TypeVar("Task")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -232,48 +229,26 @@ def assemble(
     }
     work.dataset.mkdir()
     progress.stage("shards", 0)
+    plan = FolderPlan(
+        folder=work.dataset,
+        pieces_dir=work.pieces,
+        parts=work.path / "parts",
+        seed=options.seed,
+        recipe=options.recipe,
+        parameters=options.published_parameters(),
+        fractions=fractions,
+        schemas=schemas,
+        version=nucleusnet_dataset.VERSION,
+    )
+    pool = functools.partial(process_pool, options.workers)
+    mapper = functools.partial(in_order, make_executor=pool, workers=options.workers)
     try:
-        manifest: Manifest = write_folder(
-            receipts,
-            work.pieces,
-            work.dataset,
-            parameters=options.published_parameters(),
-            seed=options.seed,
-            recipe=options.recipe,
-            fractions=fractions,
-            schemas=schemas,
-            version=nucleusnet_dataset.VERSION,
-            mapper=functools.partial(in_order, options.workers),
-            progress=lambda rows: progress.step(0, rows),
-        )
+        return write_folder(plan, receipts, mapper=mapper, on_shard=lambda rows: progress.step(1, rows))
     except OSError as error:
         if not is_disk_full(error):
             raise
         shutil.rmtree(work.dataset, ignore_errors=True)
         raise OutputError(f"{work.path}: the disk is full; make room and call again: the pieces are kept.") from error
-    return manifest
-
-
-def in_order(workers: int, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-    """Run tasks in worker processes and yield their results in the order of the tasks, raising the first error."""
-    queue = list(tasks)
-    results: dict[int, Result] = {}
-    numbered = list(enumerate(queue))
-    pool = functools.partial(process_pool, workers)
-    following = 0
-    for done in run_tasks(functools.partial(run_numbered, function), numbered, make_executor=pool, workers=workers):
-        if done.error is not None:
-            raise done.error
-        if done.result is not None:
-            results[done.result[0]] = done.result[1]
-        while following in results:
-            yield results.pop(following)
-            following += 1
-
-
-def run_numbered(function: Callable[[Task], Result], numbered: tuple[int, Task]) -> tuple[int, Result]:
-    """Run one task and keep its number."""
-    return numbered[0], function(numbered[1])
 
 
 class logging_to:  # noqa: N801 - used like a function

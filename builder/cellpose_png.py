@@ -8,12 +8,12 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from nucleusnet_source.errors import InputMaskError
 
+from .compiled import compiled
 from .sparse_inflate import sparse_inflate
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -98,7 +98,7 @@ def png_runs(png: PngFile) -> PlacedRuns | None:
     return row, x0, x1, labels[:found].copy()
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _integrate(
     position: NDArray[np.int64], value: NDArray[np.uint8], height: int, width: int
 ) -> tuple[int, NDArray[np.int32], NDArray[np.uint32]]:

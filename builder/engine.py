@@ -1,12 +1,13 @@
 """Runs independent tasks over any `concurrent.futures.Executor`, and survives workers that die."""
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -66,6 +67,31 @@ def run_tasks(
                     else:
                         suspects.extend(pool.lost)
                     break
+
+
+def in_order(
+    function: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    *,
+    make_executor: Callable[[], Executor],
+    workers: int,
+) -> Iterator[Result]:
+    """Run every task and yield the results in the order of the tasks; the first error is raised."""
+    numbered = list(enumerate(tasks))
+    results: dict[int, Result] = {}
+    following = 0
+    call = functools.partial(_call_numbered, function)
+    for done in run_tasks(call, numbered, make_executor=make_executor, workers=workers):
+        if done.error is not None:
+            raise done.error
+        results[done.task[0]] = done.result  # type: ignore[assignment]  # set where error is None
+        while following in results:
+            yield results.pop(following)
+            following += 1
+
+
+def _call_numbered(function: Callable[[Task], Result], numbered: tuple[int, Task]) -> Result:
+    return function(numbered[1])
 
 
 class Pool(Generic[Task, Result]):

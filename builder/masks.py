@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import imagecodecs
-import numba
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
@@ -17,9 +16,12 @@ from numpy.typing import NDArray
 from nucleusnet_source.errors import InputMaskError
 
 from .cellpose_png import PNG_SIGNATURE, PngFile, png_runs, read_png
+from .compiled import compiled
 
 MAX_SIDE_PX = 60_000
-_MAX_EXPANSION = 40_000  # no codec of a real label image gains more; what claims to is refused before allocation
+# No codec gains more on a label image; what claims to is refused before allocation.
+_DEFLATE_EXPANSION = 1_040
+_TIFF_EXPANSION = 40_000
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _NPY_SIGNATURE = b"\x93NUMPY"
 
@@ -92,7 +94,7 @@ def _read_png_runs(data: bytes, name: str) -> LabelRuns:
             f"{name}: expected a greyscale PNG of 8 or 16 bits, found {_png_kind(png)}; "
             "save the label image itself, not a coloured rendering of it."
         )
-    _check_expansion(png.height * png.width * png.bit_depth // 8, len(png.compressed), name)
+    _check_expansion(png.height * png.width * png.bit_depth // 8, len(png.compressed) * _DEFLATE_EXPANSION, name)
     dtype = np.dtype(f"uint{png.bit_depth}")
     runs = png_runs(png)
     if runs is None:
@@ -144,7 +146,7 @@ def _check_tiff(tiff: Any, file_bytes: int, name: str) -> None:
         raise InputMaskError(
             f"{name}: expected {end} bytes, found {file_bytes}: the file is truncated; copy or write it again."
         )
-    _check_expansion(page.nbytes, file_bytes, name)
+    _check_expansion(page.nbytes, file_bytes * _TIFF_EXPANSION, name)
 
 
 def _damaged(name: str, error: Exception) -> InputMaskError:
@@ -168,10 +170,10 @@ def _check_type(dtype: np.dtype[Any], name: str) -> None:
         raise InputMaskError(f"{name}: expected integer labels, found {dtype}; save the labels as uint16 or uint32.")
 
 
-def _check_expansion(pixel_bytes: int, compressed_bytes: int, name: str) -> None:
-    if pixel_bytes > _MAX_EXPANSION * compressed_bytes:
+def _check_expansion(pixel_bytes: int, possible_bytes: int, name: str) -> None:
+    if pixel_bytes > possible_bytes:
         raise InputMaskError(
-            f"{name}: declares {pixel_bytes} bytes of pixels, but holds only {compressed_bytes} bytes: "
+            f"{name}: declares {pixel_bytes} bytes of pixels, but so small a file holds at most {possible_bytes}: "
             "the file is truncated or was made up; write the mask again."
         )
 
@@ -207,7 +209,7 @@ def _filled_type_checked(runs: LabelRuns, dtype: np.dtype[Any], name: str) -> La
     return runs
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _count_runs(labels: NDArray[Any]) -> int:
     count = 0
     for y in range(labels.shape[0]):
@@ -217,7 +219,7 @@ def _count_runs(labels: NDArray[Any]) -> int:
     return count
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _find_runs(labels: NDArray[Any], count: int) -> tuple[NDArray[np.int32], NDArray[Any]]:
     """Return (row, x0, x1) of the `count` runs as int32 (3, count), and their values in the type of `labels`."""
     place = np.empty((3, count), np.int32)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from .compiled import compiled
 from .regions import Regions
 
 
@@ -74,7 +74,7 @@ def _mean_and_std(area: int, total: int, total_squared: int) -> tuple[float, flo
     return total / area, variance**0.5
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _sum_runs(
     image: NDArray[Any],
     row: NDArray[np.int32],
@@ -95,7 +95,7 @@ def _sum_runs(
     return totals, squares, maxima
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _sum_run(pixels: NDArray[Any]) -> tuple[np.uint64, np.uint64, np.uint16]:
     total, squared, maximum = np.uint64(0), np.uint64(0), np.uint16(0)
     for i in range(pixels.size):

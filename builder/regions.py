@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from .compiled import compiled
 from .masks import LabelRuns
 
 _PIXEL_VARIANCE = 1 / 12  # of a point spread evenly over a pixel, px^2
@@ -120,7 +120,7 @@ def shape_measurements(regions: Regions, pixels_per_um: float) -> dict[str, NDAr
     }
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _measure(
     row: NDArray[np.int32], x0: NDArray[np.int32], x1: NDArray[np.int32], run_start: NDArray[np.int64]
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
@@ -150,7 +150,7 @@ def _measure(
     return box, sums, components
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _root(parent: NDArray[np.int64], run: int) -> int:
     while parent[run] != run:
         parent[run] = parent[parent[run]]
@@ -158,7 +158,7 @@ def _root(parent: NDArray[np.int64], run: int) -> int:
     return run
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _count_components(
     runs: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]],
     which: tuple[int, int],

@@ -8,9 +8,10 @@ Source: RFC 1951 (deflate), RFC 1950 (zlib wrapper and Adler-32).
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from .compiled import compiled
 
 _LONGEST_CODE = 15
 _ADLER_MODULUS = 65521
@@ -74,7 +75,7 @@ def sparse_inflate(compressed: bytes, *, max_nonzero: int) -> SparseBytes | None
     return sparse
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _adler32(position: NDArray[np.int64], value: NDArray[np.uint8], length: int) -> int:
     """Adler-32 of `length` bytes that are 0 but for `value` at `position`."""
     low, high = 1, length % _ADLER_MODULUS  # the initial 1 is added to the high half once a byte
@@ -84,7 +85,7 @@ def _adler32(position: NDArray[np.int64], value: NDArray[np.uint8], length: int)
     return (high << 16) | (low % _ADLER_MODULUS)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _inflate(data: NDArray[np.uint8], end: int, position: NDArray[np.int64], value: NDArray[np.uint8]) -> _Cursor:
     """Follow all blocks of a stream that must end by bit `end`, filling `position` and `value`."""
     literal, distance = np.empty(1 << _LONGEST_CODE, np.int16), np.empty(1 << _LONGEST_CODE, np.int16)
@@ -110,7 +111,7 @@ def _inflate(data: NDArray[np.uint8], end: int, position: NDArray[np.int64], val
     return cursor
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _peek(data: NDArray[np.uint8], at: int) -> int:
     """The 56 bits that follow bit `at`, least significant first."""
     byte = np.uint64(at >> 3)  # an unsigned index needs no check for counting from the end
@@ -120,14 +121,14 @@ def _peek(data: NDArray[np.uint8], at: int) -> int:
     return np.int64((bits >> np.uint64(at & 7)) & np.uint64(_PEEK_FIELD))  # type: ignore[return-value]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _look_up(table: NDArray[np.int16], bits: int) -> tuple[int, int]:
     """The symbol that `bits` begin with, and the length of its code; 0 for no symbol."""
     entry = int(table[np.uint64(bits & (table.size - 1))])
     return entry >> 4, entry & 15
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _fill_table(lengths: NDArray[np.int64], table: NDArray[np.int16]) -> NDArray[np.int16]:
     """Write the look-up table of a canonical code into `table`; its used part, empty if the lengths are no code."""
     count = np.bincount(lengths, minlength=_LONGEST_CODE + 1)
@@ -152,7 +153,7 @@ def _fill_table(lengths: NDArray[np.int64], table: NDArray[np.int16]) -> NDArray
     return used
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _fixed_codes(literal: NDArray[np.int16], distance: NDArray[np.int16]) -> _Codes:
     lengths = np.full(288, 8, np.int64)
     lengths[144:256] = 9
@@ -160,7 +161,7 @@ def _fixed_codes(literal: NDArray[np.int16], distance: NDArray[np.int16]) -> _Co
     return _Codes(_fill_table(lengths, literal), _fill_table(np.full(30, 5, np.int64), distance))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _read_codes(
     data: NDArray[np.uint8], at: int, end: int, literal: NDArray[np.int16], distance: NDArray[np.int16]
 ) -> tuple[int, _Codes]:
@@ -179,7 +180,7 @@ def _read_codes(
     return at, codes
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _read_lengths(
     data: NDArray[np.uint8], at: int, end: int, table: NDArray[np.int16], lengths: NDArray[np.int64]
 ) -> int:
@@ -206,7 +207,7 @@ def _read_lengths(
     return at
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _coded_block(
     data: NDArray[np.uint8],
     end: int,
@@ -254,7 +255,7 @@ def _coded_block(
     return _Cursor(_BAD, found, out)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _repeats(bits: int, size: int) -> int:
     """How many more times the first `size` of the 56 `bits` follow at once."""
     pattern, count = bits & ((1 << size) - 1), 0
@@ -264,7 +265,7 @@ def _repeats(bits: int, size: int) -> int:
     return count
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _copy(position: NDArray[np.int64], value: NDArray[np.uint8], found: int, to: tuple[int, int], distance: int) -> int:
     """Repeat in to[0]..to[1] the non-zero bytes `distance` before, which may be new ones; how many there are now."""
     source = np.searchsorted(position[:found], to[0] - distance)
@@ -275,7 +276,7 @@ def _copy(position: NDArray[np.int64], value: NDArray[np.uint8], found: int, to:
     return found
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _stored_block(
     data: NDArray[np.uint8], end: int, cursor: _Cursor, position: NDArray[np.int64], value: NDArray[np.uint8]
 ) -> _Cursor:

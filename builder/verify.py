@@ -14,11 +14,10 @@ from nucleusnet_source.errors import CorruptDataError, DatasetNotFoundError, Man
 from nucleusnet_source.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest, ShardEntry
 
 from .card import CARD_NAME, card_counts
+from .folder import SUMS_NAME
 from .pieces import KEPT, file_sha256
+from .provenance import NO_NUCLEI, PROVENANCE_NAME
 
-SUMS_NAME = "SHA256SUMS"
-PROVENANCE_NAME = "provenance.parquet"
-NO_NUCLEI = "no_nuclei"
 _SUMS_LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 _NOT_MEASURED = ("image", "mask")
 

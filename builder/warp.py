@@ -11,9 +11,10 @@ Source: OpenCV 4.12, modules/imgproc/src/imgwarp.cpp (warpAffine, WarpAffineInvo
 import threading
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from .compiled import compiled
 
 WINDOW_PX = 364
 CROP_PX = 256
@@ -65,7 +66,7 @@ class _Grid(NamedTuple):
     x1: int
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def paint_mask(
     runs: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]],
     which: tuple[int, int],
@@ -85,12 +86,12 @@ def paint_mask(
     for run in range(which[0], which[1]):
         y = row[run] - corner[0]
         if 1 <= y < shape[0] - 1:
-            for x in range(max(x0[run] - corner[1], 1), min(x1[run] - corner[1], shape[1] - 1)):
-                mask[y, x] = 1
+            first = max(x0[run] - corner[1], 1)
+            mask[y, first : max(first, min(x1[run] - corner[1], shape[1] - 1))] = 1
     return mask
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def warp_nucleus(
     image: NDArray[Any],
     mask: NDArray[np.uint8],
@@ -123,7 +124,7 @@ def warp_nucleus(
     return frame_y, frame_x, clipped or max(right - left, bottom - top) >= CROP_PX
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def warp_frame(
     image: NDArray[Any],
     placement: Placement,
@@ -146,7 +147,7 @@ def warp_frame(
     _write(warped, (0, 0), buffers[0], buffers[1])
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _reach(points: NDArray[np.int32], matrix: NDArray[np.float64]) -> tuple[_Grid, bool]:
     """The part of the window that the rotated contour can reach, and whether the contour leaves the window."""
     y0, y1, x0, x1 = np.inf, -np.inf, np.inf, -np.inf
@@ -160,7 +161,7 @@ def _reach(points: NDArray[np.int32], matrix: NDArray[np.float64]) -> tuple[_Gri
     return _Grid(rows[0], max(rows), columns[0], max(columns)), leaves
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _pair(
     image: NDArray[Any], mask: NDArray[np.uint8], placement: Placement, room: NDArray[np.int64]
 ) -> NDArray[np.int64]:
@@ -178,7 +179,7 @@ def _pair(
     return paired
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _push_row(paired: NDArray[np.int64], here: NDArray[np.int64], mask: NDArray[np.uint8]) -> None:
     """Move the row in `here` below the next one, of which the mask bits are put in place."""
     for x in range(paired.size):
@@ -187,14 +188,14 @@ def _push_row(paired: NDArray[np.int64], here: NDArray[np.int64], mask: NDArray[
         here[x] = bit
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _add_pixels(paired: NDArray[np.int64], here: NDArray[np.int64], pixels: NDArray[Any]) -> None:
     for x in range(paired.size):
         paired[x] |= np.int64(pixels[x])
         here[x] |= np.int64(pixels[x])
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _inverse(matrix: NDArray[np.float64]) -> tuple[float, float, float, float, float, float]:
     """Invert a 2 x 3 affine matrix with the operations of `cv2.warpAffine`, in their order."""
     determinant = matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]
@@ -206,13 +207,13 @@ def _inverse(matrix: NDArray[np.float64]) -> tuple[float, float, float, float, f
     return xx, xy, x_shift, yx, yy, y_shift
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _fixed(value: float) -> int:
     """Round to 1/1024, half to even."""
     return int(np.rint(value * 1024.0))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _warp(
     paired: NDArray[np.int64], placement: Placement, grid: _Grid, room: NDArray[np.int32], wide: bool
 ) -> NDArray[np.int32]:
@@ -240,7 +241,7 @@ def _warp(
     return warped
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _span(
     start: tuple[int, int], y_step: NDArray[np.int64], x_step: NDArray[np.int64], limit: tuple[int, int]
 ) -> tuple[int, int]:
@@ -259,7 +260,7 @@ def _span(
     return first, last
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _sample_8(
     paired: NDArray[np.int64],
     start: tuple[int, int],
@@ -278,7 +279,7 @@ def _sample_8(
         out[i] = pixel if total >> _MASK_BIT >= _HALF_WEIGHT else _OUTSIDE
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _sample_16(
     paired: NDArray[np.int64],
     start: tuple[int, int],
@@ -302,7 +303,7 @@ def _sample_16(
         out[i] = np.int32(np.rint(total)) if weight >= _HALF_WEIGHT else _OUTSIDE
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _support(warped: NDArray[np.int32]) -> tuple[int, int, int, int]:
     """First and last row, first and last column of the rotated mask; the last row is -1 where it is empty."""
     height, width = warped.shape
@@ -320,13 +321,13 @@ def _support(warped: NDArray[np.int32]) -> tuple[int, int, int, int]:
     return top, bottom, left, right
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _frame_start(first: int, last: int) -> int:
     """Start of the 256 px frame around the middle of first..last, moved inside the window."""
     return min(max(0, (first + last) // 2 - CROP_PX // 2), WINDOW_PX - CROP_PX)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _write(warped: NDArray[np.int32], at: tuple[int, int], pixels: NDArray[Any], mask: NDArray[np.bool_]) -> None:
     """Copy what lies in the frame, `warped` being at row and column `at` of it."""
     y0, y1 = max(0, at[0]), min(CROP_PX, at[0] + warped.shape[0])
@@ -335,7 +336,7 @@ def _write(warped: NDArray[np.int32], at: tuple[int, int], pixels: NDArray[Any],
         _write_row(warped[y - at[0], x0 - at[1] : x1 - at[1]], pixels[y, x0:x1], mask[y, x0:x1])
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _write_row(values: NDArray[np.int32], pixels: NDArray[Any], mask: NDArray[np.bool_]) -> None:
     for i in range(values.size):
         pixels[i] = max(values[i], 0)

@@ -84,9 +84,7 @@ def png_layout(height: int, width: int, bit_depth: int) -> PngLayout:
         UsageError: No cell has that size or bit depth.
     """
     row_bytes = (width * bit_depth + 7) // 8
-    fits = (
-        height >= 1 and width >= 1 and row_bytes < STORED_BLOCK_LIMIT_BYTES and height * row_bytes < 1 << 30
-    )
+    fits = height >= 1 and width >= 1 and row_bytes < STORED_BLOCK_LIMIT_BYTES and height * row_bytes < 1 << 30
     if bit_depth not in (1, 8, 16) or not fits:
         found = f"{height} x {width} px, {bit_depth} bit"
         raise UsageError(

@@ -128,9 +128,7 @@ def decode_batch(cells: npt.NDArray[np.uint8], out: npt.NDArray[Any]) -> None:
     Raises:
         UsageError: The shapes do not fit each other.
     """
-    layout = png_layout(
-        out.shape[1], out.shape[2], {"b": 1, "u": 8 * out.dtype.itemsize}.get(out.dtype.kind, 0)
-    )
+    layout = png_layout(out.shape[1], out.shape[2], {"b": 1, "u": 8 * out.dtype.itemsize}.get(out.dtype.kind, 0))
     if cells.shape != (len(out), layout.cell_bytes):
         raise UsageError(
             f"expected cells ({len(out)}, {layout.cell_bytes}) for an output {out.dtype} {out.shape}, found "
@@ -240,17 +238,11 @@ def _check_chunks(data: bytes) -> None:
                 inflater.decompress(data[position + 8 : position + 8 + size], MAX_INFLATED_BYTES)
             position += 12 + size
     except (struct.error, zlib.error) as error:
-        raise CorruptDataError(
-            f"expected a whole PNG, found damage near byte {position} ({error})"
-        ) from error
+        raise CorruptDataError(f"expected a whole PNG, found damage near byte {position} ({error})") from error
     if not inflater.eof:
-        raise CorruptDataError(
-            "expected whole compressed pixels, found a stream that does not end where it should"
-        )
+        raise CorruptDataError("expected whole compressed pixels, found a stream that does not end where it should")
 
 
 def _expect_checksum(name: str, expected: int, found: int) -> None:
     if expected != found:
-        raise CorruptDataError(
-            f"expected checksum {expected:08x} of {name}, found {found:08x}: the PNG is damaged"
-        )
+        raise CorruptDataError(f"expected checksum {expected:08x} of {name}, found {found:08x}: the PNG is damaged")

@@ -49,7 +49,7 @@ def assert_published(image: NDArray[Any], labels: NDArray[Any]) -> dict[int, Cro
     return found
 
 
-def noise(shape: tuple[int, int], dtype: Any = np.uint8, seed: int = 0) -> NDArray[Any]:
+def noise(shape: tuple[int, ...], dtype: Any = np.uint8, seed: int = 0) -> NDArray[Any]:
     return np.random.default_rng(seed).integers(0, np.iinfo(dtype).max + 1, shape).astype(dtype)
 
 
@@ -114,7 +114,7 @@ SHAPES: dict[str, NDArray[Any]] = {
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_odd_shapes_are_cut_as_published(name: str, dtype: Any) -> None:
     shape = SHAPES[name]
-    labels = np.zeros((440, 460), np.uint8)
+    labels: NDArray[Any] = np.zeros((440, 460), np.uint8)
     labels[210 : 210 + shape.shape[0], 30 : 30 + shape.shape[1]] = shape
     labels = np.roll(labels, (20 - shape.shape[0] // 2, 200 - shape.shape[1] // 2), (0, 1))
     crop = assert_published(noise(labels.shape, dtype), labels)[1]

@@ -40,9 +40,7 @@ def random_pixels(n: int, size: tuple[int, int], bit_depth: int) -> npt.NDArray[
     ("size", "bit_depth", "cell_bytes"),
     [((256, 256), 8, 65_865), ((256, 256), 1, 8_516), ((256, 256), 16, 131_406), ((1, 1), 8, 70)],
 )
-def test_the_size_of_a_cell_depends_on_its_layout_only(
-    size: tuple[int, int], bit_depth: int, cell_bytes: int
-) -> None:
+def test_the_size_of_a_cell_depends_on_its_layout_only(size: tuple[int, int], bit_depth: int, cell_bytes: int) -> None:
     assert cells.png_layout(*size, bit_depth).cell_bytes == cell_bytes
     assert {len(encode(pixels)) for pixels in random_pixels(3, size, bit_depth)} == {cell_bytes}
 
