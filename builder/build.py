@@ -1,118 +1,47 @@
 """The whole build: stitched images and masks -> pieces -> shards -> a dataset folder."""
 
-import functools
+import contextlib
 import logging
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any, Literal
 
 import nucleusnet_dataset
-from nucleusnet_source.errors import BuildError, InputImageError, OutputError, UsageError
-from nucleusnet_source.manifest import Manifest
-from nucleusnet_source.ordering import check_seed
+from nucleusnet_source.errors import NucleusNetError, OutputError, UsageError
 
-from .engine import in_order, process_pool, run_tasks
-from .folder import FolderPlan, write_folder
-from .pieces import PieceParameters, PieceTask, ensure_piece
+from .array_tasks import Share, check_finished, outcome, record_failure, record_tasks, recorded_tasks
+from .assembly import BuildResult, publish
+from .cluster import dask_workers
+from .engine import Workers, local_workers, run_tasks
+from .options import BuildOptions
+from .pieces import PieceTask, ensure_piece
 from .receipts import Receipt
-from .sources import DEFAULT_NAME_PATTERN, Failure, Source, find_sources
-from .splits import parse_splits
-from .workfolder import WorkFolder, check_output, check_space, is_disk_full, open_work, space_for_images
-
-PUBLISHED_PIXELS_PER_UM = 8.0453
-DEFAULT_SPLITS = "train=0.8,validation=0.1,test=0.1"
-# What decides pixels, measurements or compressed bytes; a piece made with another version is made again.
-_DECIDING_LIBRARIES = ("nucleusnet", "numpy", "opencv-python-headless", "pyarrow", "tifffile", "imagecodecs")
-
-
-@dataclass(frozen=True)
-class BuildOptions:
-    """What to build, from what, and how; see `nucleusnet build --help`.
-
-    Attributes:
-        stitched: folder of the stitched images.
-        out: the dataset folder to be.
-        masks: folder of the masks, None for that of the images.
-        pixels_per_um: scale of the images.
-        seed: of row order, splits and samples.
-        splits: fractions as text, "train=0.8,validation=0.1,test=0.1".
-        name_pattern: regular expression for stems.
-        recipe: "published".
-        outside: "zero" or "keep".
-        workers: number of worker processes.
-        recursive: look for images in subfolders.
-        overwrite: replace an existing dataset folder.
-        fresh: do not resume.
-    """
-
-    stitched: Path
-    out: Path
-    masks: Path | None = None
-    pixels_per_um: float = PUBLISHED_PIXELS_PER_UM
-    seed: int = 0
-    splits: str = DEFAULT_SPLITS
-    name_pattern: str = DEFAULT_NAME_PATTERN
-    recipe: Literal["published"] = "published"
-    outside: Literal["zero", "keep"] = "zero"
-    workers: int = 1
-    recursive: bool = False
-    overwrite: bool = False
-    fresh: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse values that cannot work, before anything is read."""
-        check_seed(self.seed)
-        if not 0.01 <= self.pixels_per_um <= 1000:
-            raise UsageError(f"--pixels-per-um: 0.01 to 1000 expected, {self.pixels_per_um} found.")
-        if self.workers < 1:
-            raise UsageError(f"--workers: at least 1 expected, {self.workers} found.")
-
-    def published_parameters(self) -> dict[str, Any]:
-        """What of the options decides the bytes of the dataset, besides seed and recipe; goes into the manifest."""
-        return {
-            "pixels_per_um": self.pixels_per_um,
-            "splits": parse_splits(self.splits),
-            "name_pattern": self.name_pattern,
-            "outside": self.outside,
-        }
-
-    def piece_parameters(self) -> PieceParameters:
-        """What of the options decides the bytes of a piece."""
-        versions = tuple(f"{name} {version(name)}" for name in _DECIDING_LIBRARIES)
-        return PieceParameters(self.recipe, self.outside, self.pixels_per_um, self.seed, versions)
+from .reporting import Progress, logging_to
+from .sources import Failure, Source, find_sources
+from .workfolder import (
+    WorkFolder,
+    check_output,
+    check_space,
+    is_disk_full,
+    join_work,
+    open_work,
+    space_for_images,
+    work_folder,
+)
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Callbacks of a running build; each may be called often.
+class ShareResult:
+    """What one of several jobs has done.
 
     Attributes:
-        stage: a stage begins: its name and the number of its steps.
-        step: steps and nuclei that were just finished.
+        images: number of pieces that are finished.
+        nuclei: kept in them.
+        failures: images that cannot be used.
     """
 
-    stage: Callable[[str, int], None] = lambda _name, _steps: None
-    step: Callable[[int, int], None] = lambda _steps, _nuclei: None
-
-
-@dataclass(frozen=True)
-class BuildResult:
-    """What came out.
-
-    Attributes:
-        manifest: of the finished folder.
-        failures: inputs that are not in it.
-        images: number of stitched images that are in it.
-        work: the work folder, if it was kept because something failed.
-    """
-
-    manifest: Manifest
-    failures: list[Failure]
     images: int
-    work: Path | None
+    nuclei: int
+    failures: list[Failure]
 
 
 def build(options: BuildOptions, progress: Progress | None = None) -> BuildResult:
@@ -125,146 +54,132 @@ def build(options: BuildOptions, progress: Progress | None = None) -> BuildResul
         BuildError: nothing could be built; lists why.
     """
     progress = progress or Progress()
-    fractions = parse_splits(options.splits)
     check_output(options.out, overwrite=options.overwrite)
-    sources, failures = find_sources(
+    sources, failures = find(options)
+    with (
+        open_work(options.out, options.recorded_parameters(), fresh=options.fresh) as work,
+        logging_to(options.log or work.log),
+        workers_of(options) as workers,
+    ):
+        check_space(options.out.parent, space_for_images(images_bytes(sources)), f"{len(sources)} images")
+        receipts, failed = make_pieces(piece_tasks(options, sources, work), workers, progress)
+        return publish(options, receipts, [*failures, *failed], work, workers=workers, progress=progress)
+
+
+def build_share(options: BuildOptions, share: Share, progress: Progress | None = None) -> ShareResult:
+    """Make the pieces of one share of the images; `finish_build` puts the pieces of all shares together.
+
+    Raises:
+        As `build`.
+    """
+    progress = progress or Progress()
+    check_output(options.out, overwrite=options.overwrite)
+    sources, _ = find(options)
+    own = sources[share.task :: share.tasks]
+    work = work_folder(options.out)
+    work.path.mkdir(exist_ok=True)
+    join_work(work, options.recorded_parameters())
+    record_tasks(work.path, share.tasks)
+    log = options.log or work.path / f"task-{share.task}.log"
+    with logging_to(log), workers_of(options) as workers:
+        check_space(options.out.parent, space_for_images(images_bytes(own)), f"{len(own)} images")
+        tasks = piece_tasks(options, own, work)
+        receipts, failures = make_pieces(tasks, workers, progress)
+        messages = {failure.name: failure.message for failure in failures}
+        for task in tasks:
+            if task.source.stem in messages:
+                record_failure(task, messages[task.source.stem])
+    return ShareResult(len(receipts), sum(receipt.kept for receipt in receipts), failures)
+
+
+def finish_build(options: BuildOptions, progress: Progress | None = None) -> BuildResult:
+    """Put the pieces of all shares together.
+
+    Raises:
+        BuildError: some shares have not finished; names them.
+        And as `build`.
+    """
+    progress = progress or Progress()
+    check_output(options.out, overwrite=options.overwrite)
+    tasks = recorded_tasks(work_folder(options.out).path)
+    if tasks is None:
+        raise UsageError(
+            f"--finish: pieces in {work_folder(options.out).path} expected, none found; first run all tasks: "
+            "nucleusnet build ... --task 0 --tasks N."
+        )
+    sources, failures = find(options)
+    with (
+        open_work(options.out, options.recorded_parameters(), fresh=False) as work,
+        logging_to(options.log or work.log),
+        workers_of(options) as workers,
+    ):
+        ordered = piece_tasks(options, sources, work)
+        progress.stage("images", len(ordered))
+        found: list[Receipt | Failure] = []
+        unfinished: list[PieceTask] = []
+        for done in run_tasks(outcome, ordered, make_executor=workers.make_executor, workers=workers.count):
+            if done.error is not None:
+                raise done.error
+            if done.result is None:
+                unfinished.append(done.task)
+            else:
+                found.append(done.result)
+            progress.step(1, done.result.kept if isinstance(done.result, Receipt) else 0)
+        check_finished(unfinished, ordered, tasks)
+        receipts = [end for end in found if isinstance(end, Receipt)]
+        failures = [*failures, *(end for end in found if isinstance(end, Failure))]
+        return publish(options, receipts, failures, work, workers=workers, progress=progress)
+
+
+def find(options: BuildOptions) -> tuple[list[Source], list[Failure]]:
+    """Pair the images and masks that the options name."""
+    return find_sources(
         options.stitched, masks=options.masks, name_pattern=options.name_pattern, recursive=options.recursive
     )
-    recorded = options.published_parameters() | {"seed": options.seed, "recipe": options.recipe}
-    with open_work(options.out, recorded, fresh=options.fresh) as work, logging_to(work.log) as log:
-        images_bytes = sum(source.image_path.stat().st_size for source in sources)
-        check_space(options.out.parent, space_for_images(images_bytes), f"{len(sources)} images")
-        receipts, failed = make_pieces(options, sources, work, progress)
-        receipts, odd = same_bit_depth(receipts)
-        failures = sorted([*failures, *failed, *odd], key=lambda failure: failure.name)
-        for failure in failures:
-            log.error("%s: %s", failure.name, failure.message)
-        refuse_nothing(receipts, failures)
-        manifest = assemble(options, receipts, work, fractions, progress)
-        work.publish()
-        log.info("published %s", manifest.splits)
-    if not failures:
-        work.remove()
-    return BuildResult(manifest, failures, len(receipts), work.path if failures else None)
+
+
+def workers_of(options: BuildOptions) -> contextlib.AbstractContextManager[Workers]:
+    """Return a context with the workers that the options name."""
+    if options.scheduler is None:
+        return contextlib.nullcontext(local_workers(options.workers))
+    return dask_workers(options.scheduler)
+
+
+def images_bytes(sources: Sequence[Source]) -> int:
+    """Add up the sizes of the images."""
+    return sum(source.image_path.stat().st_size for source in sources)
+
+
+def piece_tasks(options: BuildOptions, sources: Sequence[Source], work: WorkFolder) -> list[PieceTask]:
+    """Return one task an image."""
+    columns = nucleusnet_dataset.features("default").arrow_schema
+    parameters = options.piece_parameters()
+    return [PieceTask(source, parameters, columns, work.pieces) for source in sources]
 
 
 def make_pieces(
-    options: BuildOptions, sources: Sequence[Source], work: WorkFolder, progress: Progress
+    tasks: Sequence[PieceTask], workers: Workers, progress: Progress
 ) -> tuple[list[Receipt], list[Failure]]:
-    """Make the pieces that are not there yet; returns the receipts in the order of stems, and the failures."""
-    columns = nucleusnet_dataset.features("default").arrow_schema
-    parameters = options.piece_parameters()
-    tasks = [PieceTask(source, parameters, columns, work.pieces) for source in sources]
+    """Make the pieces that are not there yet; returns receipts and failures in any order."""
     receipts: list[Receipt] = []
     failures: list[Failure] = []
     progress.stage("images", len(tasks))
-    pool = functools.partial(process_pool, options.workers)
-    for done in run_tasks(ensure_piece, tasks, make_executor=pool, workers=options.workers):
+    for done in run_tasks(ensure_piece, tasks, make_executor=workers.make_executor, workers=workers.count):
         if is_disk_full(done.error):
-            raise OutputError(f"{work.path}: the disk is full; make room and call again: what is finished is kept.")
+            raise OutputError(
+                f"{done.task.pieces_dir}: the disk is full; make room and call again: what is finished is kept."
+            )
         if done.result is not None:
             receipts.append(done.result)
         else:
             failures.append(Failure(done.task.source.stem, reason(done.error)))
         progress.step(1, done.result.kept if done.result else 0)
-    return sorted(receipts, key=lambda receipt: receipt.stem), failures
+    return receipts, failures
 
 
 def reason(error: BaseException | None) -> str:
     """Say why a piece failed; an error that is not ours keeps its type, and its traceback goes to the log."""
-    if isinstance(error, BuildError | InputImageError) or type(error).__module__.startswith("nucleusnet_source"):
+    if isinstance(error, NucleusNetError):
         return str(error)
     logging.getLogger(__name__).error("unexpected error", exc_info=error)
     return f"unexpected {type(error).__name__}: {error}; the log has the details, please report it."
-
-
-def same_bit_depth(receipts: list[Receipt]) -> tuple[list[Receipt], list[Failure]]:
-    """Keep the images that have the bit depth of the first; a dataset has one."""
-    if not receipts:
-        return [], []
-    wanted = receipts[0].bit_depth
-    odd = [
-        Failure(
-            receipt.stem,
-            f"{receipt.image_file}: {wanted} bits a pixel expected like {receipts[0].image_file}, {receipt.bit_depth} "
-            "found; a dataset has one bit depth: build images of another in a folder of their own.",
-        )
-        for receipt in receipts
-        if receipt.bit_depth != wanted
-    ]
-    return [receipt for receipt in receipts if receipt.bit_depth == wanted], odd
-
-
-def refuse_nothing(receipts: Sequence[Receipt], failures: Sequence[Failure]) -> None:
-    """Refuse to make a dataset without a single nucleus.
-
-    Raises:
-        BuildError: no image could be used, or no nucleus was kept; lists why.
-    """
-    if any(receipt.kept for receipt in receipts):
-        return
-    found = sum(receipt.num_rois for receipt in receipts)
-    lines = [f"  {failure.name}: {failure.message}" for failure in failures]
-    raise BuildError(
-        "\n".join(
-            [
-                f"at least one nucleus expected, none kept of {found} found in {len(receipts)} usable images; "
-                "check that the masks belong to the images and that nuclei lie away from the border.",
-                *lines,
-            ]
-        )
-    )
-
-
-def assemble(
-    options: BuildOptions, receipts: list[Receipt], work: WorkFolder, fractions: dict[str, float], progress: Progress
-) -> Manifest:
-    """Write the dataset folder in the work folder."""
-    needed = int(1.1 * sum(receipt.cells_bytes for receipt in receipts)) + (16 << 20)
-    check_space(work.path, needed, "the shards")
-    bit_depth = receipts[0].bit_depth
-    schemas = {
-        config: nucleusnet_dataset.features(config, bit_depth=bit_depth).arrow_schema
-        for config in nucleusnet_dataset.CONFIGS
-    }
-    work.dataset.mkdir()
-    progress.stage("shards", 0)
-    plan = FolderPlan(
-        folder=work.dataset,
-        pieces_dir=work.pieces,
-        parts=work.path / "parts",
-        seed=options.seed,
-        recipe=options.recipe,
-        parameters=options.published_parameters(),
-        fractions=fractions,
-        schemas=schemas,
-        version=nucleusnet_dataset.VERSION,
-    )
-    pool = functools.partial(process_pool, options.workers)
-    mapper = functools.partial(in_order, make_executor=pool, workers=options.workers)
-    try:
-        return write_folder(plan, receipts, mapper=mapper, on_shard=lambda rows: progress.step(1, rows))
-    except OSError as error:
-        if not is_disk_full(error):
-            raise
-        shutil.rmtree(work.dataset, ignore_errors=True)
-        raise OutputError(f"{work.path}: the disk is full; make room and call again: the pieces are kept.") from error
-
-
-class logging_to:  # noqa: N801 - used like a function
-    """Context in which messages of the builder go to a log file, with times."""
-
-    def __init__(self, path: Path) -> None:
-        self.handler = logging.FileHandler(path, encoding="utf-8")
-        self.handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        self.log = logging.getLogger(__package__)
-
-    def __enter__(self) -> logging.Logger:
-        self.log.addHandler(self.handler)
-        self.log.setLevel(logging.INFO)
-        self.log.propagate = False
-        return self.log
-
-    def __exit__(self, *_: object) -> None:
-        self.log.removeHandler(self.handler)
-        self.handler.close()

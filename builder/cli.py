@@ -3,18 +3,16 @@
 import json
 import os
 import sys
-import time
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from tqdm import tqdm
 
 from nucleusnet_source.errors import UsageError
 
-from .sources import DEFAULT_NAME_PATTERN, Failure
+from .bars import Bars, bar
+from .sources import DEFAULT_NAME_PATTERN
 
 SEED = Annotated[int, typer.Option(help="Decides every random choice; the same seed gives the same bytes.")]
 QUIET = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
@@ -75,9 +73,23 @@ def build(
     workers: Annotated[
         int | None, typer.Option(help="Worker processes; default: the cores.", show_default=False)
     ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Dask scheduler that works instead: its address or file.", show_default=False)
+    ] = None,
+    task: Annotated[
+        int | None, typer.Option(help="Make only this share of the pieces, 0 to TASKS - 1.", show_default=False)
+    ] = None,
+    tasks: Annotated[int | None, typer.Option(help="Number of shares, with --task.", show_default=False)] = None,
+    finish: Annotated[bool, typer.Option("--finish", help="Put the pieces of all shares together.")] = False,
     recursive: Annotated[bool, typer.Option("--recursive", help="Look for images in subfolders too.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset folder.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start again instead of resuming.")] = False,
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help="Read masks <name>_seg.npy of images that have no other.")
+    ] = False,
+    log: Annotated[
+        Path | None, typer.Option(help="Log file; default: in OUT.work, while it exists.", show_default=False)
+    ] = None,
     quiet: QUIET = False,
     as_json: AS_JSON = False,
 ) -> None:
@@ -86,10 +98,17 @@ def build(
     Everything is made in OUT.work and appears as OUT when it is complete; call again to resume. Images that fail are
     listed at the end and leave the others alone.
 
+    In jobs that share a folder: run all of --task 0 to N - 1 with --tasks N, then once --finish.
+
     Example: nucleusnet build stitched --out nucleusnet --pixels-per-um 8.0453 --workers 8
     """
-    from .build import BuildOptions, Progress  # noqa: PLC0415 - `--help` stays fast
-    from .build import build as run  # noqa: PLC0415
+    check_shares(task, tasks, finish=finish, fresh=fresh)
+    from .array_tasks import Share  # noqa: PLC0415 - `--help` stays fast
+    from .build import build as build_all  # noqa: PLC0415
+    from .build import build_share, finish_build  # noqa: PLC0415
+    from .options import BuildOptions  # noqa: PLC0415
+    from .outcome import report_build, report_share  # noqa: PLC0415
+    from .reporting import Progress  # noqa: PLC0415
 
     options = BuildOptions(
         stitched=stitched,
@@ -102,25 +121,30 @@ def build(
         recipe=recipe.value,
         outside=outside.value,
         workers=available_cores() if workers is None else workers,
+        scheduler=scheduler,
         recursive=recursive,
         overwrite=overwrite,
         fresh=fresh,
+        allow_pickle=allow_pickle,
+        log=log,
     )
     with Bars(quiet=quiet) as bars:
-        result = run(options, Progress(bars.stage, bars.step))
-    manifest = result.manifest
-    summary = {
-        "out": str(out),
-        "images": result.images,
-        "found": manifest.found,
-        "kept": manifest.kept,
-        "dropped": manifest.dropped,
-        "splits": manifest.splits,
-        "failures": [{"name": failure.name, "message": failure.message} for failure in result.failures],
-    }
-    print(json.dumps(summary) if as_json else readable(summary, options.splits))
-    if result.failures:
-        report(result.failures, f"pieces are kept in {result.work}: mend these and call again with --overwrite.")
+        progress = Progress(bars.stage, bars.step)
+        if task is not None and tasks is not None:
+            report_share(build_share(options, Share(task, tasks), progress), f"task {task} of {tasks}", as_json=as_json)
+            return
+        result = finish_build(options, progress) if finish else build_all(options, progress)
+    report_build(result, out, options.fractions, as_json=as_json)
+
+
+def check_shares(task: int | None, tasks: int | None, *, finish: bool, fresh: bool) -> None:
+    """Refuse options about shares that contradict each other."""
+    if (task is None) != (tasks is None):
+        raise UsageError("--task and --tasks: both expected, one found; such as --task 3 --tasks 10.")
+    if finish and task is not None:
+        raise UsageError("--finish: expected on its own after all tasks, found together with --task.")
+    if fresh and (finish or task is not None):
+        raise UsageError("--fresh: expected without --task and --finish, which share a folder; remove OUT.work.")
 
 
 def verify(
@@ -148,68 +172,8 @@ def verify(
         raise typer.Exit(1)
 
 
-def readable(summary: dict[str, Any], splits: str) -> str:
-    """Return the lines that a finished build prints."""
-    dropped = [f"{reason} {count:,}" for reason, count in summary["dropped"].items()]
-    lines = [
-        f"{summary['out']}: {summary['images']:,} images",
-        f"found {summary['found']:,} = kept {summary['kept']:,} + {' + '.join(dropped)}",
-        "splits: " + ", ".join(f"{split} {rows:,}" for split, rows in summary["splits"].items()),
-    ]
-    asked = [part.split("=")[0].strip() for part in splits.split(",")]
-    if missing := [split for split in asked if split not in summary["splits"]]:
-        lines.append(f"left out, too few runs: {', '.join(missing)}")
-    return "\n".join(lines)
-
-
-def report(failures: list[Failure], remedy: str) -> None:
-    """List what failed on stderr and end with exit code 1."""
-    print(f"{len(failures)} inputs are not in the dataset:", file=sys.stderr)
-    for failure in failures:
-        print(f"  {failure.name}: {failure.message}", file=sys.stderr)
-    print(remedy, file=sys.stderr)
-    raise typer.Exit(1)
-
-
 def available_cores() -> int:
     """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def bar(what: str, total: int | None, unit: str, *, quiet: bool) -> Any:
-    """Return a progress bar on stderr."""
-    return tqdm(desc=what, total=total, unit=unit, disable=quiet, file=sys.stderr, dynamic_ncols=True)
-
-
-@dataclass
-class Bars:
-    """One progress bar after the other, each with its steps and nuclei per second."""
-
-    quiet: bool
-    shown: Any = None
-    nuclei: int = 0
-    started: float = field(default_factory=time.monotonic)
-
-    def __enter__(self) -> "Bars":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.shown is not None:
-            self.shown.close()
-
-    def stage(self, name: str, steps: int) -> None:
-        """Begin another bar."""
-        self.__exit__()
-        self.nuclei, self.started = 0, time.monotonic()
-        self.shown = bar(name, steps or None, name.rstrip("s"), quiet=self.quiet)
-
-    def step(self, steps: int, nuclei: int) -> None:
-        """Move the bar."""
-        if self.shown is None:
-            raise UsageError("a progress step before its stage")
-        self.nuclei += nuclei
-        rate = self.nuclei / max(1e-3, time.monotonic() - self.started)
-        self.shown.set_postfix_str(f"{self.nuclei:,} nuclei, {rate:,.0f}/s", refresh=False)
-        self.shown.update(steps)

@@ -1,6 +1,5 @@
 """Runs independent tasks over any `concurrent.futures.Executor`, and survives workers that die."""
 
-import contextlib
 import functools
 import multiprocessing
 import os
@@ -8,9 +7,17 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from nucleusnet_source.errors import NucleusNetError
 
@@ -19,6 +26,7 @@ Result = TypeVar("Result")
 
 WINDOW_PER_WORKER = 2
 _POLL_SECONDS = 0.5
+_DASK_WORKER_DEATH = "KilledWorker"  # by name, so that this module needs no Dask
 
 
 class WorkerDiedError(NucleusNetError):
@@ -55,8 +63,7 @@ def run_tasks(
     """
     waiting, suspects = deque(tasks), deque[Task]()
     while waiting or suspects:
-        with shutting_down(make_executor()) as executor:
-            pool = Pool(executor, function)
+        with Pool(make_executor(), function) as pool:
             while suspects or waiting or pool.running:
                 limit = 1 if suspects or pool.alone else WINDOW_PER_WORKER * workers
                 pool.fill(suspects or waiting, limit, alone=bool(suspects))
@@ -103,6 +110,14 @@ class Pool(Generic[Task, Result]):
         self.lost: list[Task] = []
         self.alone = False
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for future in self.running:
+            future.cancel()
+        self.executor.shutdown(wait=True)
+
     @property
     def broken(self) -> bool:
         """Whether a worker died; its executor is of no further use."""
@@ -126,9 +141,11 @@ class Pool(Generic[Task, Result]):
         ended, _ = wait(self.running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
         for future in ended:
             task = self.running.pop(future)
-            error = future.exception()
-            if isinstance(error, BrokenExecutor):
+            error = CancelledError() if future.cancelled() else future.exception()
+            if isinstance(error, BrokenExecutor | CancelledError):
                 self.lost.append(task)
+            elif type(error).__name__ == _DASK_WORKER_DEATH:
+                yield Done(task, None, worker_died())
             else:
                 yield Done(task, None if error else future.result(), error)
         if self.lost:
@@ -146,13 +163,22 @@ def worker_died() -> WorkerDiedError:
     )
 
 
-@contextlib.contextmanager
-def shutting_down(executor: Executor) -> Iterator[Executor]:
-    """Use an executor; at the end drop what has not begun and wait for what has."""
-    try:
-        yield executor
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+@dataclass(frozen=True)
+class Workers:
+    """Those who run the tasks.
+
+    Attributes:
+        make_executor: gives an executor that hands tasks to them, a fresh one after each break.
+        count: how many tasks they can run at once.
+    """
+
+    make_executor: Callable[[], Executor]
+    count: int
+
+
+def local_workers(count: int) -> Workers:
+    """Return worker processes of this machine."""
+    return Workers(functools.partial(process_pool, count), count)
 
 
 def process_pool(workers: int) -> ProcessPoolExecutor:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from nucleusnet_dataset import DROP_REASONS
 from nucleusnet_source.atomic import write_bytes_atomic
 from nucleusnet_source.manifest import MANIFEST_NAME, Manifest, ShardEntry
 
@@ -163,10 +164,7 @@ def describe(
     shards: list[ShardEntry],
 ) -> Manifest:
     """Return the manifest."""
-    dropped: dict[str, int] = {}
-    for receipt in receipts:
-        for reason, count in receipt.dropped.items():
-            dropped[reason] = dropped.get(reason, 0) + count
+    dropped = {reason: sum(receipt.dropped[reason] for receipt in receipts) for reason in DROP_REASONS}
     return Manifest(
         version=plan.version,
         seed=plan.seed,

@@ -4,6 +4,7 @@ import hashlib
 import io
 import re
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from nucleusnet_source.errors import InputImageError
 
 MAX_SIDE_PX = 60_000
 PIXEL_SIZE_TOLERANCE = 0.01
-# The codecs of microscope TIFFs gain less; a header that claims more is not believed before memory is taken for it.
-MAX_EXPANSION = 2_000
+# No codec gains more, not even zstd on a blank image; a header that claims more is refused before allocation.
+MAX_EXPANSION = 40_000
 _UM_PER_UNIT = {"m": 1e6, "mm": 1e3, "µm": 1.0, "nm": 1e-3, "cm": 1e4}
 
 
@@ -40,7 +41,9 @@ def read_bytes(path: Path, kind: type[Exception]) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise kind(f"{path.name}: cannot be read: {error.strerror or error}.") from error
+        raise kind(
+            f"{path.name}: cannot be read: {error.strerror or error}; check the file and its permissions."
+        ) from error
 
 
 def read_image(path: Path) -> StitchedImage:
@@ -69,6 +72,7 @@ def decode_image(data: bytes, name: str) -> tuple[NDArray[Any], float | None]:
         with tifffile.TiffFile(io.BytesIO(data)) as tiff:
             page = _only_page(tiff, name)
             _check_type(page, name)
+            _check_planes(tiff, page, name)
             _check_size(page, len(data), name)
             pixels_per_um = _ome_pixels_per_um(tiff.ome_metadata or "") if tiff.is_ome else None
             return _pixels(page, data), pixels_per_um
@@ -98,6 +102,15 @@ def _check_type(page: Any, name: str) -> None:
     if page.dtype not in (np.uint8, np.uint16):
         raise InputImageError(
             f"{name}: pixels of uint8 or uint16 expected, {page.dtype} found; export the camera values without scaling."
+        )
+
+
+def _check_planes(tiff: tifffile.TiffFile, page: Any, name: str) -> None:
+    """Refuse a stack that ImageJ or MetaMorph wrote under one page, of which we would read the first plane only."""
+    if not tiff.is_ome and tiff.series[0].size != page.size:
+        raise InputImageError(
+            f"{name}: one grey plane (height, width) expected, a stack {tiff.series[0].shape} found; "
+            "export the nuclear channel alone."
         )
 
 
@@ -131,7 +144,7 @@ def _ome_pixels_per_um(xml: str) -> float | None:
     for axis in "XY":
         size = re.search(rf'\bPhysicalSize{axis}="([0-9.eE+-]+)"', xml)
         unit = re.search(rf'\bPhysicalSize{axis}Unit="([^"]*)"', xml)
-        um = _UM_PER_UNIT.get(unit[1].replace("μ", "µ") if unit else "µm")
+        um = _UM_PER_UNIT.get(unescape(unit[1]).replace("μ", "µ") if unit else "µm")
         if size is None or um is None or float(size[1]) <= 0:
             return None
         sizes.append(float(size[1]) * um)

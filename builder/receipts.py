@@ -75,7 +75,7 @@ class Receipt:
 
 def piece_path(pieces_dir: Path, stem: str) -> Path:
     """Arrow IPC file with the rows of one stitched image, sorted by (row_hash, nucleus_id)."""
-    return pieces_dir / f"{stem}.arrow"
+    return pieces_dir / f"{stem}.rows.arrow"
 
 
 def labels_path(pieces_dir: Path, stem: str) -> Path:
@@ -85,4 +85,9 @@ def labels_path(pieces_dir: Path, stem: str) -> Path:
 
 def receipt_path(pieces_dir: Path, stem: str) -> Path:
     """JSON receipt of one stitched image."""
-    return pieces_dir / f"{stem}.json"
+    return pieces_dir / f"{stem}.receipt.json"
+
+
+def failure_path(pieces_dir: Path, stem: str) -> Path:
+    """JSON record of why one stitched image cannot be used, left by one of several jobs."""
+    return pieces_dir / f"{stem}.failed.json"

@@ -14,7 +14,15 @@ DEFAULT_NAME_PATTERN = (
     r"Run(?P<run>\d+)(?P<quarter>TL|TR|BL|BR)_(?P<position>top_left|top_right|bottom_left|bottom_right)"
 )
 IMAGE_SUFFIXES = (".ome.tiff", ".ome.tif", ".tiff", ".tif")
-MASK_SUFFIXES = ("_cp_masks.png", "_cp_masks.ome.tif", "_cp_masks.tiff", "_cp_masks.tif", "_seg.npy")
+SEGMENTATION_SUFFIX = "_seg.npy"
+MASK_SUFFIXES = (
+    "_cp_masks.png",
+    "_cp_masks.ome.tiff",
+    "_cp_masks.ome.tif",
+    "_cp_masks.tiff",
+    "_cp_masks.tif",
+    SEGMENTATION_SUFFIX,
+)
 MAX_RUN = 2**31 - 1
 
 
@@ -60,13 +68,14 @@ def find_sources(
 
     Args:
         folder: holds `<stem>.tif` (also .tiff, .ome.tif); walked one level unless `recursive`.
-        masks: folder of the masks `<stem>_cp_masks.png` (also .tif, `_seg.npy`), default the same folder.
+        masks: folder of the masks `<stem>_cp_masks.png` (also .tif, or `_seg.npy` where that is the only one), default
+            the same folder.
         name_pattern: regular expression with optional groups run, quarter, position; must match the whole stem.
         recursive: walk subfolders too.
 
     Returns:
-        The pairs sorted by stem, and one failure for each image without a mask, mask without an image, or stem that
-        occurs twice.
+        The pairs sorted by stem, and one failure for each image without a mask, mask without an image, stem that
+        occurs twice or differs from another only by case, or name that is no Unicode text.
 
     Raises:
         UsageError: the pattern is no regular expression.
@@ -75,15 +84,19 @@ def find_sources(
     pattern = compile_name_pattern(name_pattern)
     files = list_files(folder, recursive=recursive)
     mask_files = files if masks is None else list_files(masks, recursive=recursive)
-    images = by_stem(path for path in files if is_image(path.name))
-    labels = by_stem(path for path in mask_files if is_mask(path.name))
+    images = by_stem(path for path in files if is_image(path.name) and is_text(path.name))
+    labels = label_images(by_stem(path for path in mask_files if is_mask(path.name) and is_text(path.name)))
     if not images and not labels:
         raise PairingError(
             f"{folder}: stitched images <name>.tif with masks <name>_cp_masks.png expected, none found among "
             f"{len(files)} files; give the folder that holds them, or --recursive to look in its subfolders."
         )
+    clashes = case_clashes(images)
     failures = [*duplicates(images, "images"), *duplicates(labels, "masks"), *unpaired(images, labels, folder, masks)]
-    paired = [stem for stem in sorted(images) if len(images[stem]) == 1 == len(labels.get(stem, ()))]
+    failures += [*clashes, *unreadable_names({*files, *mask_files})]
+    refused = {failure.name for failure in clashes}
+    single = [stem for stem in sorted(images) if len(images[stem]) == 1 == len(labels.get(stem, ()))]
+    paired = [stem for stem in single if stem not in refused]
     sources = [described(stem, images[stem][0], labels[stem][0], pattern) for stem in paired]
     return sources, sorted(failures, key=lambda failure: failure.name)
 
@@ -149,12 +162,25 @@ def stem_of(name: str) -> str:
     return unicodedata.normalize("NFC", name[: -len(suffix)])
 
 
+def is_text(name: str) -> bool:
+    """Say whether a file name is Unicode text; on Linux it can be any bytes."""
+    return not any(0xD800 <= ord(letter) <= 0xDFFF for letter in name)
+
+
 def by_stem(paths: Iterable[Path]) -> dict[str, list[Path]]:
     """Group files by stem."""
     groups: dict[str, list[Path]] = defaultdict(list)
     for path in paths:
         groups[stem_of(path.name)].append(path)
     return dict(groups)
+
+
+def label_images(groups: dict[str, list[Path]]) -> dict[str, list[Path]]:
+    """Leave out each `_seg.npy` that lies beside a label image; cellpose writes the same masks to both."""
+    return {
+        stem: [path for path in paths if not path.name.lower().endswith(SEGMENTATION_SUFFIX)] or paths
+        for stem, paths in groups.items()
+    }
 
 
 def duplicates(groups: dict[str, list[Path]], kind: str) -> list[Failure]:
@@ -165,6 +191,31 @@ def duplicates(groups: dict[str, list[Path]], kind: str) -> list[Failure]:
         for stem, paths in groups.items()
         if len(paths) > 1
     ]  # fmt: skip
+
+
+def case_clashes(images: dict[str, list[Path]]) -> list[Failure]:
+    """Report stems that differ only by case: on Windows and macOS their pieces would be one file."""
+    same: dict[str, list[str]] = defaultdict(list)
+    for stem in sorted(images):
+        same[stem.casefold()].append(stem)
+    return [
+        Failure(stem, f"a name that differs from others by more than case expected for {images[stem][0]}, also "
+                f"{', '.join(other for other in stems if other != stem)} found; rename all but one.")
+        for stems in same.values()
+        if len(stems) > 1
+        for stem in stems
+    ]  # fmt: skip
+
+
+def unreadable_names(paths: Iterable[Path]) -> list[Failure]:
+    """Report images and masks whose names are no Unicode text."""
+    names = {path.name for path in paths if is_image(path.name) or is_mask(path.name)}
+    return [
+        Failure(shown, f"a file name in UTF-8 expected, {shown} found; rename the file.")
+        for name in names
+        if not is_text(name)
+        for shown in [name.encode("utf-8", "backslashreplace").decode()]
+    ]
 
 
 def unpaired(

@@ -112,7 +112,7 @@ def open_work(out: Path, parameters: dict[str, Any], *, fresh: bool) -> Iterator
         UsageError: the work folder belongs to a build with other parameters.
         OutputError: another build is using it.
     """
-    work = WorkFolder(out, out.with_name(out.name + ".work"))
+    work = work_folder(out)
     work.path.mkdir(exist_ok=True)
     lock = filelock.FileLock(work.path.with_name(f".{work.path.name}.lock"))
     try:
@@ -122,7 +122,11 @@ def open_work(out: Path, parameters: dict[str, Any], *, fresh: bool) -> Iterator
             f"{work.path}: another build is running there; wait for it, or name another --out."
         ) from error
     try:
-        prepare(work, parameters, fresh=fresh)
+        if fresh:
+            shutil.rmtree(work.path)
+        join_work(work, parameters)
+        if work.dataset.exists():
+            shutil.rmtree(work.dataset)
         yield work
     finally:
         lock.release()
@@ -130,23 +134,26 @@ def open_work(out: Path, parameters: dict[str, Any], *, fresh: bool) -> Iterator
             Path(lock.lock_file).unlink()
 
 
-def prepare(work: WorkFolder, parameters: dict[str, Any], *, fresh: bool) -> None:
-    """Check the parameters of a work folder, or start it; a half-made dataset in it is thrown away."""
+def work_folder(out: Path) -> WorkFolder:
+    """Return the work folder of an output; nothing is made."""
+    return WorkFolder(out, out.with_name(out.name + ".work"))
+
+
+def join_work(work: WorkFolder, parameters: dict[str, Any]) -> None:
+    """Make a work folder ready for a build with these parameters, which others may share.
+
+    Raises:
+        UsageError: it belongs to a build with other parameters.
+    """
     record = work.path / "parameters.json"
     content = (json.dumps(parameters, sort_keys=True, indent=1) + "\n").encode()
-    if fresh:
-        shutil.rmtree(work.path)
-        work.path.mkdir()
-    elif record.exists() and record.read_bytes() != content:
+    if record.exists() and record.read_bytes() != content:
         raise UsageError(
             f"{work.path}: begun with other parameters than these ({differences(record.read_bytes(), parameters)}); "
             "repeat the first ones to resume it, or pass --fresh to start again."
         )
-    work.path.mkdir(exist_ok=True)
-    work.pieces.mkdir(exist_ok=True)
+    work.pieces.mkdir(parents=True, exist_ok=True)
     write_bytes_atomic(record, content)
-    if work.dataset.exists():
-        shutil.rmtree(work.dataset)
 
 
 def differences(recorded: bytes, parameters: dict[str, Any]) -> str:

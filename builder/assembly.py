@@ -1,0 +1,133 @@
+"""Finished pieces -> the dataset folder, which appears whole."""
+
+import functools
+import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nucleusnet_dataset
+from nucleusnet_source.errors import BuildError, OutputError
+from nucleusnet_source.manifest import Manifest
+
+from .engine import Workers, in_order
+from .folder import FolderPlan, write_folder
+from .options import BuildOptions
+from .receipts import Receipt
+from .reporting import Progress
+from .sources import Failure
+from .workfolder import WorkFolder, check_space, is_disk_full
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What came out.
+
+    Attributes:
+        manifest: of the finished folder.
+        failures: inputs that are not in it.
+        images: number of stitched images that are in it.
+        work: the work folder, if it was kept because something failed.
+    """
+
+    manifest: Manifest
+    failures: list[Failure]
+    images: int
+    work: Path | None
+
+
+def publish(
+    options: BuildOptions,
+    receipts: list[Receipt],
+    failures: list[Failure],
+    work: WorkFolder,
+    *,
+    workers: Workers,
+    progress: Progress,
+) -> BuildResult:
+    """Put all pieces together, and make the dataset folder appear."""
+    log = logging.getLogger(__package__)
+    receipts, odd = same_bit_depth(sorted(receipts, key=lambda receipt: receipt.stem))
+    failures = sorted([*failures, *odd], key=lambda failure: failure.name)
+    for failure in failures:
+        log.error("%s: %s", failure.name, failure.message)
+    refuse_nothing(receipts, failures)
+    manifest = assemble(options, receipts, work, workers, progress)
+    work.publish()
+    log.info("published %s", manifest.splits)
+    if not failures:
+        work.remove()
+    return BuildResult(manifest, failures, len(receipts), work.path if failures else None)
+
+
+def same_bit_depth(receipts: list[Receipt]) -> tuple[list[Receipt], list[Failure]]:
+    """Keep the images that have the bit depth of the first; a dataset has one."""
+    if not receipts:
+        return [], []
+    wanted = receipts[0].bit_depth
+    odd = [
+        Failure(
+            receipt.stem,
+            f"{receipt.image_file}: {wanted} bits a pixel expected like {receipts[0].image_file}, {receipt.bit_depth} "
+            "found; a dataset has one bit depth: build images of another in a folder of their own.",
+        )
+        for receipt in receipts
+        if receipt.bit_depth != wanted
+    ]
+    return [receipt for receipt in receipts if receipt.bit_depth == wanted], odd
+
+
+def refuse_nothing(receipts: Sequence[Receipt], failures: Sequence[Failure]) -> None:
+    """Refuse to make a dataset without a single nucleus.
+
+    Raises:
+        BuildError: no image could be used, or no nucleus was kept; lists why.
+    """
+    if any(receipt.kept for receipt in receipts):
+        return
+    found = sum(receipt.num_rois for receipt in receipts)
+    lines = [f"  {failure.name}: {failure.message}" for failure in failures]
+    raise BuildError(
+        "\n".join(
+            [
+                f"at least one nucleus expected, none kept of {found} found in {len(receipts)} usable images; "
+                "check that the masks belong to the images and that nuclei lie away from the border.",
+                *lines,
+            ]
+        )
+    )
+
+
+def assemble(
+    options: BuildOptions, receipts: list[Receipt], work: WorkFolder, workers: Workers, progress: Progress
+) -> Manifest:
+    """Write the dataset folder in the work folder."""
+    needed = int(1.1 * sum(receipt.cells_bytes for receipt in receipts)) + (16 << 20)
+    check_space(work.path, needed, "the shards")
+    bit_depth = receipts[0].bit_depth
+    schemas = {
+        config: nucleusnet_dataset.features(config, bit_depth=bit_depth).arrow_schema
+        for config in nucleusnet_dataset.CONFIGS
+    }
+    work.dataset.mkdir()
+    progress.stage("shards", 0)
+    plan = FolderPlan(
+        folder=work.dataset,
+        pieces_dir=work.pieces,
+        parts=work.path / "parts",
+        seed=options.seed,
+        recipe=options.recipe,
+        parameters=options.published_parameters(),
+        fractions=options.fractions,
+        schemas=schemas,
+        version=nucleusnet_dataset.VERSION,
+    )
+    mapper = functools.partial(in_order, make_executor=workers.make_executor, workers=workers.count)
+    try:
+        return write_folder(plan, receipts, mapper=mapper, on_shard=lambda rows: progress.step(1, rows))
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        shutil.rmtree(work.dataset, ignore_errors=True)
+        raise OutputError(f"{work.path}: the disk is full; make room and call again: the pieces are kept.") from error

@@ -1,0 +1,36 @@
+"""What a running build tells: progress to whoever shows it, and a log file with times."""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Callbacks of a running build; each may be called often.
+
+    Attributes:
+        stage: a stage begins: its name and the number of its steps.
+        step: steps and nuclei that were just finished.
+    """
+
+    stage: Callable[[str, int], None] = lambda _name, _steps: None
+    step: Callable[[int, int], None] = lambda _steps, _nuclei: None
+
+
+@contextlib.contextmanager
+def logging_to(path: Path) -> Iterator[logging.Logger]:
+    """Let the messages of the builder go to a log file, with times."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log = logging.getLogger(__package__)
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    try:
+        yield log
+    finally:
+        log.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,190 @@
+"""Input that cannot be used: one clear error each, and everything else is built."""
+
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tifffile
+from PIL import Image
+
+from builder.build import build
+from builder.options import BuildOptions
+from builder.workfolder import check_space
+from nucleusnet_source.errors import BuildError, OutputError, PairingError
+
+from .commands import contents, nucleusnet
+
+GOOD = ("Run01TL_top_left", "Run02TR_bottom_right", "Run03BR_bottom_left")
+SHAPE_PX = (1000, 1000)
+
+
+def tiff(pixels: npt.NDArray[Any], **options: Any) -> bytes:
+    sink = io.BytesIO()
+    tifffile.imwrite(sink, pixels, **options)
+    return sink.getvalue()
+
+
+def png(pixels: npt.NDArray[Any]) -> bytes:
+    sink = io.BytesIO()
+    Image.fromarray(pixels).save(sink, "PNG")
+    return sink.getvalue()
+
+
+GREY = np.full(SHAPE_PX, 40, np.uint8)
+NO_LABELS = np.zeros(SHAPE_PX, np.uint16)
+GRADIENT = (np.arange(1_000_000).reshape(SHAPE_PX) * 7919 % 251).astype(np.uint8)
+FULL = np.full(SHAPE_PX, 255, np.uint8)
+
+# name: (image, mask, what the message says); None where there is no such file.
+BAD: dict[str, tuple[bytes | None, bytes | None, tuple[str, ...]]] = {
+    "image_without_mask": (tiff(GREY), None, ("image_without_mask_cp_masks.png expected", "--masks")),
+    "mask_without_image": (None, png(NO_LABELS), ("mask_without_image.tif expected", "remove the mask")),
+    "other_shape": (tiff(GREY), png(NO_LABELS[:900]), ("1000 x 1000 px expected", "900 x 1000 found")),
+    "colours": (tiff(np.dstack([GREY] * 3), photometric="rgb"), png(NO_LABELS), ("colours.tif", "channels or colours")),
+    "channels": (tiff(np.stack([GREY] * 4), photometric="minisblack"), png(NO_LABELS), ("channels.tif",)),
+    "float_image": (tiff(GREY.astype(np.float32)), png(NO_LABELS), ("float_image.tif", "float32")),
+    "float_mask": (tiff(GREY), None, ("float_mask_cp_masks.tif", "1.5")),
+    "coloured_mask": (tiff(GREY), png(np.dstack([GREY] * 3)), ("coloured_mask_cp_masks.png", "RGB")),
+    "full_mask": (tiff(GREY), png(FULL), ("full_mask_cp_masks.png", "255")),
+    "short_image": (tiff(GRADIENT)[:-5000], png(NO_LABELS), ("short_image.tif", "truncated")),
+    "short_mask": (tiff(GREY), png(GRADIENT)[:-5000], ("short_mask_cp_masks.png",)),
+    "empty_image": (b"", png(NO_LABELS), ("empty_image.tif", "empty")),
+    "empty_mask": (tiff(GREY), b"", ("empty_mask_cp_masks.png", "empty")),
+    "text": (b"no image at all", png(NO_LABELS), ("text.tif",)),
+    "sixteen_bits": (tiff(GREY.astype(np.uint16)), png(NO_LABELS), ("8 bits a pixel expected", "16 found")),
+}
+
+
+@pytest.fixture(scope="module")
+def mixed(stitched: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three good images among one of each bad kind."""
+    folder = tmp_path_factory.mktemp("mixed") / "stitched"
+    folder.mkdir()
+    for path in stitched.iterdir():
+        if path.name.startswith(GOOD):
+            shutil.copyfile(path, folder / path.name)
+    for name, (image, mask, _) in BAD.items():
+        if image is not None:
+            (folder / f"{name}.tif").write_bytes(image)
+        if mask is not None:
+            (folder / f"{name}_cp_masks.png").write_bytes(mask)
+    fractional = NO_LABELS.astype(np.float32)
+    fractional[10:20, 10:20] = 1.5
+    (folder / "float_mask_cp_masks.tif").write_bytes(tiff(fractional))
+    for suffix in ("tif", "tiff"):
+        (folder / f"twice.{suffix}").write_bytes(tiff(GREY))
+    (folder / "twice_cp_masks.png").write_bytes(png(NO_LABELS))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(mixed: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """Messages by name, and the whole summary."""
+    done = nucleusnet("build", mixed, "--out", "nucleusnet", "--workers", "2", "--json", "--quiet", cwd=mixed.parent)
+    assert done.returncode == 1
+    summary = json.loads(done.stdout)
+    assert f"{len(BAD) + 1} inputs are not in the dataset" in done.stderr
+    return {failure["name"]: failure["message"] for failure in summary["failures"]}, summary
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_input_is_reported_with_its_file_and_the_reason(
+    name: str, built: tuple[dict[str, str], dict[str, Any]]
+) -> None:
+    messages, _ = built
+    for words in BAD[name][2]:
+        assert words in messages[name]
+    assert "Traceback" not in messages[name]
+    assert "unexpected" not in messages[name]
+
+
+def test_stems_that_occur_twice_are_reported_and_nothing_else_is(
+    built: tuple[dict[str, str], dict[str, Any]],
+) -> None:
+    messages, summary = built
+    assert "2 found" in messages["twice"]
+    assert set(messages) == {*BAD, "twice"}
+    assert summary["images"] == len(GOOD)
+
+
+def test_the_good_images_become_the_dataset_that_they_are_alone(
+    built: tuple[dict[str, str], dict[str, Any]], mixed: Path, stitched: Path, tmp_path: Path
+) -> None:
+    alone = tmp_path / "stitched"
+    alone.mkdir()
+    for path in stitched.iterdir():
+        if path.name.startswith(GOOD):
+            shutil.copyfile(path, alone / path.name)
+    build(BuildOptions(alone, tmp_path / "nucleusnet"))
+    assert contents(mixed.parent / "nucleusnet") == contents(tmp_path / "nucleusnet")
+
+
+def test_after_mending_only_the_mended_images_are_made_again(mixed: Path, stitched: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "stitched", tmp_path / "nucleusnet"
+    folder.mkdir()
+    for path in mixed.iterdir():
+        if path.name.startswith((*GOOD, "empty_image", "text")):
+            shutil.copy2(path, folder / path.name)
+    first = build(BuildOptions(folder, out))
+    assert [failure.name for failure in first.failures] == ["empty_image", "text"]
+    assert first.work is not None
+    made = {path.name: path.stat().st_mtime_ns for path in (first.work / "pieces").iterdir()}
+    for suffix in (".tif", "_cp_masks.png"):
+        shutil.copyfile(stitched / f"Run04TR_top_right{suffix}", folder / f"empty_image{suffix}")
+    second = build(BuildOptions(folder, out, overwrite=True))
+    assert [failure.name for failure in second.failures] == ["text"]
+    assert second.images == len(GOOD) + 1
+    again = {path.name: path.stat().st_mtime_ns for path in (first.work / "pieces").iterdir()}
+    assert {name for name in again if again[name] != made.get(name)} == {
+        f"empty_image.{kind}" for kind in ("rows.arrow", "labels.arrow", "receipt.json")
+    }
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda _folder: None, PairingError, "none found among 0 files"),
+        (lambda folder: folder.rmdir(), PairingError, "nothing found there"),
+        (
+            lambda folder: [
+                (folder / "a.tif").write_bytes(tiff(GREY)),
+                (folder / "a_cp_masks.png").write_bytes(png(NO_LABELS)),
+            ],
+            BuildError,
+            "at least one nucleus expected, none kept of 0 found in 1 usable images",
+        ),
+        (
+            lambda folder: [
+                (folder / "a.tif").write_bytes(b""),
+                (folder / "a_cp_masks.png").write_bytes(png(NO_LABELS)),
+            ],
+            BuildError,
+            "in 0 usable images.*\n.*a: .*empty",
+        ),
+    ],
+)
+def test_a_build_without_any_nucleus_is_refused(
+    make: Callable[[Path], object], error: type[Exception], message: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "stitched"
+    folder.mkdir()
+    make(folder)
+    with pytest.raises(error, match=message):
+        build(BuildOptions(folder, tmp_path / "nucleusnet"))
+    assert not (tmp_path / "nucleusnet").exists()
+
+
+def test_too_little_space_is_said_before_starting(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"about 1000000000\.0 GB of free space expected for 3 images"):
+        check_space(tmp_path, 10**18, "3 images")
+
+
+def test_an_output_in_a_folder_that_does_not_exist_is_refused(stitched: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="make it first"):
+        build(BuildOptions(stitched, tmp_path / "none" / "nucleusnet"))
