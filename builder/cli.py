@@ -30,6 +30,7 @@ class Recipe(StrEnum):
     """How a nucleus is cut."""
 
     published = "published"
+    refined = "refined"
 
 
 def simulate(
@@ -37,6 +38,7 @@ def simulate(
     *,
     images: Annotated[int, typer.Option(help="Number of stitched images.")] = 24,
     size: Annotated[int, typer.Option(help="Height and width of an image, px.")] = 3000,
+    density: Annotated[float, typer.Option(help="Nuclei on a square millimetre; real images show 275.")] = 1100.0,
     seed: SEED = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files of the same names.")] = False,
     quiet: QUIET = False,
@@ -52,7 +54,13 @@ def simulate(
 
     with bar("simulate", images, "image", quiet=quiet) as shown:
         made = run(
-            folder, images=images, size_px=size, seed=seed, overwrite=overwrite, on_image=lambda _files: shown.update(1)
+            folder,
+            images=images,
+            size_px=size,
+            seed=seed,
+            nuclei_per_mm2=density,
+            overwrite=overwrite,
+            on_image=lambda _files: shown.update(1),
         )
     print(f"{folder}: {len(made)} images of {size} x {size} px, {sum(files.nuclei for files in made)} nuclei")
 
@@ -68,7 +76,9 @@ def build(
     name_pattern: Annotated[
         str, typer.Option(help="Regular expression with groups run, quarter, position.", show_default=False)
     ] = DEFAULT_NAME_PATTERN,
-    recipe: Annotated[Recipe, typer.Option(help="How a nucleus is cut.")] = Recipe.published,
+    recipe: Annotated[
+        Recipe, typer.Option(help="How a nucleus is cut: as published, or whole and always turned the same way.")
+    ] = Recipe.published,
     outside: Annotated[Outside, typer.Option(help="What a crop shows outside the nucleus.")] = Outside.zero,
     workers: Annotated[
         int | None, typer.Option(help="Worker processes; default: the cores.", show_default=False)

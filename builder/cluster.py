@@ -36,7 +36,7 @@ def dask_workers(scheduler: str) -> Iterator[Workers]:
         ) from error
     place = {"scheduler_file": scheduler} if Path(scheduler).is_file() else {"address": scheduler}
     try:
-        client: Any = Client(**place, set_as_default=False)  # type: ignore[no-untyped-call]
+        client: Any = Client(**place, set_as_default=False)
     except (OSError, ValueError) as error:
         raise UsageError(
             f"--scheduler: the address or file of a running Dask scheduler expected, {scheduler!r} found: {error}."

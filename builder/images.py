@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import re
 from dataclasses import dataclass
 from html import unescape
@@ -69,11 +70,12 @@ def decode_image(data: bytes, name: str) -> tuple[NDArray[Any], float | None]:
     if not data:
         raise InputImageError(f"{name}: a TIFF image expected, an empty file found; copy it again.")
     try:
-        with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+        # Closed by hand: what refers to it in tifffile refers to itself too, and would keep the bytes for long.
+        with io.BytesIO(data) as file, tifffile.TiffFile(file) as tiff:
             page = _only_page(tiff, name)
             _check_type(page, name)
-            _check_planes(tiff, page, name)
             _check_size(page, len(data), name)
+            _check_planes(tiff, page, name)
             pixels_per_um = _ome_pixels_per_um(tiff.ome_metadata or "") if tiff.is_ome else None
             return _pixels(page, data), pixels_per_um
     except InputImageError:
@@ -115,17 +117,30 @@ def _check_planes(tiff: tifffile.TiffFile, page: Any, name: str) -> None:
 
 
 def _check_size(page: Any, file_bytes: int, name: str) -> None:
+    if 0 in page.shape:
+        raise InputImageError(f"{name}: pixels expected, {page.shape[0]} x {page.shape[1]} found; export it again.")
     if max(page.shape) > MAX_SIDE_PX:
         raise InputImageError(
             f"{name}: at most {MAX_SIDE_PX} px a side expected, {page.shape[0]} x {page.shape[1]} found; cut it in "
             "parts."
         )
     end = max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
-    if end > file_bytes or page.nbytes > MAX_EXPANSION * file_bytes or not page.dataoffsets:
+    if end > file_bytes or page.nbytes > MAX_EXPANSION * file_bytes:
         raise InputImageError(
             f"{name}: {max(end, page.nbytes)} bytes of pixels expected from its header, a file of {file_bytes} bytes "
             "found; it is truncated: copy it again."
         )
+    if missing := missing_parts(page):
+        raise InputImageError(
+            f"{name}: {len(page.dataoffsets) + missing} strips or tiles of pixels expected, {len(page.dataoffsets)} "
+            "found; it was not written to its end: export it again."
+        )
+
+
+def missing_parts(page: Any) -> int:
+    """Return how many strips or tiles a page of tifffile lacks; tifffile itself shows 0 in their place."""
+    whole = page.compression == 1 and sum(page.databytecounts) >= page.nbytes
+    return 0 if whole else max(0, math.prod(page.chunked) - len(page.dataoffsets))
 
 
 def _pixels(page: Any, data: bytes) -> NDArray[Any]:

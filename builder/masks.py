@@ -17,6 +17,7 @@ from nucleusnet_source.errors import InputMaskError
 
 from .cellpose_png import PNG_SIGNATURE, PngFile, png_runs, read_png
 from .compiled import compiled
+from .images import missing_parts
 
 MAX_SIDE_PX = 60_000
 # No codec gains more on a label image; what claims to is refused before allocation.
@@ -119,7 +120,7 @@ def _decode_png(data: bytes, name: str) -> NDArray[Any]:
 
 def _read_tiff(data: bytes, name: str) -> NDArray[Any]:
     try:
-        with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+        with io.BytesIO(data) as file, tifffile.TiffFile(file) as tiff:
             _check_tiff(tiff, len(data), name)
             labels: NDArray[Any] = tiff.pages[0].asarray()
     except InputMaskError:
@@ -147,6 +148,10 @@ def _check_tiff(tiff: Any, file_bytes: int, name: str) -> None:
             f"{name}: expected {end} bytes, found {file_bytes}: the file is truncated; copy or write it again."
         )
     _check_expansion(page.nbytes, file_bytes * _TIFF_EXPANSION, name)
+    if missing := missing_parts(page):
+        raise InputMaskError(
+            f"{name}: {missing} strips or tiles of pixels are missing: it was not written to its end; write it again."
+        )
 
 
 def _damaged(name: str, error: Exception) -> InputMaskError:

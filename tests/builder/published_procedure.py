@@ -28,18 +28,18 @@ class PublishedCrop:
 
 def publish_all(image: NDArray[Any], labels: NDArray[Any]) -> dict[int, PublishedCrop | str]:
     """What became of each label: its crop, or why there is none."""
-    return {int(label): publish(image, labels == label) for label in np.unique(labels) if label != 0}
+    return {int(label): publish(image, (labels == label).astype(np.uint8)) for label in np.unique(labels) if label != 0}
 
 
-def publish(image: NDArray[Any], mask: NDArray[np.bool_]) -> PublishedCrop | str:
+def publish(image: NDArray[Any], mask: NDArray[np.uint8]) -> PublishedCrop | str:
     if mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any():
         return "touches_border"
-    rows, columns = np.nonzero(mask.any(axis=1))[0], np.nonzero(mask.any(axis=0))[0]
-    top, left = int(rows[0] + rows[-1]) // 2 - 182, int(columns[0] + columns[-1]) // 2 - 182
+    rows, columns = np.nonzero(mask)
+    top, left = int(rows.min() + rows.max()) // 2 - 182, int(columns.min() + columns.max()) // 2 - 182
     if top < 0 or left < 0 or top + 364 > mask.shape[0] or left + 364 > mask.shape[1]:
         return "no_full_window"
     here = slice(top, top + 364), slice(left, left + 364)
-    return turn_and_cut(image[here], mask[here].astype(np.uint8))
+    return turn_and_cut(image[here], mask[here])
 
 
 def turn_and_cut(image: NDArray[Any], mask: NDArray[np.uint8]) -> PublishedCrop | str:

@@ -1,0 +1,223 @@
+"""What a build costs, beside the published procedure and scPortrait; writes its tables into benchmarks/README.md."""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.measuring import Cost, measured, peak_mb, table, write_results  # noqa: E402
+from benchmarks.shuffle import REFERENCE_ROWS, shuffle_cost  # noqa: E402
+from builder.engine import local_workers, run_tasks  # noqa: E402
+from builder.images import read_image  # noqa: E402
+from builder.masks import read_label_runs  # noqa: E402
+from builder.measure import sum_intensities  # noqa: E402
+from builder.options import BuildOptions  # noqa: E402
+from builder.pieces import PieceTask, cut_all, make_piece  # noqa: E402
+from builder.receipts import Receipt, piece_path  # noqa: E402
+from builder.regions import regions_from_runs, shape_measurements  # noqa: E402
+from builder.shards import shard_tasks, write_shard  # noqa: E402
+from builder.simulate import simulate  # noqa: E402
+from builder.sources import find_sources  # noqa: E402
+
+REAL_NUCLEI_PER_MM2 = 275.0
+PUBLISHED_SAMPLE = 20
+
+
+def piece_tasks(stitched: Path, pieces: Path) -> list[PieceTask]:
+    """Return the tasks of a build."""
+    import nucleusnet_dataset
+
+    pieces.mkdir(exist_ok=True)
+    options = BuildOptions(stitched, pieces / "out")
+    columns = nucleusnet_dataset.features("default").arrow_schema
+    sources, _ = find_sources(stitched)
+    return [PieceTask(source, options.piece_parameters(), columns, pieces) for source in sources]
+
+
+def one_image(task: PieceTask, scratch: Path) -> tuple[Cost, Receipt]:
+    """Measure everything that one image costs in steady state: piece, and its share of a shard."""
+    make_piece(task)  # loads the machine code
+    with measured() as cost:
+        receipt = make_piece(task)
+        write_shards({"train": [receipt]}, task, scratch / "one")
+    return cost, receipt
+
+
+def write_shards(receipts: dict[str, list[Receipt]], task: PieceTask, folder: Path) -> None:
+    """Write the shards of some pieces."""
+    parts = folder / "parts"
+    for shard in shard_tasks(receipts, task.pieces_dir, folder=folder, parts=parts, schema=task.columns):
+        write_shard(shard)
+
+
+def stages(task: PieceTask) -> list[tuple[str, Cost]]:
+    """Measure the stages of one piece, one after the other."""
+    spent: list[tuple[str, Cost]] = []
+
+    def step(name: str, call: Callable[[], Any]) -> Any:
+        with measured() as cost:
+            result = call()
+        spent.append((name, cost))
+        return result
+
+    mask = step("read mask", task.source.mask_path.read_bytes)
+    runs = step("mask to runs", lambda: read_label_runs(mask, "mask"))
+    image = step("read image, SHA-256", lambda: read_image(task.source.image_path)).pixels
+    regions = step("runs to regions", lambda: regions_from_runs(runs))
+    step("measure", lambda: (sum_intensities(image, regions).columns(), shape_measurements(regions, 8.0453)))
+    step("cut and encode", lambda: cut_all(image, regions, task.parameters))
+    return spent
+
+
+def published(task: PieceTask, sample: int) -> tuple[Cost, int]:
+    """Measure the published procedure on some nuclei, and extrapolate to all; returns the cost and all nuclei."""
+    import imagecodecs
+    import tifffile
+
+    from tests.builder.published_procedure import publish
+
+    with measured() as reading:
+        image = tifffile.imread(task.source.image_path)
+        labels = imagecodecs.imread(task.source.mask_path)
+        present = np.unique(labels)[1:]
+    chosen = present[:: max(1, len(present) // sample)]
+    with measured() as cutting:
+        for label in chosen.tolist():
+            publish(image, (labels == label).astype(np.uint8))
+    share = len(present) / len(chosen)
+    return Cost(reading.cpu_s + cutting.cpu_s * share, reading.wall_s + cutting.wall_s * share), len(present)
+
+
+def scportrait(python: str, task: PieceTask, scratch: Path) -> dict[str, Any] | None:
+    """Run scPortrait's extraction with its own Python; None where it is not installed."""
+    script = Path(__file__).with_name("scportrait_extract.py")
+    command = [
+        python,
+        str(script),
+        str(task.source.image_path),
+        str(task.source.mask_path),
+        str(scratch / "scportrait"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"scPortrait left out: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+        return None
+    result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return result
+
+
+def seconds_an_image(task: PieceTask, workers: int, images: int = 40) -> tuple[float, float]:
+    """Measure the wall time an image with some workers, start-up left out, and the peak memory of a worker, MB."""
+    crew, before = local_workers(workers), 4 * workers
+    ends = run_tasks(peak_after, [task] * (before + images), make_executor=crew.make_executor, workers=workers)
+    for _ in range(before):
+        next(ends)
+    with measured() as cost:
+        peaks = [end.result or 0.0 for end in ends]
+    return cost.wall_s / len(peaks), max(peaks)
+
+
+def peak_after(task: PieceTask) -> float:
+    """Make a piece and return the peak memory of this worker, MB."""
+    make_piece(task)
+    return peak_mb()
+
+
+def many_images(stitched: Path, scratch: Path, images: int) -> Cost:
+    """Measure a build of many images, given as links to few."""
+    folder = scratch / f"many-{images}"
+    folder.mkdir()
+    sources, _ = find_sources(stitched)
+    for number in range(images):
+        source = sources[number % len(sources)]
+        (folder / f"Run{number // 16 + 1}TL_top_left_{number}.tif").symlink_to(source.image_path)
+        (folder / f"Run{number // 16 + 1}TL_top_left_{number}_cp_masks.png").symlink_to(source.mask_path)
+    tasks = piece_tasks(folder, scratch / f"many-{images}-pieces")
+    with measured() as cost:
+        receipts = [make_piece(task) for task in tasks]
+        write_shards({"train": receipts}, tasks[0], scratch / f"many-{images}-out")
+    return cost
+
+
+def parsed() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, default=12_500, help="height and width of the image, px")
+    parser.add_argument("--many", type=int, nargs="*", default=[10, 100, 1000], help="numbers of small images")
+    parser.add_argument("--scportrait", default=sys.executable, help="Python that has scPortrait")
+    parser.add_argument("--all", action="store_true", help="run the published procedure on every nucleus (5 minutes)")
+    return parser.parse_args()
+
+
+def peers(task: PieceTask, ours: Cost, arguments: argparse.Namespace, scratch: Path) -> list[list[str]]:
+    """Return the rows of the comparison."""
+    slow, nuclei = published(task, 10**9 if arguments.all else PUBLISHED_SAMPLE)
+    named = "published procedure" if arguments.all else f"published procedure, from {PUBLISHED_SAMPLE} nuclei"
+    rows = [("this build, everything", ours.cpu_s), (f"{named}", slow.cpu_s)]
+    peer = scportrait(arguments.scportrait, task, scratch)
+    if peer is None:
+        print("scPortrait is not installed for this Python; left out", file=sys.stderr)
+    else:
+        rows += [(f"scPortrait {peer['version']}, extract()", peer["extract"]), ("with load", peer["all"])]
+    return [[name, f"{cpu:.2f}", f"{cpu / ours.cpu_s:.0f}", f"{nuclei / cpu:,.0f}"] for name, cpu in rows]
+
+
+def main() -> None:
+    """Run everything and write the tables."""
+    arguments = parsed()
+    with tempfile.TemporaryDirectory() as temporary:
+        scratch = Path(temporary)
+        simulate(scratch / "large", images=1, size_px=arguments.size, nuclei_per_mm2=REAL_NUCLEI_PER_MM2)
+        (task,) = piece_tasks(scratch / "large", scratch / "pieces")
+        ours, receipt = one_image(task, scratch)
+        tables = [
+            table(
+                f"One image of {arguments.size:,} px, {receipt.num_rois} nuclei, {receipt.kept} kept",
+                ["", "CPU s", "times this build", "nuclei per CPU s"],
+                peers(task, ours, arguments, scratch),
+            ),
+            table("Its stages", ["stage", "CPU s"], [[name, f"{cost.cpu_s:.3f}"] for name, cost in stages(task)]),
+            workers_table(task),
+            many_table(arguments.many, scratch),
+            shuffle_table(task, scratch),
+        ]
+    text = f"{platform.machine()}, Python {platform.python_version()}\n\n" + "\n".join(tables)
+    write_results(ROOT / "benchmarks" / "README.md", "build", text)
+    print(text)
+
+
+def workers_table(task: PieceTask) -> str:
+    """Compare one worker with two."""
+    one, peak = seconds_an_image(task, 1)
+    two, _ = seconds_an_image(task, 2)
+    rows = [["1", f"{one:.3f}", "1.00", f"{peak:.0f}"], ["2", f"{two:.3f}", f"{one / two:.2f}", f"{peak:.0f}"]]
+    return table("40 such images", ["workers", "wall s an image", "speed-up", "peak MB of a worker"], rows)
+
+
+def many_table(numbers: list[int], scratch: Path) -> str:
+    """Compare the cost per image of builds of few and many small images."""
+    simulate(scratch / "small", images=12, size_px=1000)
+    costs = [(number, many_images(scratch / "small", scratch, number)) for number in numbers]
+    rows = [[f"{number:,}", f"{1000 * cost.cpu_s / number:.1f}"] for number, cost in costs]
+    return table("Many images of 1,000 px", ["images", "CPU ms an image, with shards"], rows)
+
+
+def shuffle_table(task: PieceTask, scratch: Path) -> str:
+    """Measure the shuffle of as many rows as the reference dataset has."""
+    cost = shuffle_cost(piece_path(task.pieces_dir, task.source.stem), scratch / "synthetic")
+    row = [f"{REFERENCE_ROWS:,}", f"{cost['cpu_s']:.1f}", f"{cost['peak_mb']:.0f}"]
+    return table("The shuffle alone, cells of 64 bytes", ["rows", "CPU s", "peak MB"], [row])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""CPU seconds and peak memory of this process and its children, and tables of them."""
+
+import contextlib
+import resource
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass
+class Cost:
+    """What a block has cost, children included once they have ended.
+
+    Attributes:
+        cpu_s: user and system time.
+        wall_s: elapsed time.
+    """
+
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+
+
+@contextlib.contextmanager
+def measured() -> Iterator[Cost]:
+    """Measure a block."""
+    cost, begun, cpu_s = Cost(), time.perf_counter(), cpu_seconds()
+    yield cost
+    cost.cpu_s, cost.wall_s = cpu_seconds() - cpu_s, time.perf_counter() - begun
+
+
+def cpu_seconds() -> float:
+    """Return user and system time of this process and of its ended children."""
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def peak_mb() -> float:
+    """Return the largest resident memory of this process so far, MB.
+
+    Linux hands `ru_maxrss` of a parent on to the programs it starts, so that /proc is asked first.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [f"### {title}", "", f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows), ""])
+
+
+def write_results(path: Path, name: str, text: str) -> None:
+    """Replace the part of a Markdown file between `<!-- name -->` and `<!-- /name -->`."""
+    before = path.read_text("utf-8")
+    start, stop = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+    head, rest = before.split(start, 1)
+    path.write_text(head + start + text + stop + rest.split(stop, 1)[1], "utf-8")
