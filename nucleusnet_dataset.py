@@ -1,8 +1,32 @@
-"""NucleusNet as a Hugging Face dataset: its configs, features and description."""
+"""NucleusNet as a Hugging Face dataset: its definition, its builder over any source, and random samples.
 
-from typing import Any
+Importing this module makes `load_dataset("nucleusnet")` work from any directory: it means the dataset folder
+`./nucleusnet`, or else the folder `$NUCLEUSNET_DATA`, or else the repository `$NUCLEUSNET_REPO` on the Hub.
+
+    python nucleusnet_dataset.py --source nucleusnet --n 1000
+
+streams a random sample into a PyTorch DataLoader and shows it.
+"""
+
+import hashlib
+import os
+import secrets
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
 
 import datasets
+import numpy as np
+import pyarrow as pa
+import typer
+from datasets.builder import Key
+from datasets.exceptions import DatasetGenerationError
+
+from nucleusnet_source.bare_name import register
+from nucleusnet_source.errors import NucleusNetError, SelectionError, UsageError
+from nucleusnet_source.manifest import Manifest, ShardEntry
 
 VERSION = "1.0.0"
 CONFIGS = ("default", "metadata", "stitched", "10k")
@@ -11,11 +35,61 @@ DESCRIPTION = (
     "Single cell nuclei, cut out of stitched DAPI microscope images: masked, aligned 256 x 256 px crops of raw camera "
     "values with their masks, identity, place and measurements. Rows are in random order, splits are by coverslip."
 )
+LICENSE = "cc-by-4.0"
 CITATION = """@misc{nucleusnet,
   title = {NucleusNet: single-nucleus images},
   author = {{The NucleusNet authors}},
   year = {2026},
 }"""
+
+NUCLEUS_COLUMNS = {
+    "nucleus_id": "string",
+    "stitched_image": "string",
+    "run": "int32",
+    "quarter": "string",
+    "position": "string",
+    "label": "uint32",
+    "bbox_y0": "int32",
+    "bbox_x0": "int32",
+    "bbox_y1": "int32",
+    "bbox_x1": "int32",
+    "centroid_y": "float32",
+    "centroid_x": "float32",
+    "area_px": "int32",
+    "area_um2": "float32",
+    "major_axis_um": "float32",
+    "minor_axis_um": "float32",
+    "eccentricity": "float32",
+    "orientation_deg": "float32",
+    "rotation_deg": "float32",
+    "components": "int16",
+    "mean_intensity": "float32",
+    "std_intensity": "float32",
+    "max_intensity": "uint16",
+    "integrated_intensity": "float64",
+    "touches_border": "bool",
+    "clipped": "bool",
+}
+"""Columns of config metadata; default and 10k have `image` and `mask` before them. Units are in the dataset card."""
+
+STITCHED_COLUMNS = {
+    "name": "string",
+    "run": "int32",
+    "quarter": "string",
+    "position": "string",
+    "height": "int32",
+    "width": "int32",
+    "num_rois": "int32",
+    "kept": "int32",
+    **{f"dropped_{reason}": "int32" for reason in DROP_REASONS},
+    "mean_intensity": "float64",
+    "std_intensity": "float64",
+    "distance_to_centroid": "float64",
+    "rank": "int32",
+    "image_sha256": "string",
+    "mask_sha256": "string",
+}
+"""Columns of config stitched, one row per stitched image."""
 
 
 def features(config: str, *, bit_depth: int = 8) -> datasets.Features:
@@ -24,42 +98,245 @@ def features(config: str, *, bit_depth: int = 8) -> datasets.Features:
     Args:
         config: one of `CONFIGS`.
         bit_depth: bits of a pixel of the dataset, 8 or 16.
+
+    Raises:
+        SelectionError: there is no such config.
     """
-    if config == "stitched":
-        return datasets.Features(_stitched_columns())
+    if config not in CONFIGS:
+        raise SelectionError(f"config: one of {', '.join(CONFIGS)} expected, {config!r} found.")
+    columns = STITCHED_COLUMNS if config == "stitched" else NUCLEUS_COLUMNS
+    values: dict[str, Any] = {name: datasets.Value(kind) for name, kind in columns.items()}
+    if config in ("metadata", "stitched"):
+        return datasets.Features(values)
     image = datasets.Image(mode="L") if bit_depth == 8 else datasets.Image()
-    images = {"image": image, "mask": datasets.Image(mode="1")}
-    columns = _nucleus_columns()
-    return datasets.Features(columns if config == "metadata" else images | columns)
+    return datasets.Features({"image": image, "mask": datasets.Image(mode="1")} | values)
 
 
-def _nucleus_columns() -> dict[str, Any]:
-    kinds = {
-        "string": ["nucleus_id", "stitched_image"],
-        "int32": ["run"],
-        "string ": ["quarter", "position"],
-        "uint32": ["label"],
-        "int32 ": ["bbox_y0", "bbox_x0", "bbox_y1", "bbox_x1"],
-        "float32": ["centroid_y", "centroid_x"],
-        "int32  ": ["area_px"],
-        "float32 ": ["area_um2", "major_axis_um", "minor_axis_um", "eccentricity", "orientation_deg", "rotation_deg"],
-        "int16": ["components"],
-        "float32  ": ["mean_intensity", "std_intensity"],
-        "uint16": ["max_intensity"],
-        "float64": ["integrated_intensity"],
-        "bool": ["touches_border", "clipped"],
-    }
-    return {name: datasets.Value(kind.strip()) for kind, names in kinds.items() for name in names}
+def dataset_info(manifest: Manifest, config: str) -> datasets.DatasetInfo:
+    """Return everything that is known of a config before any row is read.
+
+    The sizes of the splits are estimates of the Arrow files that `download_and_prepare` makes of them.
+
+    Args:
+        manifest: of the dataset.
+        config: one of its configs.
+    """
+    from nucleusnet_source.arrow_source import arrow_row_bytes
+
+    columns = features(config, bit_depth=manifest.bit_depth)
+    row_bytes = arrow_row_bytes(columns.arrow_schema, manifest.bit_depth)
+    rows = {split: manifest.rows(config, split) for split in manifest.splits_of(config)}
+    splits = [
+        datasets.SplitInfo(split, num_bytes=count * row_bytes, num_examples=count) for split, count in rows.items()
+    ]
+    return datasets.DatasetInfo(
+        description=DESCRIPTION,
+        citation=CITATION,
+        license=LICENSE,
+        features=columns,
+        splits=datasets.SplitDict({split.name: split for split in splits}),
+        download_size=sum(shard.bytes for shard in manifest.shards if shard.config == config),
+        dataset_size=sum(rows.values()) * row_bytes,
+        config_name=config,
+        version=manifest.version,
+    )
 
 
-def _stitched_columns() -> dict[str, Any]:
-    kinds = {
-        "string": ["name"],
-        "int32": ["run"],
-        "string ": ["quarter", "position"],
-        "int32 ": ["height", "width", "num_rois", "kept", *(f"dropped_{reason}" for reason in DROP_REASONS)],
-        "float64": ["mean_intensity", "std_intensity", "distance_to_centroid"],
-        "int32  ": ["rank"],
-        "string  ": ["image_sha256", "mask_sha256"],
-    }
-    return {name: datasets.Value(kind.strip()) for kind, names in kinds.items() for name in names}
+class NucleusNet(datasets.ArrowBasedBuilder):
+    """A NucleusNet dataset wherever it lies.
+
+        NucleusNet("default", data_dir="nucleusnet").as_streaming_dataset(split="train")
+        NucleusNet("metadata", data_dir="owner/nucleusnet").download_and_prepare()
+
+    What has been prepared with the default `dataset_name` also serves `load_dataset("nucleusnet")` from the cache of
+    `datasets` when the Hub cannot be reached.
+
+    Args:
+        config_name: one of `CONFIGS`.
+        data_dir: the dataset's folder, URL, `owner/name` on the Hub, or `nucleusnet` for what the bare name means.
+        revision: branch, tag or commit on the Hub.
+        options: of `datasets.DatasetBuilder`, such as `cache_dir`.
+
+    Attributes:
+        opened: the dataset with its manifest.
+
+    Raises:
+        DatasetNotFoundError: no dataset lies there.
+        SelectionError: it has no such config.
+    """
+
+    VERSION = datasets.Version(VERSION)
+    BUILDER_CONFIGS = [datasets.BuilderConfig(name=name, version=VERSION) for name in CONFIGS]  # noqa: RUF012
+    DEFAULT_CONFIG_NAME = "default"
+
+    def __init__(
+        self,
+        config_name: str = "default",
+        *,
+        data_dir: str | os.PathLike[str] = "nucleusnet",
+        revision: str | None = None,
+        **options: Any,
+    ) -> None:
+        from nucleusnet_source.opened import open_dataset
+
+        self.opened = open_dataset(data_dir, revision=revision)
+        manifest = self.opened.manifest
+        if config_name not in manifest.configs:
+            known = ", ".join(manifest.configs)
+            raise SelectionError(f"{self.opened.store.name}: config {known} expected, {config_name!r} found.")
+        # The source stays out of the config, whose id would change with it: equal content has one place in the cache.
+        content = hashlib.sha256(manifest.to_json()).hexdigest()[:16]
+        super().__init__(config_name=config_name, **{"dataset_name": "nucleusnet", "hash": content} | options)
+        self.info.version = datasets.Version(manifest.version)
+
+    def _info(self) -> datasets.DatasetInfo:
+        return dataset_info(self.opened.manifest, self.config.name)
+
+    def _split_generators(self, dl_manager: object) -> list[datasets.SplitGenerator]:
+        manifest, config = self.opened.manifest, self.config.name
+        return [
+            datasets.SplitGenerator(split, gen_kwargs={"shards": manifest.shards_of(config, split)})
+            for split in manifest.splits_of(config)
+        ]
+
+    def _generate_shards(self, shards: list[ShardEntry]) -> Iterator[str]:
+        yield from (shard.path for shard in shards)
+
+    def _generate_tables(self, shards: list[ShardEntry]) -> Iterator[tuple[Key, pa.Table]]:
+        from nucleusnet_source.arrow_source import row_group_tables
+
+        schema = features(self.config.name, bit_depth=self.opened.manifest.bit_depth).arrow_schema
+        for number, shard in enumerate(shards):
+            for group, table in enumerate(row_group_tables(self.opened, shard, schema)):
+                yield Key(number, group), table
+
+    def download_and_prepare(self, *arguments: Any, **options: Any) -> None:
+        """Write the config as Arrow files into the cache of `datasets`, as its `DatasetBuilder` does.
+
+        Raises:
+            NucleusNetError: a shard is missing or damaged.
+        """
+        try:
+            super().download_and_prepare(*arguments, **options)
+        except DatasetGenerationError as error:
+            raise error.__cause__ if isinstance(error.__cause__, NucleusNetError) else error from None
+
+
+def sample(
+    n: int = 1000,
+    *,
+    source: str | os.PathLike[str] = "nucleusnet",
+    split: str = "train",
+    seed: int | None = None,
+    columns: Sequence[str] | None = None,
+    method: str = "blocks",
+    revision: str | None = None,
+) -> datasets.Dataset:
+    """Draw n distinct nuclei at random; only the bytes that hold them are read.
+
+    Every nucleus of the split is drawn with the same probability n / N by either method, so means and proportions over
+    a sample estimate those of the split without weights. The methods differ in which nuclei are drawn together:
+
+    - `blocks` (the default) is a cluster sample: about n / 256 row groups, at least four, are chosen with
+      probability proportional to their rows, and of each a run of neighbouring rows is taken. `build` stored the
+      rows in a random order, so neighbours are no more alike than any two nuclei, and one sample is as good as a simple
+      random one. But two samples of the same dataset share whole runs or nothing: for standard errors from repeated
+      draws, or for samples independent of each other, use `rows`.
+    - `rows` is a simple random sample without replacement: all sets of n rows are equally likely. It reads nearly
+      all row groups as soon as n is a few times their number.
+
+    Args:
+        n: number of nuclei.
+        source: the dataset's folder, URL, `owner/name` on the Hub, or `nucleusnet` for what the bare name means.
+        split: a split, or several, such as "train+test", whose nuclei all have the same chance.
+        seed: the same one draws the same nuclei of the same dataset, wherever it lies; None for others each time.
+        columns: wanted columns, in this order; None for all.
+        method: "blocks" or "rows".
+        revision: branch, tag or commit on the Hub; resolved to a commit once.
+
+    Returns:
+        The nuclei in random order, in memory, with the dataset's features.
+
+    Raises:
+        DatasetNotFoundError: no dataset lies there, or a shard of it is missing.
+        SelectionError: there is no such split or column, or there are fewer than n nuclei.
+        UsageError: there is no such method, or the seed cannot be one.
+        NucleusNetError: the dataset is damaged, changed while it was read, or cannot be reached.
+    """
+    from nucleusnet_source.fetch import sample_table
+    from nucleusnet_source.opened import open_dataset
+
+    seed = secrets.randbits(64) if seed is None else seed
+    opened = open_dataset(source, revision=revision)
+    table, _ = sample_table(opened, n=n, split=split, seed=seed, columns=columns, method=method)
+    drawn = [hashlib.sha256(opened.manifest.to_json()).hexdigest(), n, split, seed, table.column_names, method]
+    named = None if "+" in split else datasets.NamedSplit(split)
+    fingerprint = hashlib.sha256(repr(drawn).encode()).hexdigest()[:16]
+    info = datasets.DatasetInfo(description=DESCRIPTION, citation=CITATION, license=LICENSE, config_name="default")
+    return datasets.Dataset(table, info=info, split=named, fingerprint=fingerprint)
+
+
+class Method(StrEnum):
+    """How a sample is drawn."""
+
+    blocks = "blocks"
+    rows = "rows"
+
+
+def sample_command(
+    *,
+    source: Annotated[
+        str, typer.Option(help="The dataset's folder, URL, or owner/name on the Hub; see below.")
+    ] = "nucleusnet",
+    n: Annotated[int, typer.Option(help="Number of nuclei.")] = 1000,
+    split: Annotated[str, typer.Option(help="Split, or several: train+test.")] = "train",
+    seed: Annotated[
+        int | None, typer.Option(help="Draws the same nuclei again; default: others each time.", show_default=False)
+    ] = None,
+    method: Annotated[
+        Method, typer.Option(help="Runs of neighbouring rows, which are random too, or single rows.")
+    ] = Method.blocks,
+    batch_size: Annotated[int, typer.Option(help="Nuclei of a batch.")] = 32,
+    out: Annotated[Path, typer.Option(help="The contact sheet, a PNG.")] = Path("nucleusnet-sample.png"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")] = False,
+) -> None:
+    """Stream a truly random sample into a PyTorch DataLoader and show it.
+
+    Prints batches, nuclei of each run, seconds and MB read, and draws a contact sheet with a scale bar. The default
+    source is ./nucleusnet, or else the folder $NUCLEUSNET_DATA, or else owner/name in $NUCLEUSNET_REPO.
+
+    Example: nucleusnet sample --source nucleusnet --n 1000 --seed 0 --out nucleusnet-sample.png
+    """
+    from nucleusnet_source.sample_report import SampleRequest, show_sample
+
+    request = SampleRequest(source, n, split=split, seed=seed, method=method.value, batch_size=batch_size, out=out)
+    report = show_sample(request, torch_batches)
+    print(report.to_json() if as_json else report.to_text())
+
+
+def torch_batches(cells: list[bytes], batch_size: int) -> Iterable[Any]:
+    """Return a PyTorch DataLoader of image cells, whose batches are tensors (batch, 1, height, width).
+
+    Raises:
+        UsageError: PyTorch is not installed.
+    """
+    from nucleusnet_source.cells import decode_cell
+
+    try:
+        import torch
+        from torch.utils.data import DataLoader
+    except ImportError as error:
+        raise UsageError('PyTorch expected, none found; python -m pip install "nucleusnet[torch]".') from error
+
+    def collate(batch: list[bytes]) -> torch.Tensor:
+        return torch.from_numpy(np.stack([decode_cell(cell) for cell in batch])[:, None])
+
+    return DataLoader(cells, batch_size=batch_size, collate_fn=collate)  # type: ignore[arg-type]  # a list is one
+
+
+register()
+
+if __name__ == "__main__":
+    from nucleusnet_cli import run_verb
+
+    run_verb(f"python {sys.argv[0]}", lambda: sample_command, sys.argv[1:])

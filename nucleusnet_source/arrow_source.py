@@ -1,0 +1,121 @@
+"""Arrow tables of a Parquet shard that lies behind a `Store`, one row group and one exact read at a time."""
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .cell_layout import png_layout
+from .errors import CorruptDataError
+from .manifest import ShardEntry
+from .opened import OpenDataset
+
+_TEXT_BYTES = 32
+
+
+def row_group_tables(opened: OpenDataset, entry: ShardEntry, schema: pa.Schema) -> Iterator[pa.Table]:
+    """Yield every row group of a shard in order.
+
+    Args:
+        opened: the dataset.
+        entry: one of its shards.
+        schema: columns and types that the tables are to have.
+
+    Raises:
+        CorruptDataError: the shard has other columns, another number of rows, or cannot be decoded.
+    """
+    where = f"{opened.store.name}/{entry.path}"
+    footer = opened.footer(entry)
+    if footer.num_rows != entry.rows:
+        raise CorruptDataError(
+            f"{where}: {entry.rows} rows expected, {footer.num_rows} found; run `nucleusnet verify`."
+        )
+    found = footer.schema.to_arrow_schema()
+    if found.names != schema.names:
+        expected = ", ".join(schema.names)
+        raise CorruptDataError(f"{where}: columns {expected} expected, {', '.join(found.names)} found.")
+    for group in range(footer.num_row_groups):
+        yield _conformed(read_row_group(opened, entry, group), schema, where)
+
+
+def read_row_group(opened: OpenDataset, entry: ShardEntry, group: int) -> pa.Table:
+    """Return one row group with all columns, read in one exact range.
+
+    Args:
+        opened: the dataset.
+        entry: one of its shards.
+        group: number of the row group, from 0.
+
+    Raises:
+        CorruptDataError: the bytes cannot be decoded.
+    """
+    footer = opened.footer(entry)
+    start, stop = row_group_range(footer, group)
+    window = _Window(opened.store.read_range(entry.path, start, stop - start), start, entry.bytes)
+    try:
+        with pq.ParquetFile(pa.PythonFile(window, "r"), metadata=footer, pre_buffer=False) as file:
+            return file.read_row_group(group)
+    except (pa.ArrowException, OSError) as error:
+        where = f"{opened.store.name}/{entry.path}"
+        raise CorruptDataError(
+            f"{where}: row group {group} cannot be decoded ({error}); get the file again."
+        ) from error
+
+
+def row_group_range(footer: pq.FileMetaData, group: int) -> tuple[int, int]:
+    """Return the bytes of a shard that hold one row group, half-open."""
+    chunks = [footer.row_group(group).column(number) for number in range(footer.num_columns)]
+    starts = [chunk.dictionary_page_offset or chunk.data_page_offset for chunk in chunks]
+    stops = [start + chunk.total_compressed_size for start, chunk in zip(starts, chunks, strict=True)]
+    return min(starts), max(stops)
+
+
+def arrow_row_bytes(schema: pa.Schema, bit_depth: int) -> int:
+    """Return about how many bytes a row takes in memory.
+
+    Args:
+        schema: its columns; of these, `image` and `mask` hold stored PNG cells of 256 x 256 px.
+        bit_depth: bits of a pixel of `image`.
+    """
+    cells = {"image": png_layout(256, 256, bit_depth).cell_bytes, "mask": png_layout(256, 256, 1).cell_bytes}
+    others = [field.type for field in schema if field.name not in cells]
+    numbers = sum(-(-kind.bit_width // 8) for kind in others if not pa.types.is_string(kind))
+    texts = sum(_TEXT_BYTES for kind in others if pa.types.is_string(kind))
+    return numbers + texts + sum(size for name, size in cells.items() if name in schema.names)
+
+
+def _conformed(table: pa.Table, schema: pa.Schema, where: str) -> pa.Table:
+    """Return `table` with the types and the metadata of `schema`."""
+    try:
+        return table.cast(schema)
+    except pa.ArrowException as error:
+        raise CorruptDataError(f"{where}: columns of the types of the dataset expected ({error}).") from error
+
+
+class _Window:
+    """A file of `size` bytes of which only those from `start` on are in memory; pyarrow reads it."""
+
+    closed = False
+
+    def __init__(self, data: bytes, start: int, size: int) -> None:
+        self._data, self._start, self._size, self._position = memoryview(data), start, size, 0
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move as `io.IOBase.seek` does."""
+        self._position = offset + (0, self._position, self._size)[whence]
+        return self._position
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._position
+
+    def read(self, length: int) -> memoryview:
+        """Return the next bytes, all of which must be in memory."""
+        first = self._position - self._start
+        if first < 0 or first + length > len(self._data):
+            raise OSError(f"bytes {self._position}-{self._position + length} lie outside of the row group")
+        self._position += length
+        return self._data[first : first + length]
+
+    def close(self) -> None:
+        """Do nothing: the bytes belong to the caller."""

@@ -1,0 +1,181 @@
+"""Reads chosen rows of a dataset: the bytes that hold them, side by side, and no others."""
+
+import functools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .errors import CorruptDataError, SelectionError
+from .manifest import ShardEntry
+from .opened import OpenDataset
+from .parallel import in_parallel
+from .read_plan import Piece, plan_pieces, rows_by_shard
+from .sampling import choose_rows
+from .sparse_file import SparseFile
+
+CONFIG = "default"
+_HUGGINGFACE = b"huggingface"
+_TAKE_BYTES = 1 << 30
+"""Rows are put in order in portions of this size; Arrow counts the bytes of a column's portion in 31 bits."""
+
+
+@dataclass(frozen=True)
+class ReadReport:
+    """What was read of a dataset's shards.
+
+    Attributes:
+        requests: ranges read, footers included; a redirect or a repeated request is not counted.
+        bytes: their bytes.
+    """
+
+    requests: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Picks:
+    """Chosen rows.
+
+    Attributes:
+        entries: shards, in order.
+        rows: row numbers through all of `entries`, int64 (n,), in the order of the result.
+    """
+
+    entries: tuple[ShardEntry, ...]
+    rows: npt.NDArray[np.int64]
+
+
+def sample_table(
+    opened: OpenDataset,
+    *,
+    n: int,
+    split: str = "train",
+    seed: int | None = None,
+    columns: Sequence[str] | None = None,
+    method: str = "blocks",
+) -> tuple[pa.Table, ReadReport]:
+    """Draw n distinct random rows of config default.
+
+    Args:
+        opened: the dataset.
+        n: number of rows.
+        split: a split, or several, such as "train+test", whose rows all have the same chance.
+        seed: the same one draws the same rows of the same dataset, wherever it lies; None for another one each time.
+        columns: wanted columns; None for all.
+        method: "blocks" or "rows", see `nucleusnet_source.sampling`.
+
+    Returns:
+        The rows in random order, and what was read for them besides the manifest.
+
+    Raises:
+        SelectionError: there is no such split or column, or there are less than n rows.
+        UsageError: there is no such method, or the seed cannot be one.
+        NucleusNetError: the dataset is damaged, changed, or cannot be reached.
+    """
+    entries = opened.shards(CONFIG, split)
+    try:
+        rows = choose_rows([entry.rows for entry in entries], n, seed=seed, method=method)
+    except SelectionError as error:
+        raise SelectionError(f"{opened.store.name}, split {split}: {error}") from error
+    return fetch_rows(opened, Picks(tuple(entries), rows), columns)
+
+
+def fetch_rows(opened: OpenDataset, picks: Picks, columns: Sequence[str] | None = None) -> tuple[pa.Table, ReadReport]:
+    """Read chosen rows; of the shards they lie in, footers and the columns' chunks of the row groups are read.
+
+    Args:
+        opened: the dataset.
+        picks: the rows, at least one.
+        columns: wanted columns, in this order; None for all.
+
+    Returns:
+        The rows in the order of `picks`, with the schema and metadata of the shards, and what was read.
+
+    Raises:
+        SelectionError: there is no such column.
+        CorruptDataError: a shard is damaged.
+        NucleusNetError: the dataset changed or cannot be reached.
+    """
+    parts = list(rows_by_shard([entry.rows for entry in picks.entries], picks.rows))
+    entries = [picks.entries[shard] for shard, _, _ in parts]
+    unread = [entry for entry in entries if not opened.has_footer(entry)]
+    footers = opened.footers(entries)
+    schema = _selected(_common_schema(opened, entries, footers), columns)
+    pieces = [
+        piece
+        for entry, footer, (_, rows, places) in zip(entries, footers, parts, strict=True)
+        for piece in plan_pieces(entry, footer, schema.names, rows=rows, places=places)
+    ]
+    data = in_parallel(functools.partial(_read, opened), pieces)
+    tables = [_decode(opened, piece, bytes_, schema) for piece, bytes_ in zip(pieces, data, strict=True)]
+    requests = len(unread) + sum(len(piece.ranges) for piece in pieces)
+    total_bytes = sum(entry.footer_bytes for entry in unread) + sum(piece.total_bytes for piece in pieces)
+    return _in_order(tables, [piece.places for piece in pieces]), ReadReport(requests, total_bytes)
+
+
+def _common_schema(opened: OpenDataset, entries: Sequence[ShardEntry], footers: Sequence[pq.FileMetaData]) -> pa.Schema:
+    schemas = [footer.schema.to_arrow_schema() for footer in footers]
+    for entry, schema in zip(entries, schemas, strict=True):
+        if not schema.equals(schemas[0]):
+            raise CorruptDataError(
+                f"{opened.store.name}/{entry.path}: the columns of {entries[0].path} expected, others found; run "
+                "`nucleusnet verify`"
+            )
+    return schemas[0]
+
+
+def _selected(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
+    """Return the wanted part of a schema, the features of `datasets` in its metadata included."""
+    if columns is None:
+        return schema
+    unknown = [name for name in columns if name not in schema.names]
+    if unknown or not columns or len(set(columns)) < len(columns):
+        found = repr(unknown[0]) if unknown else f"{list(columns)}"
+        raise SelectionError(f"different columns out of {', '.join(schema.names)} expected, {found} found")
+    metadata = dict(schema.metadata or {})
+    if _HUGGINGFACE in metadata:
+        content = json.loads(metadata[_HUGGINGFACE])
+        features = content.get("info", {}).get("features", {})
+        content = {"info": {"features": {name: features[name] for name in columns if name in features}}}
+        metadata[_HUGGINGFACE] = json.dumps(content).encode()
+    return pa.schema([schema.field(name) for name in columns], metadata)
+
+
+def _read(opened: OpenDataset, piece: Piece) -> list[tuple[int, bytes]]:
+    return [(start, opened.store.read_range(piece.entry.path, start, stop - start)) for start, stop in piece.ranges]
+
+
+def _decode(opened: OpenDataset, piece: Piece, parts: list[tuple[int, bytes]], schema: pa.Schema) -> pa.Table:
+    """Return the wanted rows of a piece."""
+    file = SparseFile(parts, piece.entry.bytes)
+    try:
+        with pq.ParquetFile(
+            pa.PythonFile(file, "r"), metadata=opened.footer(piece.entry), pre_buffer=False
+        ) as parquet_file:
+            table = parquet_file.read_row_groups(list(piece.groups), columns=schema.names, use_threads=False)
+        return table.select(schema.names).take(piece.rows).replace_schema_metadata(schema.metadata)
+    except (pa.ArrowException, OSError) as error:
+        raise CorruptDataError(
+            f"{opened.store.name}/{piece.entry.path}: row groups {piece.groups[0]} to {piece.groups[-1]} cannot be "
+            f"decoded ({error}); get the file again"
+        ) from error
+
+
+def _in_order(tables: Sequence[pa.Table], places: Sequence[npt.NDArray[np.int64]]) -> pa.Table:
+    """Put the rows of tables where they come in the result."""
+    n = sum(len(part) for part in places)
+    portion = max(1, n * _TAKE_BYTES // max(1, sum(table.nbytes for table in tables)))
+    if portion >= n:
+        return pa.concat_tables(tables).take(np.argsort(np.concatenate(places)))
+    portions = []
+    for first in range(0, n, portion):
+        chosen = [np.flatnonzero((part >= first) & (part < first + portion)) for part in places]
+        parts = [table.take(rows) for table, rows in zip(tables, chosen, strict=True)]
+        order = np.argsort(np.concatenate([part[rows] for part, rows in zip(places, chosen, strict=True)]))
+        portions.append(pa.concat_tables(parts).take(order))
+    return pa.concat_tables(portions)

@@ -1,0 +1,113 @@
+"""What a SOURCE means: a dataset folder, the URL of one, a repository on the Hub, or the bare name `nucleusnet`."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from .errors import DatasetNotFoundError, UsageError
+from .stores import FolderStore, Store
+
+BARE_NAME = "nucleusnet"
+DATA_VARIABLE = "NUCLEUSNET_DATA"
+REPO_VARIABLE = "NUCLEUSNET_REPO"
+_REPOSITORY = re.compile(r"(?P<repo_id>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^@\s]+))?", re.ASCII)
+_HUB_URI = re.compile(rf"hf://datasets/{_REPOSITORY.pattern}/?", re.ASCII)
+_HUB_PAGE = re.compile(r"/datasets/(?P<repo_id>[\w.-]+/[\w.-]+)(?:/tree/(?P<revision>[^/]+))?/?", re.ASCII)
+_HUB_URL = "https://huggingface.co"
+
+
+@dataclass(frozen=True)
+class HubRepository:
+    """A dataset repository on the Hub; `revision` is a branch, tag or commit, or None for the default branch."""
+
+    repo_id: str
+    revision: str | None
+
+
+def locate(source: str | os.PathLike[str], *, revision: str | None = None) -> Store:
+    """Find the dataset that a source names.
+
+    Args:
+        source: a folder, an http(s) URL of a dataset folder, `owner/name` or `hf://datasets/owner/name` (both may end
+            with `@revision`), the repository's page on the Hub, or `nucleusnet` for what the bare name means. A
+            folder wins over a repository of the same name.
+        revision: branch, tag or commit of a repository on the Hub.
+
+    Raises:
+        DatasetNotFoundError: nothing lies there.
+        TransferError: the Hub cannot be reached.
+        UsageError: a revision of something that has none.
+    """
+    text = os.fspath(source)
+    if source == BARE_NAME:
+        text = bare_name_target()
+    folder = Path(text).expanduser()
+    if not isinstance(source, str) or (text and folder.is_dir()):
+        _refuse_revision(text, revision)
+        return FolderStore(folder)
+    repository = hub_repository(text)
+    if repository is not None:
+        one_revision = _one_revision(text, repository.revision, revision)
+        from .hub_store import HubStore  # noqa: PLC0415 - a folder is opened without any network client
+
+        return HubStore(repository.repo_id, one_revision)
+    if re.match(r"https?://", text):
+        _refuse_revision(text, revision)
+        from .http_store import HttpStore  # noqa: PLC0415
+
+        return HttpStore(text)
+    raise DatasetNotFoundError(
+        f"{text!r}: a dataset folder, its http(s) URL, or owner/name on the Hub expected, no such folder found; check "
+        "the spelling"
+    )
+
+
+def hub_repository(source: str) -> HubRepository | None:
+    """Return the repository on the Hub that a text names, or None; `HF_ENDPOINT` decides which pages are the Hub's."""
+    match = _REPOSITORY.fullmatch(source) or _HUB_URI.fullmatch(source)
+    for endpoint in (os.environ.get("HF_ENDPOINT", _HUB_URL).rstrip("/"), _HUB_URL):
+        if source.startswith(f"{endpoint}/"):
+            match = match or _HUB_PAGE.fullmatch(source.removeprefix(endpoint))
+    if match is None:
+        return None
+    named = match["revision"]
+    return HubRepository(match["repo_id"], unquote(named) if named else None)
+
+
+def bare_name_target() -> str:
+    """Return what the bare name `nucleusnet` means now, a folder or `owner/name` on the Hub.
+
+    It is the folder `nucleusnet` here if that is a dataset, else the folder `$NUCLEUSNET_DATA`, else the repository
+    `$NUCLEUSNET_REPO`. A folder of that name without README.md and data/, such as a checkout, does not count.
+
+    Raises:
+        DatasetNotFoundError: none of them is there, or a variable names something else.
+    """
+    here = Path(BARE_NAME)
+    if (here / "README.md").is_file() and (here / "data").is_dir():
+        return BARE_NAME
+    if data := os.environ.get(DATA_VARIABLE):
+        if not Path(data).expanduser().is_dir():
+            raise DatasetNotFoundError(f"${DATA_VARIABLE}: a dataset folder expected, {data!r} found; correct it")
+        return str(Path(data).expanduser())
+    if repository := os.environ.get(REPO_VARIABLE):
+        if not _REPOSITORY.fullmatch(repository):
+            raise DatasetNotFoundError(f"${REPO_VARIABLE}: owner/name expected, {repository!r} found; correct it")
+        return repository
+    raise DatasetNotFoundError(
+        f"{BARE_NAME}: a folder of this name with README.md and data/ expected in {Path.cwd()}, none found; set "
+        f"${DATA_VARIABLE} to a dataset folder or ${REPO_VARIABLE} to owner/name on the Hub"
+    )
+
+
+def _one_revision(source: str, named: str | None, given: str | None) -> str | None:
+    if named is not None and given is not None and named != given:
+        raise UsageError(f"{source}: one revision expected, {named!r} and {given!r} found; leave one out")
+    return given if named is None else named
+
+
+def _refuse_revision(source: str, revision: str | None) -> None:
+    if revision is not None:
+        raise UsageError(f"{source}: only a repository on the Hub has revisions, {revision!r} found; leave it out")
