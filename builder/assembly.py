@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nucleusnet_dataset
-from nucleusnet_source.errors import BuildError, OutputError
+from nucleusnet_source.errors import BuildError
 from nucleusnet_source.manifest import Manifest
 
 from .engine import Workers, in_order
@@ -17,7 +17,7 @@ from .options import BuildOptions
 from .receipts import Receipt
 from .reporting import Progress
 from .sources import Failure
-from .workfolder import WorkFolder, check_space, is_disk_full
+from .workfolder import WorkFolder, check_space
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,6 @@ def assemble(
     mapper = functools.partial(in_order, make_executor=workers.make_executor, workers=workers.count)
     try:
         return write_folder(plan, receipts, mapper=mapper, on_shard=lambda rows: progress.step(1, rows))
-    except OSError as error:
-        if not is_disk_full(error):
-            raise
-        shutil.rmtree(work.dataset, ignore_errors=True)
-        raise OutputError(f"{work.path}: the disk is full; make room and call again: the pieces are kept.") from error
+    except OSError:
+        shutil.rmtree(work.dataset, ignore_errors=True)  # makes room on a full disk
+        raise

@@ -154,7 +154,7 @@ def piece_tasks(options: BuildOptions, sources: Sequence[Source], work: WorkFold
     """Return one task an image."""
     columns = nucleusnet_dataset.features("default").arrow_schema
     parameters = options.piece_parameters()
-    return [PieceTask(source, parameters, columns, work.pieces) for source in sources]
+    return [PieceTask(source, parameters, columns, work.pieces, options.allow_pickle) for source in sources]
 
 
 def make_pieces(

@@ -1,12 +1,13 @@
 """Runs independent tasks over any `concurrent.futures.Executor`, and survives workers that die."""
 
+import contextlib
 import functools
 import multiprocessing
 import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -48,12 +49,13 @@ def run_tasks(
     *,
     make_executor: Callable[[], Executor],
     workers: int,
-) -> Iterator[Done[Task, Result]]:
+) -> Generator[Done[Task, Result], None, None]:
     """Run every task and yield each as it ends, in no particular order.
 
     At most two tasks a worker are handed out at a time. When a worker dies, the pool is made anew and the tasks that
     were in it run again one by one; the one that ends its worker once more ends as `WorkerDiedError`. Closing the
-    iterator, or an exception in its consumer, cancels what has not begun and waits for what has.
+    generator cancels what has not begun and waits for what has; a consumer that may raise closes it by
+    `contextlib.closing`, as its traceback would keep it alive.
 
     Args:
         function: what to run; it and its argument are pickled.
@@ -82,19 +84,20 @@ def in_order(
     *,
     make_executor: Callable[[], Executor],
     workers: int,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Run every task and yield the results in the order of the tasks; the first error is raised."""
     numbered = list(enumerate(tasks))
     results: dict[int, Result] = {}
     following = 0
     call = functools.partial(_call_numbered, function)
-    for done in run_tasks(call, numbered, make_executor=make_executor, workers=workers):
-        if done.error is not None:
-            raise done.error
-        results[done.task[0]] = done.result  # type: ignore[assignment]  # set where error is None
-        while following in results:
-            yield results.pop(following)
-            following += 1
+    with contextlib.closing(run_tasks(call, numbered, make_executor=make_executor, workers=workers)) as ends:
+        for done in ends:
+            if done.error is not None:
+                raise done.error
+            results[done.task[0]] = done.result  # type: ignore[assignment]  # set where error is None
+            while following in results:
+                yield results.pop(following)
+                following += 1
 
 
 def _call_numbered(function: Callable[[Task], Result], numbered: tuple[int, Task]) -> Result:

@@ -18,6 +18,7 @@ from nucleusnet_source.errors import InputMaskError
 from .cellpose_png import PNG_SIGNATURE, PngFile, png_runs, read_png
 from .compiled import compiled
 from .images import missing_parts
+from .seg_npy import read_seg_npy
 
 MAX_SIDE_PX = 60_000
 # No codec gains more on a label image; what claims to is refused before allocation.
@@ -52,7 +53,7 @@ def read_label_runs(data: bytes, name: str, *, allow_pickle: bool = False) -> La
     Args:
         data: the whole file.
         name: how error messages call it.
-        allow_pickle: accept cellpose's `_seg.npy`; not implemented yet.
+        allow_pickle: accept cellpose's `_seg.npy`.
 
     Raises:
         InputMaskError: no readable label image, or its labels reach the largest number its type holds.
@@ -65,8 +66,13 @@ def read_label_runs(data: bytes, name: str, *, allow_pickle: bool = False) -> La
         labels = _native(_read_tiff(data, name))
         return _filled_type_checked(runs_from_array(labels, name=name), labels.dtype, name)
     if data.startswith(_NPY_SIGNATURE):
-        wanted = "are not read yet" if allow_pickle else "hold pickled objects and are not read"
-        raise InputMaskError(f"{name}: NumPy files {wanted}; save the masks as PNG or TIFF label images.")
+        if not allow_pickle:
+            raise InputMaskError(
+                f"{name}: expected a PNG or TIFF label image, found a NumPy file of pickled objects; save the "
+                "masks as PNG or TIFF, or pass --allow-pickle."
+            )
+        labels = _native(read_seg_npy(data, name))
+        return _filled_type_checked(runs_from_array(labels, name=name), labels.dtype, name)
     raise InputMaskError(
         f"{name}: expected a PNG or TIFF label image, found a file that starts with {data[:8]!r}; "
         "save the masks as 16-bit PNG or 32-bit TIFF."

@@ -9,6 +9,7 @@ from nucleusnet_source.errors import UsageError
 from nucleusnet_source.ordering import check_seed
 
 from .pieces import PieceParameters
+from .refined import REFINED_PARAMETERS
 from .sources import DEFAULT_NAME_PATTERN
 from .splits import parse_splits
 
@@ -79,6 +80,7 @@ class BuildOptions:
             "splits": self.fractions,
             "name_pattern": self.name_pattern,
             "outside": self.outside,
+            **({"refined": dict(REFINED_PARAMETERS)} if self.recipe == "refined" else {}),
         }
 
     def recorded_parameters(self) -> dict[str, Any]:

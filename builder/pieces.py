@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nucleusnet_source.atomic import atomic_path, write_bytes_atomic
 from nucleusnet_source.cells import encode_gray, encode_mask
-from nucleusnet_source.errors import InputMaskError
+from nucleusnet_source.errors import InputImageError, InputMaskError
 from nucleusnet_source.ordering import keyed_hashes
 
 from .crops import DROP_REASONS, Crop, cut_published
@@ -20,6 +20,7 @@ from .images import check_pixel_size, read_bytes, read_image
 from .masks import read_label_runs
 from .measure import sum_intensities
 from .receipts import Receipt, labels_path, piece_path, receipt_path
+from .refined import cut_refined
 from .regions import Regions, regions_from_runs, shape_measurements
 from .sources import Source
 
@@ -32,14 +33,14 @@ class PieceParameters:
     """Everything besides the source files that decides the bytes of a piece.
 
     Attributes:
-        recipe: "published".
+        recipe: how a nucleus is cut, "published" or "refined".
         outside: what the frame shows outside the mask, "zero" or the surroundings ("keep").
         pixels_per_um: scale of the images.
         seed: key of the row order.
         versions: "name version" of this tool and of the libraries whose arithmetic or codec enters.
     """
 
-    recipe: Literal["published"]
+    recipe: Literal["published", "refined"]
     outside: Literal["zero", "keep"]
     pixels_per_um: float
     seed: int
@@ -60,6 +61,7 @@ class PieceTask:
     parameters: PieceParameters
     columns: pa.Schema
     pieces_dir: Path
+    allow_pickle: bool = False
 
 
 def ensure_piece(task: PieceTask) -> Receipt:
@@ -75,9 +77,15 @@ def make_piece(task: PieceTask) -> Receipt:
         InputMaskError: the mask cannot be used, or has another shape than the image.
     """
     source, parameters = task.source, task.parameters
-    fingerprint = source_fingerprint(source)
+    try:
+        fingerprint = source_fingerprint(source)  # before reading, so that a change while reading is noticed later
+    except OSError as error:
+        raise InputImageError(
+            f"{source.stem}: image and mask expected, {error.filename} cannot be read: {error.strerror}; "
+            "put it back, or repair the link."
+        ) from error
     mask_data = read_bytes(source.mask_path, InputMaskError)
-    runs = read_label_runs(mask_data, source.mask_path.name)
+    runs = read_label_runs(mask_data, source.mask_path.name, allow_pickle=task.allow_pickle)
     image = read_image(source.image_path)
     check_pixel_size(image.pixels_per_um, parameters.pixels_per_um, source.image_path.name)
     if image.pixels.shape != runs.shape:
@@ -119,11 +127,12 @@ def cut_all(
 
     Cells are compressed one by one, so that the shuffle can move them without decompressing.
     """
+    cut = cut_refined if parameters.recipe == "refined" else cut_published
     codec = pa.Codec("zstd", compression_level=1)
     kept: list[tuple[bytes, bytes, float, bool]] = []
     outcomes: list[str] = []
     for index in range(len(regions)):
-        crop = cut_published(image, regions, index, outside=parameters.outside)
+        crop = cut(image, regions, index, outside=parameters.outside)
         outcomes.append(KEPT if isinstance(crop, Crop) else crop)
         if isinstance(crop, Crop):
             pixels = codec.compress(encode_gray(crop.pixels), asbytes=True)
@@ -220,13 +229,15 @@ def valid_receipt(task: PieceTask) -> Receipt | None:
     stem, directory = task.source.stem, task.pieces_dir
     try:
         receipt = Receipt.from_json(receipt_path(directory, stem).read_bytes())
-        same = receipt.key == task.parameters.key(task.source) and receipt.fingerprint == source_fingerprint(
-            task.source
+        same = (
+            receipt.key == task.parameters.key(task.source)
+            and (receipt.image_file, receipt.mask_file) == (task.source.image_path.name, task.source.mask_path.name)
+            and receipt.fingerprint == source_fingerprint(task.source)
         )
         whole = same and (
             file_sha256(piece_path(directory, stem)) == receipt.piece_sha256
             and file_sha256(labels_path(directory, stem)) == receipt.labels_sha256
         )
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError):
         return None
     return receipt if whole else None

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+TIE_DECIMALS = 9
+
 
 @dataclass(frozen=True)
 class Centroid:
@@ -26,9 +28,12 @@ class Centroid:
 
 def centroid(num_rois: NDArray[np.float64], mean_intensity: NDArray[np.float64]) -> Centroid:
     """Return the centre of at least one image, each (images,)."""
-    return Centroid(
-        float(num_rois.mean()), float(mean_intensity.mean()), float(num_rois.std()), float(mean_intensity.std())
-    )
+    return Centroid(float(num_rois.mean()), float(mean_intensity.mean()), _spread(num_rois), _spread(mean_intensity))
+
+
+def _spread(values: NDArray[np.float64]) -> float:
+    """Return the population standard deviation, exactly 0 for equal values, whose mean may be rounded."""
+    return float(values.std()) if values.min() < values.max() else 0.0
 
 
 def distances(
@@ -48,8 +53,12 @@ def _scores(deviation: NDArray[np.float64], std: float) -> NDArray[np.float64]:
 
 
 def ranks(distance: NDArray[np.float64], names: Sequence[str]) -> NDArray[np.int64]:
-    """Return the rank of each image from 1, nearest first; equal distances are ordered by name."""
-    order = sorted(range(len(names)), key=lambda index: (distance[index], names[index]))
+    """Return the rank of each image from 1, nearest first; equal distances are ordered by name.
+
+    Distances are equal if they differ by rounding only.
+    """
+    rounded = distance.round(TIE_DECIMALS)
+    order = sorted(range(len(names)), key=lambda index: (rounded[index], names[index]))
     ranked = np.empty(len(names), np.int64)
     ranked[order] = np.arange(1, len(names) + 1)
     return ranked

@@ -1,5 +1,6 @@
 """The receipt of one stitched image: what its piece holds, and from which bytes and parameters it was made."""
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -59,18 +60,26 @@ class Receipt:
     labels_sha256: str
 
     def to_json(self) -> bytes:
-        """Return the receipt as UTF-8 JSON with sorted keys."""
-        return (json.dumps(asdict(self), sort_keys=True, indent=1) + "\n").encode()
+        """Return the receipt as UTF-8 JSON with sorted keys and a checksum of the other fields."""
+        fields = asdict(self)
+        checksum = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+        return (json.dumps({"checksum": checksum, **fields}, sort_keys=True, indent=1) + "\n").encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
         """Read what `to_json` wrote.
 
         Raises:
-            ValueError: `data` is no receipt of this format (also TypeError from missing or surplus fields).
+            ValueError: `data` is no receipt of this format, or a byte of it changed.
         """
-        fields: dict[str, Any] = json.loads(data)
-        return cls(**fields)
+        fields: Any = json.loads(data)
+        if not isinstance(fields, dict) or fields.keys() != {"checksum", *cls.__dataclass_fields__}:
+            raise ValueError("a receipt of this format expected, other fields found; the image is to be cut again")
+        del fields["checksum"]
+        receipt = cls(**fields)
+        if receipt.to_json() != data:
+            raise ValueError("the bytes of a receipt expected as they were written, found damage; remove the file")
+        return receipt
 
 
 def piece_path(pieces_dir: Path, stem: str) -> Path:

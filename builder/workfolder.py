@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -20,6 +21,9 @@ from nucleusnet_source.manifest import MANIFEST_NAME, Manifest
 # Pieces and shards together, as a share of the images' bytes: 664 nuclei of 16 kB in 156 MB, twice, and a margin.
 NEEDED_SHARE = 0.2
 NEEDED_LEAST_BYTES = 64 << 20
+_RECORD_NAME = "parameters.json"
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_OWN_NAME = re.compile(r"\..*|pieces|parts|dataset|tasks\.json|build\.log|task-\d+\.log|replaced-[0-9a-f]{8}")
 
 
 @dataclass(frozen=True)
@@ -110,9 +114,10 @@ def open_work(out: Path, parameters: dict[str, Any], *, fresh: bool) -> Iterator
 
     Raises:
         UsageError: the work folder belongs to a build with other parameters.
-        OutputError: another build is using it.
+        OutputError: another build is using it, or what lies there is none of ours.
     """
     work = work_folder(out)
+    refuse_strangers(work)
     work.path.mkdir(exist_ok=True)
     lock = filelock.FileLock(work.path.with_name(f".{work.path.name}.lock"))
     try:
@@ -129,9 +134,9 @@ def open_work(out: Path, parameters: dict[str, Any], *, fresh: bool) -> Iterator
             shutil.rmtree(work.dataset)
         yield work
     finally:
+        with contextlib.suppress(OSError):  # Windows keeps an open file, and the lock then removes it itself
+            Path(lock.lock_file).unlink()  # while it is held: afterwards it may be the lock of another build
         lock.release()
-        with contextlib.suppress(OSError):
-            Path(lock.lock_file).unlink()
 
 
 def work_folder(out: Path) -> WorkFolder:
@@ -139,13 +144,34 @@ def work_folder(out: Path) -> WorkFolder:
     return WorkFolder(out, out.with_name(out.name + ".work"))
 
 
+def refuse_strangers(work: WorkFolder) -> None:
+    """Refuse to use as work folder what is none: a finished build removes it with all that it holds.
+
+    Raises:
+        OutputError: a file, a link, or a folder that no build has begun and that holds something.
+    """
+    path = work.path
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise OutputError(f"{path}: a folder or nothing expected, a file or link found; name another --out.")
+    if not path.exists() or (path / _RECORD_NAME).exists():
+        return
+    strangers = sorted(entry.name for entry in path.iterdir() if not _OWN_NAME.fullmatch(entry.name))
+    if strangers:
+        raise OutputError(
+            f"{path}: the work folder of a build or nothing expected, a folder with {strangers[0]!r} found; "
+            "move it away, or name another --out."
+        )
+
+
 def join_work(work: WorkFolder, parameters: dict[str, Any]) -> None:
     """Make a work folder ready for a build with these parameters, which others may share.
 
     Raises:
         UsageError: it belongs to a build with other parameters.
+        OutputError: what lies there is none of ours.
     """
-    record = work.path / "parameters.json"
+    refuse_strangers(work)
+    record = work.path / _RECORD_NAME
     content = (json.dumps(parameters, sort_keys=True, indent=1) + "\n").encode()
     if record.exists() and record.read_bytes() != content:
         raise UsageError(
@@ -160,7 +186,7 @@ def differences(recorded: bytes, parameters: dict[str, Any]) -> str:
     """Name the parameters that differ."""
     try:
         before = dict(json.loads(recorded))
-    except ValueError:
+    except (ValueError, TypeError):
         return "its record is damaged"
     names = sorted(name for name in before.keys() | parameters.keys() if before.get(name) != parameters.get(name))
     return ", ".join(f"{name}: {before.get(name)!r} then, {parameters.get(name)!r} now" for name in names)
@@ -186,5 +212,22 @@ def space_for_images(image_bytes: int) -> int:
 
 
 def is_disk_full(error: BaseException | None) -> bool:
-    """Say whether an error means that the disk or a quota is full."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+    """Say whether an error means that nothing more can be written: a full disk, a quota, a limit on file sizes."""
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
+@contextlib.contextmanager
+def disk_full_reported(work: Path) -> Iterator[None]:
+    """Turn the system's error about a full disk into one that says what to do.
+
+    Raises:
+        OutputError: the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        raise OutputError(
+            f"{work}: the disk is full ({error.strerror}); make room and call again: what is finished is kept."
+        ) from error

@@ -188,3 +188,20 @@ def test_too_little_space_is_said_before_starting(tmp_path: Path) -> None:
 def test_an_output_in_a_folder_that_does_not_exist_is_refused(stitched: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="make it first"):
         build(BuildOptions(stitched, tmp_path / "none" / "nucleusnet"))
+
+
+def test_masks_of_cellposes_npy_files_are_read_only_when_allowed(
+    undisturbed: dict[str, str], stitched: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "stitched"
+    folder.mkdir()
+    for path in stitched.glob("*.tif"):
+        shutil.copyfile(path, folder / path.name)
+        masks = np.asarray(Image.open(stitched / f"{path.stem}_cp_masks.png"))
+        np.save(folder / f"{path.stem}_seg.npy", {"masks": masks, "filename": path.name}, allow_pickle=True)  # type: ignore[arg-type]
+    with pytest.raises(BuildError, match="--allow-pickle"):
+        build(BuildOptions(folder, tmp_path / "nucleusnet", fresh=True))
+    build(BuildOptions(folder, tmp_path / "nucleusnet", allow_pickle=True, fresh=True))
+    built = contents(tmp_path / "nucleusnet")
+    assert built["10k/train-00000-of-00001.parquet"] == undisturbed["10k/train-00000-of-00001.parquet"]
+    assert built["stitched/train-00000-of-00001.parquet"] != undisturbed["stitched/train-00000-of-00001.parquet"]

@@ -162,7 +162,7 @@ RGB = np.zeros((4, 5, 3), np.uint8)
 BAD_FILES = {
     "empty": (b"", "found an empty file"),
     "text": (b"label,area\n1,20\n", "expected a PNG or TIFF label image"),
-    "npy": (b"\x93NUMPY\x01\x00rest", "save the masks as PNG or TIFF"),
+    "npy": (b"\x93NUMPY\x01\x00rest", "NumPy file of pickled objects"),
     "rgb png": (encoded_png(RGB), "found RGB of 8 bits"),
     "palette png": (png_bytes(2, 1, 8, 3, b"\0\1\2"), "found palette of 8 bits"),
     "1-bit png": (png_bytes(8, 1, 1, 0, b"\0\xf0"), "found greyscale of 1 bits"),

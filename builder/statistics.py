@@ -1,0 +1,175 @@
+"""Statistics of stitched images, their centroid, and which images represent all."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .ranking import Centroid, centroid, distances, ranks
+
+DECIMALS = 4
+"""Of the published tables."""
+
+
+@dataclass(frozen=True)
+class ImageStatistics:
+    """What was measured in one stitched image.
+
+    Attributes:
+        image: its name, the stem of its file.
+        num_rois: number of regions of interest, the distinct labels of its mask.
+        mean_intensity: over all mask pixels, camera values; None without regions of interest.
+        std_intensity: population standard deviation over all mask pixels; None without regions of interest.
+    """
+
+    image: str
+    num_rois: int
+    mean_intensity: float | None
+    std_intensity: float | None
+
+
+@dataclass(frozen=True)
+class RankedImage:
+    """A stitched image with regions of interest and its place among the others.
+
+    Attributes:
+        image: its name.
+        num_rois: number of regions of interest.
+        mean_intensity: over all mask pixels, camera values.
+        std_intensity: population standard deviation over all mask pixels.
+        distance: to the centroid, after z-scoring both features.
+        rank: from 1, nearest first.
+    """
+
+    image: str
+    num_rois: int
+    mean_intensity: float
+    std_intensity: float
+    distance: float
+    rank: int
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """All stitched images of a dataset around their centroid.
+
+    Attributes:
+        centre: the centroid of the images with regions of interest, None if there are none.
+        images: those with regions of interest, nearest first.
+        empty: names of those without, sorted; they are left out of the centroid.
+    """
+
+    centre: Centroid | None
+    images: tuple[RankedImage, ...]
+    empty: tuple[str, ...]
+
+    def representatives(self, top: int) -> tuple[RankedImage, ...]:
+        """Return the `top` images nearest to the centroid, all of them where there are fewer."""
+        return self.images[:top]
+
+
+def rank_images(measured: Iterable[ImageStatistics]) -> Ranking:
+    """Rank images by their distance to the centroid; the order they come in changes no digit.
+
+    The centroid is the mean number of regions of interest and the mean of the mean intensities. Both features are
+    z-scored with their population standard deviation; one that is the same in all images adds nothing to the distance.
+    Equal distances are ordered by name.
+    """
+    by_name = sorted(measured, key=lambda one: one.image)
+    filled = [
+        (one.image, one.num_rois, one.mean_intensity, one.std_intensity)
+        for one in by_name
+        if one.num_rois and one.mean_intensity is not None and one.std_intensity is not None
+    ]
+    names = [name for name, _, _, _ in filled]
+    found = set(names)
+    empty = tuple(one.image for one in by_name if one.image not in found)
+    if not filled:
+        return Ranking(None, (), empty)
+    rois = np.array([count for _, count, _, _ in filled], np.float64)
+    intensity = np.array([mean for _, _, mean, _ in filled], np.float64)
+    centre = centroid(rois, intensity)
+    distance = distances(rois, intensity, centre)
+    places = zip(distance.tolist(), ranks(distance, names).tolist(), strict=True)
+    images = [RankedImage(*facts, *place) for facts, place in zip(filled, places, strict=True)]
+    return Ranking(centre, tuple(sorted(images, key=lambda one: one.rank)), empty)
+
+
+def ranking_json(ranking: Ranking, top: int) -> dict[str, Any]:
+    """Return number of images, centroid and representatives as JSON values, not rounded."""
+    centre = ranking.centre
+    return {
+        "images": len(ranking.images) + len(ranking.empty),
+        "centroid": centre and {"num_rois": centre.num_rois, "mean_intensity": centre.mean_intensity},
+        "representatives": [
+            {
+                "image": one.image,
+                "num_rois": one.num_rois,
+                "mean_intensity": one.mean_intensity,
+                "std_intensity": one.std_intensity,
+                "distance": one.distance,
+            }
+            for one in ranking.representatives(top)
+        ],
+    }
+
+
+def ranking_text(ranking: Ranking, top: int) -> str:
+    """Return number of images, centroid and the table of the representatives for people."""
+    count = len(ranking.images) + len(ranking.empty)
+    if ranking.centre is None:
+        return f"{count:,} images, none with regions of interest: no centroid"
+    centre = ranking.centre
+    left_out = f", {len(ranking.empty):,} without regions of interest left out" if ranking.empty else ""
+    head = (
+        f"{count:,} images{left_out}\n"
+        f"centroid: {centre.num_rois:,.{DECIMALS}f} ROIs, mean intensity {centre.mean_intensity:.{DECIMALS}f}\n"
+    )
+    rows = [
+        (
+            one.image,
+            f"{one.num_rois}",
+            *(f"{value:.{DECIMALS}f}" for value in (one.mean_intensity, one.std_intensity, one.distance)),
+        )
+        for one in ranking.representatives(top)
+    ]
+    return head + "\n" + aligned([("image", "ROIs", "mean", "std", "distance"), *rows])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of texts as columns, the first one left-aligned, the others right-aligned."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(text.rjust(width) for text, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def notes(ranking: Ranking, top: int) -> list[str]:
+    """Return what a reader of the numbers must know: images left out, results that a special case decides."""
+    said = []
+    if ranking.empty:
+        said.append(f"without regions of interest, left out of the centroid: {', '.join(ranking.empty)}")
+    if ranking.centre is None:
+        return said
+    if len(ranking.images) < top:
+        said.append(
+            f"{top} representatives wanted, {len(ranking.images)} images with regions of interest found: all are shown"
+        )
+    same = [
+        name
+        for name, std in (
+            ("number of ROIs", ranking.centre.std_num_rois),
+            ("mean intensity", ranking.centre.std_mean_intensity),
+        )
+        if std == 0
+    ]
+    if len(ranking.images) == 1:
+        said.append("one image only: it is the centroid itself, standard deviations are 0, its distance is 0")
+    elif same:
+        said.append(f"the same in all images, so that it adds nothing to the distance: {', '.join(same)}")
+    return said

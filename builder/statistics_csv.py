@@ -1,0 +1,176 @@
+"""Statistics of stitched images as a CSV file in the published form."""
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from nucleusnet_source.atomic import write_bytes_atomic
+from nucleusnet_source.errors import NucleusNetError, OutputError
+
+from .statistics import DECIMALS, ImageStatistics
+
+COLUMNS = ("image", "num_rois", "mean_intensity", "std_intensity")
+MAX_CSV_BYTES = 1 << 28
+_MAX_NUMBER = 1e9  # squares of more would lose digits or overflow
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_SHOWN_PROBLEMS = 10
+
+
+class StatisticsTableError(NucleusNetError):
+    """A table of statistics cannot be used; names the lines."""
+
+
+def read_statistics_csv(path: Path) -> list[ImageStatistics]:
+    """Read a table with the columns image, num_rois, mean_intensity, std_intensity, in any order, among others.
+
+    Where num_rois is 0 the intensities may be empty or NaN.
+
+    Raises:
+        StatisticsTableError: unreadable, a column is missing, a value is no number, a name occurs twice; lists the
+            lines.
+    """
+    try:
+        if path.stat().st_size > MAX_CSV_BYTES:
+            raise StatisticsTableError(f"{path}: a table of at most {MAX_CSV_BYTES >> 20} MiB expected; is it a CSV?")
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise StatisticsTableError(
+            f"{path}: cannot be read: {error.strerror or error}; give a CSV, a folder or a dataset."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise StatisticsTableError(
+            f"{path}: a CSV in UTF-8 expected, byte {error.start} is none; save it as CSV UTF-8."
+        ) from error
+    return parse_statistics_csv(text, path.name)
+
+
+def parse_statistics_csv(text: str, name: str) -> list[ImageStatistics]:
+    """Parse the text of a table; see `read_statistics_csv`.
+
+    Args:
+        text: the whole file.
+        name: how error messages call it.
+
+    Raises:
+        StatisticsTableError: as `read_statistics_csv`.
+    """
+    lines = numbered_rows(text, name)
+    columns = check_header(next(lines, (1, [])), name)
+    found: list[ImageStatistics] = []
+    line_of: dict[str, int] = {}
+    problems: list[str] = []
+    for line, fields in lines:
+        try:
+            one = parse_row(fields, columns)
+            if one.image in line_of:
+                raise ValueError(f"one line per image expected, {one.image!r} found in line {line_of[one.image]} too")
+        except ValueError as error:
+            problems.append(f"line {line}: {error}")
+            continue
+        line_of[one.image] = line
+        found.append(one)
+    if problems:
+        more = [f"and {len(problems) - _SHOWN_PROBLEMS:,} more"] if len(problems) > _SHOWN_PROBLEMS else []
+        listed = "\n".join(f"  {problem}" for problem in [*problems[:_SHOWN_PROBLEMS], *more])
+        raise StatisticsTableError(f"{name}: {len(problems):,} lines cannot be used; correct or remove them:\n{listed}")
+    if not found:
+        raise StatisticsTableError(f"{name}: one line per image expected, only a header found; is it the right file?")
+    return found
+
+
+def numbered_rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows with the number of the line in which each begins, from 1; blank lines are left out."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    begin = 1
+    try:
+        for fields in reader:
+            if any(field.strip() for field in fields):
+                yield begin, [field.strip() for field in fields]
+            begin = reader.line_num + 1
+    except csv.Error as error:
+        raise StatisticsTableError(
+            f"{name}: line {begin}: fields separated by commas expected, found damage: {error}; save it as CSV again."
+        ) from error
+
+
+def check_header(first: tuple[int, list[str]], name: str) -> dict[str, int]:
+    """Return the place of each needed column.
+
+    Raises:
+        StatisticsTableError: columns are missing or stand there twice; says which, and which there are.
+    """
+    line, found = first
+    missing = [column for column in COLUMNS if column not in found]
+    twice = [column for column in COLUMNS if found.count(column) > 1]
+    if not missing and not twice:
+        return {column: found.index(column) for column in COLUMNS}
+    fault = f"missing: {', '.join(missing)}" if missing else f"there twice: {', '.join(twice)}"
+    semicolons = len(found) == 1 and ";" in found[0]
+    remedy = "separate them by commas, not semicolons" if semicolons else "name them so in the first line"
+    raise StatisticsTableError(
+        f"{name}: line {line}: columns {', '.join(COLUMNS)} expected, {', '.join(found) or 'nothing'} found "
+        f"({fault}); {remedy}."
+    )
+
+
+def parse_row(fields: list[str], columns: dict[str, int]) -> ImageStatistics:
+    """Return what one row says.
+
+    Raises:
+        ValueError: it cannot be used; says why.
+    """
+    if len(fields) <= max(columns.values()):
+        raise ValueError(f"at least {max(columns.values()) + 1} fields expected, {len(fields)} found")
+    image, rois_text, mean_text, std_text = (fields[columns[column]] for column in COLUMNS)
+    if not image:
+        raise ValueError("image: a name expected, nothing found")
+    rois = parse_number("num_rois", rois_text)
+    if rois != int(rois):
+        raise ValueError(f"num_rois: a whole number expected, {rois_text!r} found")
+    name = unicodedata.normalize("NFC", image)
+    if rois == 0 and all(text.lower() in ("", "nan") for text in (mean_text, std_text)):
+        return ImageStatistics(name, 0, None, None)
+    mean, std = parse_number("mean_intensity", mean_text), parse_number("std_intensity", std_text)
+    return ImageStatistics(name, int(rois), mean, std) if rois else ImageStatistics(name, 0, None, None)
+
+
+def parse_number(column: str, text: str) -> float:
+    """Return a number of a table.
+
+    Raises:
+        ValueError: it is none, negative or above a thousand millions.
+    """
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(f"{column}: a number expected, {text!r} found")
+    number = float(text)
+    if not 0 <= number <= _MAX_NUMBER:
+        raise ValueError(f"{column}: a number from 0 to {_MAX_NUMBER:g} expected, {text!r} found")
+    return number
+
+
+def statistics_csv(measured: Iterable[ImageStatistics]) -> str:
+    """Return the table sorted by name, intensities with 4 decimals, empty where there are no regions of interest."""
+    sink = io.StringIO(newline="")
+    writer = csv.writer(sink, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for one in sorted(measured, key=lambda one: one.image):
+        values = (one.mean_intensity, one.std_intensity)
+        writer.writerow(
+            [one.image, one.num_rois, *("" if value is None else f"{value:.{DECIMALS}f}" for value in values)]
+        )
+    return sink.getvalue()
+
+
+def write_statistics_csv(path: Path, measured: Iterable[ImageStatistics]) -> None:
+    """Write the table in UTF-8, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written there.
+    """
+    try:
+        write_bytes_atomic(path, statistics_csv(measured).encode())
+    except OSError as error:
+        raise OutputError(f"{path}: a file that can be written expected ({error}); choose another --csv.") from error
