@@ -7,9 +7,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nucleusnet_source.cells import PngLayout, are_stored_cells
 from nucleusnet_source.errors import CorruptDataError
 
-from .columns import Cell, ColumnKind, cells, numbers
+from .columns import ColumnKind, StoredCell, cells, numbers, texts
 from .pages import Page, find_pages, read_page
 from .segments import Segment, SegmentFile, join_ranges, view_range
 from .shards import RowGroup
@@ -18,12 +19,6 @@ ReadRange = Callable[[str, int, int], bytes]
 """Gives `length` bytes of a file of the dataset: (path, offset, length)."""
 
 _CODECS = {"ZSTD": "zstd", "SNAPPY": "snappy", "GZIP": "gzip", "UNCOMPRESSED": None}
-_CONVERT: dict[ColumnKind, Callable[[pa.ChunkedArray], Any]] = {
-    "image": cells,
-    "mask": cells,
-    "number": numbers,
-    "text": lambda values: values.to_pylist(),
-}
 
 
 def fetch(place: RowGroup, columns: Iterable[str], read_range: ReadRange) -> list[Segment]:
@@ -41,25 +36,28 @@ class PagedCells:
         chunk: The bytes of the column chunk.
         pages: Its pages.
         codec: Name of the compression for pyarrow, or None.
-        cell_bytes: Size of a stored PNG cell; all cells must have it.
+        layout: Of the stored PNG cells; all cells must have it.
     """
 
-    def __init__(self, chunk: memoryview, pages: Sequence[Page], *, codec: str | None, cell_bytes: int) -> None:
+    def __init__(self, chunk: memoryview, pages: Sequence[Page], *, codec: str | None, layout: PngLayout) -> None:
         self._chunk = chunk
         self._pages = pages
         self._codec = pa.Codec(codec) if codec else None
-        self._cell_bytes = cell_bytes
+        self._layout = layout
         self._first_rows = [page.row for page in pages]
-        self._tables: dict[int, Any] = {}
+        self._tables: dict[int, StoredCell | None] = {}
 
-    def cell(self, row: int) -> Cell | None:
+    def cell(self, row: int) -> StoredCell | None:
         """View one cell, or None if its page holds something else than stored cells."""
         number = bisect.bisect_right(self._first_rows, row) - 1
         if number not in self._tables:
-            page = self._pages[number]
-            self._tables[number] = read_page(self._chunk, page, codec=self._codec, cell_bytes=self._cell_bytes)
+            self._tables[number] = self._read(self._pages[number])
         table = self._tables[number]
         return None if table is None else table[row - self._first_rows[number]]
+
+    def _read(self, page: Page) -> StoredCell | None:
+        table = read_page(self._chunk, page, codec=self._codec, cell_bytes=self._layout.cell_bytes)
+        return table if table is not None and are_stored_cells(table, self._layout).all() else None
 
     def keep(self, rows: Iterable[int]) -> None:
         """Forget all decompressed pages but those of `rows`."""
@@ -74,7 +72,7 @@ class OpenGroup:
         place: The row group.
         segments: The bytes of the wanted columns.
         kinds: The wanted columns.
-        cell_bytes: Size of a stored PNG cell of each column of cells.
+        layouts: Layout of a stored PNG cell of each column of cells.
     """
 
     def __init__(
@@ -83,17 +81,18 @@ class OpenGroup:
         segments: Sequence[Segment],
         *,
         kinds: Mapping[str, ColumnKind],
-        cell_bytes: Mapping[str, int],
+        layouts: Mapping[str, PngLayout],
     ) -> None:
         self.place = place
         self._kinds = kinds
+        self._layouts = layouts
         self._segments = segments
         self._chunks = place.shard.chunks(place.index, kinds)
-        self._paged = {name: paged for name, size in cell_bytes.items() if (paged := self._find_pages(name, size))}
+        self._paged = {name: paged for name in layouts if (paged := self._find_pages(name))}
         self._whole: dict[str, Any] = {}
         self._read_whole([name for name in kinds if name not in self._paged])
 
-    def _find_pages(self, column: str, cell_bytes: int) -> PagedCells | None:
+    def _find_pages(self, column: str) -> PagedCells | None:
         chunk = self._chunks.get(f"{column}.bytes")
         if chunk is None or chunk.codec not in _CODECS:
             return None
@@ -101,7 +100,7 @@ class OpenGroup:
         pages = find_pages(data, rows=self.place.rows, has_levels=chunk.has_levels)
         if pages is None:
             return None
-        return PagedCells(data, pages, codec=_CODECS[chunk.codec], cell_bytes=cell_bytes)
+        return PagedCells(data, pages, codec=_CODECS[chunk.codec], layout=self._layouts[column])
 
     def _read_whole(self, columns: Sequence[str]) -> None:
         """Read columns with pyarrow into what a batch is put together from."""
@@ -114,7 +113,12 @@ class OpenGroup:
         except (pa.ArrowException, OSError) as error:
             raise self._damaged(error) from error
         for name in columns:
-            self._whole[name] = _CONVERT[self._kinds[name]](table[name])
+            self._whole[name] = self._convert(name, table[name])
+
+    def _convert(self, column: str, values: pa.ChunkedArray) -> Any:
+        if column in self._layouts:
+            return cells(values, self._layouts[column])
+        return texts(values) if self._kinds[column] == "text" else numbers(values)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Forget decompressed pages that none of `rows` needs."""

@@ -48,8 +48,8 @@ class LaneCursor:
             groups, rows = self._rows.group[part].tolist(), self._rows.row[part].tolist()
             for group, row in zip(groups, rows, strict=True):
                 yield self._open[group], row
-        if stop == self._lane.rows:
-            self._open.clear()
+            if part.stop == len(self._rows):
+                self._leave(pool)
 
     def _enter(self, pool: int) -> None:
         """Make a pool the current one."""
@@ -61,6 +61,14 @@ class LaneCursor:
         self._pool, self._rows = pool, self._plan.pool_rows(self._lane.number, pool)
         for group, opened in self._open.items():
             opened.keep(self._rows.row[self._rows.group == group].tolist())
+
+    def _leave(self, pool: int) -> None:
+        """Let go of a pool that has been given to its end, not only when the lane's turn comes again."""
+        following = self._lane.pools[pool + 1 : pool + 2]
+        if following and following[0][0] == self._lane.pools[pool][0]:
+            self._enter(pool + 1)
+        else:
+            self._open.clear()
 
     def _open_window(self, window: int) -> None:
         self._open.clear()

@@ -16,6 +16,9 @@ import pyarrow as pa
 
 _DATA_PAGE, _DATA_PAGE_V2 = 0, 3
 _PLAIN, _RLE = 0, 3
+_MAX_DEPTH = 8
+_MOST_LEVEL_BYTES = 8
+"""A row's levels take less, and so does the length before them."""
 _TRUE, _FALSE, _FIRST_INTEGER, _LAST_INTEGER, _BINARY, _STRUCT = 1, 2, 4, 6, 8, 12
 
 
@@ -50,6 +53,7 @@ class _CompactReader:
     def __init__(self, data: memoryview, position: int) -> None:
         self.data = data
         self.position = position
+        self.depth = 0
 
     def byte(self) -> int:
         self.position += 1
@@ -69,9 +73,13 @@ class _CompactReader:
     def struct(self) -> dict[int, Any]:
         fields: dict[int, Any] = {}
         number = 0
+        self.depth += 1
+        if self.depth > _MAX_DEPTH:
+            raise ValueError(f"a page header has at most {_MAX_DEPTH} nested structs")
         while head := self.byte():
             number = number + (head >> 4) if head >> 4 else self.integer()
             fields[number] = self.value(head & 15)
+        self.depth -= 1
         return fields
 
     def value(self, kind: int) -> Any:
@@ -104,7 +112,7 @@ def find_pages(chunk: memoryview, *, rows: int, has_levels: bool) -> list[Page] 
         while row < rows:
             reader = _CompactReader(chunk, position)
             page = _page(reader.struct(), row, reader.position, has_levels=has_levels)
-            if page is None:
+            if page is None or page.rows <= 0 or page.compressed_bytes < page.plain_bytes or page.plain_bytes < 0:
                 return None
             pages.append(page)
             row, position = row + page.rows, page.start + page.compressed_bytes
@@ -134,6 +142,8 @@ def read_page(chunk: memoryview, page: Page, *, codec: pa.Codec | None, cell_byt
     Raises:
         OSError: The compressed bytes are damaged.
     """
+    if page.uncompressed_bytes > page.rows * (4 + cell_bytes + _MOST_LEVEL_BYTES) + _MOST_LEVEL_BYTES:
+        return None
     start = page.start + page.plain_bytes
     data: Any = chunk[start : page.start + page.compressed_bytes]
     if codec is not None and page.compressed:

@@ -123,7 +123,7 @@ class EpochPlan:
         return tuple(self._lane(number, groups) for number, groups in enumerate(dealt))
 
     def _lane(self, number: int, groups: Sequence[int]) -> Lane:
-        windows = cut_windows(groups, first=WINDOW_GROUPS - number % WINDOW_GROUPS)
+        windows = cut_windows(groups, first=1 + number % WINDOW_GROUPS)
         pools = [(window, pool) for window, members in enumerate(windows) for pool in range(len(members))]
         sizes = [
             sum(len(_stretch(self.group_rows[group], pool, len(windows[window]))) for group in windows[window])
@@ -183,8 +183,8 @@ def lane_count(groups: int) -> int:
 def cut_windows(groups: Sequence[int], *, first: int) -> tuple[tuple[int, ...], ...]:
     """Cut a lane's row groups into windows.
 
-    The first window has `first` row groups, so that the lanes do not all open new windows at the same time; the
-    others have up to `WINDOW_GROUPS`, as evenly as possible.
+    The first window has `first` row groups, so that the lanes do not all open new windows at the same time and the
+    first batch of an epoch waits for one row group only; the others have up to `WINDOW_GROUPS`, as evenly as possible.
     """
     rest = groups[first:]
     windows = [tuple(groups[:first])]

@@ -13,7 +13,9 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from nucleusnet_source.ordering import random_keys
 
-from .columns import Batch, CellDecoder, ColumnKind
+from .columns import Batch, ColumnKind
+from .decoding import CellDecoder
+from .fetching import FetchThreads
 from .groups import OpenGroup, ReadRange, fetch
 from .lanes import LaneCursor
 from .plan import EpochPlan, batches_of_reader
@@ -60,9 +62,9 @@ class BatchReader:
         self._split = split
         self._plan = plan
         self._decoders = {name: CellDecoder(bits) for name, bits in split.bit_depths.items()}
-        self._cell_bytes = {name: decoder.layout.cell_bytes for name, decoder in self._decoders.items()}
+        self._layouts = {name: decoder.layout for name, decoder in self._decoders.items()}
         self._cursors: dict[int, LaneCursor] = {}
-        self._threads = ThreadPoolExecutor(FETCH_THREADS, "nucleusnet-fetch")
+        self._threads = FetchThreads(FETCH_THREADS)
 
     def read(self, numbers: range) -> Iterator[tuple[int, Batch]]:
         """Give the batches with these rising numbers, each with its number."""
@@ -75,7 +77,11 @@ class BatchReader:
                     self._prepare(coming)
                 yield number, self._batch(number)
         finally:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            self.close()
+
+    def close(self) -> None:
+        """Give up what is being fetched; a `read` that waits for it in another thread fails at once."""
+        self._threads.close()
 
     def _prepare(self, number: int) -> None:
         """Start fetching what a batch needs."""
@@ -89,11 +95,11 @@ class BatchReader:
 
     def _fetch(self, group: int) -> "Future[list[Segment]]":
         split = self._split
-        return self._threads.submit(fetch, split.groups[group], split.kinds, split.read_range)
+        return self._threads.submit(lambda: fetch(split.groups[group], split.kinds, split.read_range))
 
     def _open(self, group: int, segments: list[Segment]) -> OpenGroup:
         split = self._split
-        return OpenGroup(split.groups[group], segments, kinds=split.kinds, cell_bytes=self._cell_bytes)
+        return OpenGroup(split.groups[group], segments, kinds=split.kinds, layouts=self._layouts)
 
     def _batch(self, number: int) -> Batch:
         """Put one batch together."""
@@ -133,12 +139,14 @@ class BatchStream(IterableDataset[Batch]):
         self._drop_last = drop_last
         self._transform = transform
         self._takes_generator = transform is not None and takes_generator(transform)
-        # Shared memory, so that persistent workers see what is set after they started.
         self._position = torch.zeros(4, dtype=torch.int64)
+
+    def share_position(self) -> None:
+        """Let workers that have started already see what `start_at` says."""
         self._position.share_memory_()  # type: ignore[no-untyped-call]
 
     def start_at(self, epoch: int, consumed: int, rank: int, ranks: int) -> None:
-        """Say where the next iteration begins, in this process and in the workers that hold a copy.
+        """Say where the next iteration begins, in this process and in the workers that will start.
 
         Args:
             epoch: Number of the epoch.
@@ -158,8 +166,9 @@ class BatchStream(IterableDataset[Batch]):
         worker = (info.id, info.num_workers) if info else (0, 1)
         plan = self.plan(epoch)
         numbers = batches_of_reader(plan, consumed, reader=(rank, ranks), worker=worker, drop_last=self._drop_last)
-        batches = self._transformed(BatchReader(self._split, plan).read(numbers), epoch)
-        return batches if info else made_ahead(batches, AHEAD_BATCHES)
+        reader = BatchReader(self._split, plan)
+        batches = self._transformed(reader.read(numbers), epoch)
+        return batches if info else made_ahead(batches, AHEAD_BATCHES, give_up=reader.close)
 
     def _transformed(self, batches: Iterable[tuple[int, Batch]], epoch: int) -> Generator[Batch]:
         for number, batch in batches:
@@ -180,11 +189,16 @@ def takes_generator(transform: Transform) -> bool:
         return False
 
 
-def made_ahead(batches: Generator[Batch], count: int) -> Iterator[Batch]:
+def made_ahead(batches: Generator[Batch], count: int, *, give_up: Callable[[], None]) -> Iterator[Batch]:
     """Give what `batches` gives, while a thread makes up to `count` more.
 
     The thread only ever works off finite tasks, so that neither a consumer that stops early nor the end of the
     process leaves it waiting.
+
+    Args:
+        batches: Makes the batches.
+        count: How many.
+        give_up: Makes a batch that waits for its data fail; called when the consumer wants no more.
     """
     thread = ThreadPoolExecutor(1, "nucleusnet-batches")
     try:
@@ -193,5 +207,6 @@ def made_ahead(batches: Generator[Batch], count: int) -> Iterator[Batch]:
             coming.append(thread.submit(next, batches, None))
             yield batch
     finally:
+        give_up()
         thread.shutdown(wait=True, cancel_futures=True)
         batches.close()

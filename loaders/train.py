@@ -10,11 +10,11 @@ from torch.utils.data import DataLoader
 
 from nucleusnet_source.errors import StateError, UsageError
 from nucleusnet_source.manifest import Manifest
-from nucleusnet_source.ordering import check_seed
+from nucleusnet_source.ordering import MAX_SEED, check_seed
 
 from .columns import Batch
 from .opening import FolderStore, fingerprint, open_split
-from .plan import batches_of_reader
+from .plan import EpochPlan, batches_of_reader
 from .stream import BatchStream, Transform
 
 STATE_FORMAT = 1
@@ -53,7 +53,7 @@ class TrainLoader:
         self._epoch = 0
         self._start = 0
         self._taken = 0
-        check_not_empty(len(self), stream.plan(0).rows, self.batch_size, self._topology[1])
+        check_not_empty(stream.plan(0), self._topology[1], drop_last=self._drop_last)
 
     @property
     def epoch(self) -> int:
@@ -118,9 +118,12 @@ class TrainLoader:
             for name in self._identity
             if state.get(name) != self._identity[name]
         ]
-        position = [state.get(name) for name in ("epoch", "batches")]
-        if not wrong and not all(isinstance(number, int) and number >= 0 for number in position):
-            wrong = [f"epoch and batches expected as counts, {position} found"]
+        if not wrong:
+            wrong = [
+                f"{name} from 0 to {most} expected, {state.get(name)!r} found"
+                for name, most in (("epoch", MAX_SEED), ("batches", self._stream.plan(0).all_batches))
+                if type(state.get(name)) is not int or not 0 <= state[name] <= most
+            ]
         if wrong:
             raise StateError(
                 f"the state does not fit this loader: {'; '.join(wrong)}; make the loader as the saved one was"
@@ -179,7 +182,7 @@ def train_loader(
     """
     check_at_least(batch_size, 1, "batch_size")
     check_at_least(num_workers, 0, "num_workers")
-    check_seed(seed)
+    seed = check_seed(seed)
     store = FolderStore(Path(source))
     manifest = Manifest.from_json(store.folder.joinpath("manifest.json").read_bytes())
     opened = open_split(store, manifest, split, columns)
@@ -194,6 +197,8 @@ def train_loader(
         "drop_last": drop_last,
         "seed": seed,
     }
+    if persistent_workers:
+        stream.share_position()
     options = {
         "num_workers": num_workers,
         "pin_memory": pin_memory,
@@ -203,7 +208,7 @@ def train_loader(
     return TrainLoader(stream, identity=identity, rank=rank, world_size=world_size, options=options)
 
 
-def as_it_is(batch: Batch) -> Batch:
+def as_it_is(batch: Any) -> Any:
     """Give a batch back, for a DataLoader that shall not change it."""
     return batch
 
@@ -234,14 +239,15 @@ def check_at_least(number: int, least: int, name: str) -> None:
         raise UsageError(f"expected {name} to be an integer of at least {least}, found {number!r}")
 
 
-def check_not_empty(batches: int, rows: int, batch_size: int, ranks: int) -> None:
-    """Refuse an epoch without batches.
+def check_not_empty(plan: EpochPlan, ranks: int, *, drop_last: bool) -> None:
+    """Refuse epochs without batches; all ranks come to the same answer.
 
     Raises:
         UsageError: There are too few rows.
     """
-    if batches == 0:
+    least = plan.batch_size * ranks if drop_last else 1
+    if plan.rows < least:
         raise UsageError(
-            f"expected at least {batch_size} rows for each of {ranks} ranks, found {rows} in the split; "
-            "use a smaller batch_size or drop_last=False"
+            f"expected at least {least} rows for {ranks} ranks with batches of {plan.batch_size}, found {plan.rows} "
+            "in the split; use a smaller batch_size or drop_last=False"
         )
