@@ -9,6 +9,8 @@ from .cell_layout import png_layout
 from .errors import CorruptDataError
 from .manifest import ShardEntry
 from .opened import OpenDataset
+from .read_plan import column_chunks, join_ranges
+from .sparse_file import SparseFile
 
 _TEXT_BYTES = 32
 
@@ -50,24 +52,18 @@ def read_row_group(opened: OpenDataset, entry: ShardEntry, group: int) -> pa.Tab
         CorruptDataError: the bytes cannot be decoded.
     """
     footer = opened.footer(entry)
-    start, stop = row_group_range(footer, group)
-    window = _Window(opened.store.read_range(entry.path, start, stop - start), start, entry.bytes)
+    chunks = column_chunks(entry, footer, footer.schema.to_arrow_schema().names, group).values()
+    ranges = join_ranges([(chunk.start, chunk.stop) for chunk in chunks])
+    parts = [(start, opened.store.read_range(entry.path, start, stop - start)) for start, stop in ranges]
+    file = pa.PythonFile(SparseFile(parts, entry.bytes), "r")
     try:
-        with pq.ParquetFile(pa.PythonFile(window, "r"), metadata=footer, pre_buffer=False) as file:
-            return file.read_row_group(group)
+        with pq.ParquetFile(file, metadata=footer, pre_buffer=False) as parquet_file:
+            return parquet_file.read_row_group(group)
     except (pa.ArrowException, OSError) as error:
         where = f"{opened.store.name}/{entry.path}"
         raise CorruptDataError(
             f"{where}: row group {group} cannot be decoded ({error}); get the file again."
         ) from error
-
-
-def row_group_range(footer: pq.FileMetaData, group: int) -> tuple[int, int]:
-    """Return the bytes of a shard that hold one row group, half-open."""
-    chunks = [footer.row_group(group).column(number) for number in range(footer.num_columns)]
-    starts = [chunk.dictionary_page_offset or chunk.data_page_offset for chunk in chunks]
-    stops = [start + chunk.total_compressed_size for start, chunk in zip(starts, chunks, strict=True)]
-    return min(starts), max(stops)
 
 
 def arrow_row_bytes(schema: pa.Schema, bit_depth: int) -> int:
@@ -79,7 +75,7 @@ def arrow_row_bytes(schema: pa.Schema, bit_depth: int) -> int:
     """
     cells = {"image": png_layout(256, 256, bit_depth).cell_bytes, "mask": png_layout(256, 256, 1).cell_bytes}
     others = [field.type for field in schema if field.name not in cells]
-    numbers = sum(-(-kind.bit_width // 8) for kind in others if not pa.types.is_string(kind))
+    numbers: int = sum(-(-kind.bit_width // 8) for kind in others if not pa.types.is_string(kind))
     texts = sum(_TEXT_BYTES for kind in others if pa.types.is_string(kind))
     return numbers + texts + sum(size for name, size in cells.items() if name in schema.names)
 
@@ -90,32 +86,3 @@ def _conformed(table: pa.Table, schema: pa.Schema, where: str) -> pa.Table:
         return table.cast(schema)
     except pa.ArrowException as error:
         raise CorruptDataError(f"{where}: columns of the types of the dataset expected ({error}).") from error
-
-
-class _Window:
-    """A file of `size` bytes of which only those from `start` on are in memory; pyarrow reads it."""
-
-    closed = False
-
-    def __init__(self, data: bytes, start: int, size: int) -> None:
-        self._data, self._start, self._size, self._position = memoryview(data), start, size, 0
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Move as `io.IOBase.seek` does."""
-        self._position = offset + (0, self._position, self._size)[whence]
-        return self._position
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._position
-
-    def read(self, length: int) -> memoryview:
-        """Return the next bytes, all of which must be in memory."""
-        first = self._position - self._start
-        if first < 0 or first + length > len(self._data):
-            raise OSError(f"bytes {self._position}-{self._position + length} lie outside of the row group")
-        self._position += length
-        return self._data[first : first + length]
-
-    def close(self) -> None:
-        """Do nothing: the bytes belong to the caller."""

@@ -17,6 +17,8 @@ from .errors import UsageError
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 FILTER_UP = 2
 STORED_BLOCK_LIMIT_BYTES = 65_535
+CROP_PX = 256
+"""Height and width of every image and mask of a dataset."""
 IDAT_TYPE_OFFSET = len(SIGNATURE) + 25 + 4
 """Where the letters IDAT stand, the first bytes that the CRC of that chunk covers."""
 

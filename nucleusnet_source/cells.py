@@ -195,7 +195,8 @@ def _decode_ordinary(data: bytes) -> npt.NDArray[Any]:
             pixels = np.asarray(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         start = bytes(data[:8]).hex(" ")
-        message = f"expected a PNG, found {len(data)} bytes starting with {start or 'nothing'} ({error})"
+        reason = str(error).partition(" <")[0]  # Pillow names the object it read from, by its address
+        message = f"expected a PNG, found {len(data)} bytes starting with {start or 'nothing'} ({reason})"
         raise CorruptDataError(message) from error
     if mode in {"1", "L"}:
         return pixels.copy()

@@ -56,5 +56,17 @@ class TransferError(NucleusNetError, OSError):
     """A remote read failed after all retries."""
 
 
+class ArchiveError(NucleusNetError):
+    """An archive cannot be made of what was found, or what lies there is no finished archive."""
+
+
+class DepositError(NucleusNetError):
+    """A repository refuses a deposit, or what it holds is not what was sent."""
+
+
+class UploadError(NucleusNetError):
+    """A dataset cannot be published there: no right to, no room, or somebody else's files or changes in the way."""
+
+
 class StateError(NucleusNetError, ValueError):
     """A saved loader state does not fit this loader."""

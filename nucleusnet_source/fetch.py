@@ -1,5 +1,6 @@
 """Reads chosen rows of a dataset: the bytes that hold them, side by side, and no others."""
 
+import contextlib
 import functools
 import json
 from collections.abc import Sequence
@@ -49,6 +50,11 @@ class Picks:
     entries: tuple[ShardEntry, ...]
     rows: npt.NDArray[np.int64]
 
+    def describe(self, place: int) -> str:
+        """Name the row at a place in the result for people: its shard, and its number there."""
+        ((shard, rows, _),) = rows_by_shard([entry.rows for entry in self.entries], self.rows[place : place + 1])
+        return f"{self.entries[shard].path}, row {rows[0]}"
+
 
 def sample_table(
     opened: OpenDataset,
@@ -77,12 +83,19 @@ def sample_table(
         UsageError: there is no such method, or the seed cannot be one.
         NucleusNetError: the dataset is damaged, changed, or cannot be reached.
     """
+    return fetch_rows(opened, choose_picks(opened, n=n, split=split, seed=seed, method=method), columns)
+
+
+def choose_picks(
+    opened: OpenDataset, *, n: int, split: str = "train", seed: int | None = None, method: str = "blocks"
+) -> Picks:
+    """Choose the rows that `sample_table` reads, from the manifest alone; arguments and errors are the same."""
     entries = opened.shards(CONFIG, split)
     try:
         rows = choose_rows([entry.rows for entry in entries], n, seed=seed, method=method)
     except SelectionError as error:
         raise SelectionError(f"{opened.store.name}, split {split}: {error}") from error
-    return fetch_rows(opened, Picks(tuple(entries), rows), columns)
+    return Picks(tuple(entries), rows)
 
 
 def fetch_rows(opened: OpenDataset, picks: Picks, columns: Sequence[str] | None = None) -> tuple[pa.Table, ReadReport]:
@@ -101,18 +114,18 @@ def fetch_rows(opened: OpenDataset, picks: Picks, columns: Sequence[str] | None 
         CorruptDataError: a shard is damaged.
         NucleusNetError: the dataset changed or cannot be reached.
     """
-    parts = list(rows_by_shard([entry.rows for entry in picks.entries], picks.rows))
-    entries = [picks.entries[shard] for shard, _, _ in parts]
+    chosen = list(rows_by_shard([entry.rows for entry in picks.entries], picks.rows))
+    entries = [picks.entries[shard] for shard, _, _ in chosen]
     unread = [entry for entry in entries if not opened.has_footer(entry)]
     footers = opened.footers(entries)
     schema = _selected(_common_schema(opened, entries, footers), columns)
     pieces = [
         piece
-        for entry, footer, (_, rows, places) in zip(entries, footers, parts, strict=True)
+        for entry, footer, (_, rows, places) in zip(entries, footers, chosen, strict=True)
         for piece in plan_pieces(entry, footer, schema.names, rows=rows, places=places)
     ]
-    data = in_parallel(functools.partial(_read, opened), pieces)
-    tables = [_decode(opened, piece, bytes_, schema) for piece, bytes_ in zip(pieces, data, strict=True)]
+    with contextlib.closing(in_parallel(functools.partial(_read, opened), pieces)) as data:
+        tables = [_decode(opened, piece, parts, schema) for piece, parts in zip(pieces, data, strict=True)]
     requests = len(unread) + sum(len(piece.ranges) for piece in pieces)
     total_bytes = sum(entry.footer_bytes for entry in unread) + sum(piece.total_bytes for piece in pieces)
     return _in_order(tables, [piece.places for piece in pieces]), ReadReport(requests, total_bytes)
@@ -160,6 +173,7 @@ def _decode(opened: OpenDataset, piece: Piece, parts: list[tuple[int, bytes]], s
             table = parquet_file.read_row_groups(list(piece.groups), columns=schema.names, use_threads=False)
         return table.select(schema.names).take(piece.rows).replace_schema_metadata(schema.metadata)
     except (pa.ArrowException, OSError) as error:
+        opened.forget_footer(piece.entry)
         raise CorruptDataError(
             f"{opened.store.name}/{piece.entry.path}: row groups {piece.groups[0]} to {piece.groups[-1]} cannot be "
             f"decoded ({error}); get the file again"

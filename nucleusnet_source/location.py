@@ -4,10 +4,14 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from .errors import DatasetNotFoundError, UsageError
 from .stores import FolderStore, Store
+
+if TYPE_CHECKING:
+    from .retries import RetryPolicy
 
 BARE_NAME = "nucleusnet"
 DATA_VARIABLE = "NUCLEUSNET_DATA"
@@ -26,7 +30,9 @@ class HubRepository:
     revision: str | None
 
 
-def locate(source: str | os.PathLike[str], *, revision: str | None = None) -> Store:
+def locate(
+    source: str | os.PathLike[str], *, revision: str | None = None, policy: "RetryPolicy | None" = None
+) -> Store:
     """Find the dataset that a source names.
 
     Args:
@@ -34,10 +40,10 @@ def locate(source: str | os.PathLike[str], *, revision: str | None = None) -> St
             with `@revision`), the repository's page on the Hub, or `nucleusnet` for what the bare name means. A
             folder wins over a repository of the same name.
         revision: branch, tag or commit of a repository on the Hub.
+        policy: how long failing reads from a URL or the Hub are tried again.
 
     Raises:
-        DatasetNotFoundError: nothing lies there.
-        TransferError: the Hub cannot be reached.
+        DatasetNotFoundError: nothing can lie there; whether a URL or a repository does, the first read tells.
         UsageError: a revision of something that has none.
     """
     text = os.fspath(source)
@@ -52,12 +58,12 @@ def locate(source: str | os.PathLike[str], *, revision: str | None = None) -> St
         one_revision = _one_revision(text, repository.revision, revision)
         from .hub_store import HubStore  # noqa: PLC0415 - a folder is opened without any network client
 
-        return HubStore(repository.repo_id, one_revision)
+        return HubStore(repository.repo_id, one_revision, policy)
     if re.match(r"https?://", text):
         _refuse_revision(text, revision)
         from .http_store import HttpStore  # noqa: PLC0415
 
-        return HttpStore(text)
+        return HttpStore(text, policy)
     raise DatasetNotFoundError(
         f"{text!r}: a dataset folder, its http(s) URL, or owner/name on the Hub expected, no such folder found; check "
         "the spelling"
@@ -67,13 +73,18 @@ def locate(source: str | os.PathLike[str], *, revision: str | None = None) -> St
 def hub_repository(source: str) -> HubRepository | None:
     """Return the repository on the Hub that a text names, or None; `HF_ENDPOINT` decides which pages are the Hub's."""
     match = _REPOSITORY.fullmatch(source) or _HUB_URI.fullmatch(source)
-    for endpoint in (os.environ.get("HF_ENDPOINT", _HUB_URL).rstrip("/"), _HUB_URL):
+    for endpoint in (hub_endpoint(), _HUB_URL):
         if source.startswith(f"{endpoint}/"):
             match = match or _HUB_PAGE.fullmatch(source.removeprefix(endpoint))
     if match is None:
         return None
     named = match["revision"]
     return HubRepository(match["repo_id"], unquote(named) if named else None)
+
+
+def hub_endpoint() -> str:
+    """Return the address of the Hub: `$HF_ENDPOINT`, or huggingface.co."""
+    return (os.environ.get("HF_ENDPOINT") or _HUB_URL).rstrip("/")
 
 
 def bare_name_target() -> str:

@@ -70,6 +70,8 @@ class Manifest:
         splits: rows of config default, by split.
         runs: run groups (numbers, or names where a run is no number) by split.
         shards: every Parquet file that a config reads, in the order of rows.
+        fewer_in_10k: number of nuclei of each run group that has fewer than config 10k holds of a run, so that it
+            holds all of them.
     """
 
     version: str
@@ -83,13 +85,14 @@ class Manifest:
     splits: dict[str, int]
     runs: dict[str, list[int | str]]
     shards: list[ShardEntry] = field(default_factory=list)
+    fewer_in_10k: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse numbers that contradict each other."""
         for name in ("seed", "found", "kept"):
             _check_count(getattr(self, name), name)
-        for counts in (self.dropped, self.splits):
-            _expect(counts, dict, "dropped and splits")
+        for counts in (self.dropped, self.splits, self.fewer_in_10k):
+            _expect(counts, dict, "dropped, splits and fewer_in_10k")
             for name, count in counts.items():
                 _check_count(count, str(name))
         _expect(self.runs, dict, "runs")
@@ -135,6 +138,7 @@ class Manifest:
             raise ManifestError(
                 f"format {FORMAT} expected, {content.get('format')!r} found; install a newer nucleusnet to read it"
             )
+        content.setdefault("fewer_in_10k", {})  # the first manifests of this format do not say
         wanted = set(cls.__dataclass_fields__)
         if missing := sorted(wanted - set(content)):
             raise ManifestError(f"these fields are missing: {', '.join(missing)}; the file is damaged")

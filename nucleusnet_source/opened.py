@@ -1,9 +1,10 @@
 """A dataset that is open for reading: its manifest, and the footers of its shards, each read once."""
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,9 +13,15 @@ from .errors import CorruptDataError, DatasetNotFoundError, ManifestError, Selec
 from .location import locate
 from .manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest, ShardEntry
 from .parallel import in_parallel
-from .stores import Store
+from .stores import FolderStore, Store
+
+if TYPE_CHECKING:
+    from .retries import RetryPolicy
 
 _MAGIC = b"PAR1"
+_KEPT_DATASETS = 4
+_kept_footers: dict[tuple[str, bytes], dict[str, bytes]] = {}
+"""Footers of the remote datasets opened last, by name and SHA-256 of the manifest, which holds that of every shard."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +97,17 @@ class OpenDataset:
         """
         if entry.path not in self._metadata:
             where = f"{self.store.name}/{entry.path}"
-            self._metadata[entry.path] = _parse_footer(self.footer_bytes(entry), entry.rows, where)
+            try:
+                self._metadata[entry.path] = _parse_footer(self.footer_bytes(entry), entry.rows, where)
+            except CorruptDataError:
+                self.forget_footer(entry)
+                raise
         return self._metadata[entry.path]
+
+    def forget_footer(self, entry: ShardEntry) -> None:
+        """Have a footer read again when it is asked for: it, or what it was used for, turned out to be damaged."""
+        self._footers.pop(entry.path, None)
+        self._metadata.pop(entry.path, None)
 
     def footers(self, entries: Sequence[ShardEntry]) -> list[pq.FileMetaData]:
         """Return the metadata of many shards; those not yet read are read side by side.
@@ -117,28 +133,45 @@ def _parse_footer(data: bytes, rows: int, where: str) -> pq.FileMetaData:
     return metadata
 
 
-def open_dataset(source: str | os.PathLike[str], *, revision: str | None = None) -> OpenDataset:
+def open_dataset(
+    source: str | os.PathLike[str], *, revision: str | None = None, policy: "RetryPolicy | None" = None
+) -> OpenDataset:
     """Open a dataset; nothing but its manifest is read.
+
+    Footers of a remote dataset are kept in the process for when the same dataset is opened again.
 
     Args:
         source: see `nucleusnet_source.location.locate`.
         revision: branch, tag or commit on the Hub; it is resolved to a commit once.
+        policy: how long failing reads from a URL or the Hub are tried again.
 
     Raises:
         DatasetNotFoundError: no dataset lies there.
         ManifestError: its manifest is damaged.
         TransferError: it cannot be reached.
     """
-    store = locate(source, revision=revision)
+    store = locate(source, revision=revision, policy=policy)
     try:
         data = store.read_file(MANIFEST_NAME, max_bytes=MAX_MANIFEST_BYTES)
-        return OpenDataset(store, Manifest.from_json(data))
+        return OpenDataset(store, Manifest.from_json(data), _footers_kept(store, data))
     except (DatasetNotFoundError, ManifestError) as error:
         store.close()
         raise _no_dataset(store.name, error) from error
     except (CorruptDataError, SourceChangedError, OSError):
         store.close()
         raise
+
+
+def _footers_kept(store: Store, manifest: bytes) -> dict[str, bytes]:
+    """Return the footers that were read of the dataset before; those to come are added to them."""
+    if isinstance(store, FolderStore):
+        return {}
+    key = (store.name, hashlib.sha256(manifest).digest())
+    footers = _kept_footers.pop(key, {})
+    _kept_footers[key] = footers
+    for old in list(_kept_footers)[:-_KEPT_DATASETS]:
+        _kept_footers.pop(old, None)
+    return footers
 
 
 def _no_dataset(name: str, error: DatasetNotFoundError | ManifestError) -> DatasetNotFoundError | ManifestError:

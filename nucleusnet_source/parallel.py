@@ -4,8 +4,8 @@ import contextlib
 import functools
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future, InvalidStateError
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import CancelledError, Future, InvalidStateError, wait
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ Result = TypeVar("Result")
 _Task = tuple["Future[Any]", Callable[[], Any]]
 
 READ_THREADS = 8
+_INTERRUPTIBLE_SECONDS = 0.5
 
 
 class ReadThreads:
@@ -63,7 +64,7 @@ class ReadThreads:
 
 def in_parallel(
     function: Callable[[Item], Result], items: Sequence[Item], *, threads: int = READ_THREADS
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield `function(item)` of every item, in order, with some items worked on ahead.
 
     The first error is raised when its turn comes; then, or when the iterator is closed, items not yet begun are left.
@@ -82,11 +83,21 @@ def in_parallel(
         for item in items:
             ahead.append(reads.submit(functools.partial(function, item)))
             if len(ahead) > 2 * threads:
-                yield ahead.popleft().result()
+                yield result_of(ahead.popleft())
         while ahead:
-            yield ahead.popleft().result()
+            yield result_of(ahead.popleft())
     finally:
         reads.close()
+
+
+def result_of(future: "Future[Result]") -> Result:
+    """Wait for a read and return what it gives.
+
+    Windows delivers an interrupt from the keyboard only between waits, so this one is cut into short ones.
+    """
+    while not future.done():
+        wait([future], timeout=_INTERRUPTIBLE_SECONDS)
+    return future.result()
 
 
 def _work(tasks: "SimpleQueue[_Task | None]") -> None:

@@ -1,6 +1,6 @@
 """Which bytes of which shards hold some rows and columns: arithmetic on footers, nothing is read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,7 +97,8 @@ def _bundles(
     bundle: list[int] = []
     ranges: list[Range] = []
     for group in groups:
-        found = chunk_ranges(entry, footer, columns, group)
+        chunks = column_chunks(entry, footer, columns, group)
+        found = [(chunk.start, chunk.stop) for chunk in chunks.values()]
         joined = join_ranges([*ranges, *found])
         fits = bundle and group == bundle[-1] + 1 and joined[-1][1] - joined[0][0] <= PIECE_BYTES
         if fits and len(joined) < len(ranges) + len(join_ranges(found)):
@@ -110,8 +111,18 @@ def _bundles(
         yield bundle, ranges
 
 
-def chunk_ranges(entry: ShardEntry, footer: pq.FileMetaData, columns: Sequence[str], group: int) -> list[Range]:
-    """Return the bytes of the column chunks of a row group, half-open.
+@dataclass(frozen=True)
+class Chunk:
+    """One column of a row group: its bytes, half-open, its codec, and whether its pages hold definition levels."""
+
+    start: int
+    stop: int
+    codec: str
+    has_levels: bool
+
+
+def column_chunks(entry: ShardEntry, footer: pq.FileMetaData, columns: Collection[str], group: int) -> dict[str, Chunk]:
+    """Return the column chunks of a row group by their dotted names, such as "image.bytes".
 
     Args:
         entry: the shard.
@@ -122,7 +133,7 @@ def chunk_ranges(entry: ShardEntry, footer: pq.FileMetaData, columns: Sequence[s
     Raises:
         CorruptDataError: one lies outside of the file.
     """
-    ranges = []
+    chunks = {}
     metadata = footer.row_group(group)
     for number in range(metadata.num_columns):
         chunk = metadata.column(number)
@@ -135,8 +146,9 @@ def chunk_ranges(entry: ShardEntry, footer: pq.FileMetaData, columns: Sequence[s
                     f"{entry.path}: column {chunk.path_in_schema} of row group {group} expected before the footer, "
                     f"bytes {start:,} to {stop:,} of {entry.bytes:,} found; get the file again"
                 )
-            ranges.append((start, stop))
-    return ranges
+            has_levels = footer.schema.column(number).max_definition_level > 0
+            chunks[chunk.path_in_schema] = Chunk(start, stop, chunk.compression, has_levels)
+    return chunks
 
 
 def join_ranges(ranges: Sequence[Range]) -> list[Range]:

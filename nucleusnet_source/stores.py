@@ -125,9 +125,10 @@ class FolderStore:
 
 def _read_exactly(file: BinaryIO, length: int) -> bytes:
     """Read on over short reads, as network drives and signals make them."""
-    data = bytearray()
-    while len(data) < length and (part := file.read(length - len(data))):
+    data = part = file.read(length)
+    while part and len(data) < length:
+        part = file.read(length - len(data))
         data += part
     if len(data) < length:
         raise CorruptDataError(f"{file.name}: {length:,} bytes expected, {len(data):,} found; the file was truncated")
-    return bytes(data)
+    return data

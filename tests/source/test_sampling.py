@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nucleusnet_source.errors import SelectionError, UsageError
+from nucleusnet_source.ordering import keyed_hash
 from nucleusnet_source.sampling import choose_rows, place_runs, run_rows, unit_sizes
 
 FULL_SIZE = [15_161] * 70
@@ -137,6 +138,23 @@ def test_one_row_of_each_of_many_samples_is_uniform_over_the_file(method: str, n
     starts = np.cumsum([0, *SMALL[:-1]])
     shards = np.bincount(np.searchsorted(starts, firsts, side="right") - 1, minlength=7).tolist()
     assert chi_square(shards, [float(rows) for rows in SMALL]) < 22.46  # 6 degrees of freedom
+
+
+@pytest.mark.parametrize("method", ["blocks", "rows"])
+@pytest.mark.parametrize("n", [1, 30, 1000])
+def test_one_row_of_each_of_many_samples_shows_runs_and_images_as_often_as_the_file_has_them(
+    method: str, n: int
+) -> None:
+    # 8 runs with 5 stitched images each, of which some have five times the nuclei of others, in the order of a build.
+    names = [f"Run{run}_{image}" for run in range(8) for image in range(5) for _ in range(25 * (image + 1))]
+    order = sorted(range(3000), key=lambda row: keyed_hash(f"{names[row]}_{row}", seed=0, purpose="row"))
+    names = [names[row] for row in order]
+    drawn = [names[choose_rows(SMALL, n, seed=seed, method=method)[0]] for seed in range(2000)]
+    for length, limit in ((len("Run0_0"), 72.05), (len("Run0"), 24.32)):  # 0.999 quantiles, 39 and 7 degrees
+        there = Counter(name[:length] for name in names)
+        found = Counter(name[:length] for name in drawn)
+        assert len(there) == {6: 40, 4: 8}[length]
+        assert chi_square([found[name] for name in there], [count * 2 / 3 for count in there.values()]) < limit
 
 
 @pytest.mark.parametrize(("method", "n"), [("blocks", 33), ("rows", 33), ("blocks", 1000)])
