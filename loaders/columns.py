@@ -1,6 +1,6 @@
 """Columns of a dataset as what a batch holds: cells become image tensors, numbers tensors, texts lists."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from nucleusnet_source.cells import PngLayout, is_stored_cell
 from nucleusnet_source.errors import SelectionError
+from nucleusnet_source.manifest import Manifest
 
 Batch = dict[str, Any]
 """Column name -> tensor or list, all of one length."""
@@ -33,6 +34,12 @@ def column_kinds(schema: pa.Schema, columns: Sequence[str]) -> dict[str, ColumnK
         found = f"unknown {', '.join(unknown)}" if unknown else f"found {', '.join(columns) or 'none'}"
         raise SelectionError(f"expected a list of columns out of {', '.join(schema.names)}, each once; {found}")
     return {name: _kind(name, schema.field(name).type) for name in columns}
+
+
+def bit_depths(kinds: Mapping[str, ColumnKind], manifest: Manifest) -> dict[str, int]:
+    """Give the bits of a pixel of each column of cells."""
+    bits = {"image": manifest.bit_depth, "mask": 1}
+    return {name: bits[kind] for name, kind in kinds.items() if kind in bits}
 
 
 def _kind(name: str, kind: pa.DataType) -> ColumnKind:

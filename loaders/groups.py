@@ -1,7 +1,7 @@
 """One row group in memory: cells page by page, the other columns whole through pyarrow."""
 
 import bisect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -9,24 +9,14 @@ import pyarrow.parquet as pq
 
 from nucleusnet_source.cells import PngLayout, are_stored_cells
 from nucleusnet_source.errors import CorruptDataError
+from nucleusnet_source.opened import OpenDataset
+from nucleusnet_source.sparse_file import SparseFile
 
 from .columns import ColumnKind, StoredCell, cells, numbers, texts
 from .pages import Page, find_pages, read_page
-from .segments import Segment, SegmentFile, join_ranges, view_range
-from .shards import RowGroup
-
-ReadRange = Callable[[str, int, int], bytes]
-"""Gives `length` bytes of a file of the dataset: (path, offset, length)."""
+from .row_groups import RowGroup, chunks_of
 
 _CODECS = {"ZSTD": "zstd", "SNAPPY": "snappy", "GZIP": "gzip", "UNCOMPRESSED": None}
-
-
-def fetch(place: RowGroup, columns: Iterable[str], read_range: ReadRange) -> list[Segment]:
-    """Read the bytes of some columns of a row group."""
-    chunks = place.shard.chunks(place.index, columns).values()
-    ranges = join_ranges((chunk.start, chunk.stop) for chunk in chunks)
-    path = place.shard.path
-    return [Segment(start, memoryview(read_range(path, start, stop - start))) for start, stop in ranges]
 
 
 class PagedCells:
@@ -69,25 +59,28 @@ class OpenGroup:
     """The wanted columns of one fetched row group.
 
     Args:
+        opened: The dataset.
         place: The row group.
-        segments: The bytes of the wanted columns.
+        file: The part of its shard that holds the wanted columns.
         kinds: The wanted columns.
         layouts: Layout of a stored PNG cell of each column of cells.
     """
 
     def __init__(
         self,
+        opened: OpenDataset,
         place: RowGroup,
-        segments: Sequence[Segment],
+        file: SparseFile,
         *,
         kinds: Mapping[str, ColumnKind],
         layouts: Mapping[str, PngLayout],
     ) -> None:
-        self.place = place
+        self._opened = opened
+        self._place = place
+        self._file = file
         self._kinds = kinds
         self._layouts = layouts
-        self._segments = segments
-        self._chunks = place.shard.chunks(place.index, kinds)
+        self._chunks = chunks_of(opened, place, kinds)
         self._paged = {name: paged for name in layouts if (paged := self._find_pages(name))}
         self._whole: dict[str, Any] = {}
         self._read_whole([name for name in kinds if name not in self._paged])
@@ -96,8 +89,8 @@ class OpenGroup:
         chunk = self._chunks.get(f"{column}.bytes")
         if chunk is None or chunk.codec not in _CODECS:
             return None
-        data = view_range(self._segments, chunk.start, chunk.stop)
-        pages = find_pages(data, rows=self.place.rows, has_levels=chunk.has_levels)
+        data = self._file.view(chunk.start, chunk.stop)
+        pages = find_pages(data, rows=self._place.rows, has_levels=chunk.has_levels)
         if pages is None:
             return None
         return PagedCells(data, pages, codec=_CODECS[chunk.codec], layout=self._layouts[column])
@@ -106,10 +99,10 @@ class OpenGroup:
         """Read columns with pyarrow into what a batch is put together from."""
         if not columns:
             return
-        file = SegmentFile(self._segments, self.place.shard.size_bytes)
+        footer = self._opened.footer(self._place.entry)
         try:
-            parquet = pq.ParquetFile(pa.PythonFile(file, "r"), metadata=self.place.shard.metadata)
-            table = parquet.read_row_group(self.place.index, columns=list(columns), use_threads=False)
+            parquet = pq.ParquetFile(pa.PythonFile(self._file, "r"), metadata=footer, pre_buffer=False)
+            table = parquet.read_row_group(self._place.index, columns=list(columns), use_threads=False)
         except (pa.ArrowException, OSError) as error:
             raise self._damaged(error) from error
         for name in columns:
@@ -142,10 +135,17 @@ class OpenGroup:
             return self._whole[column][row]
         return cell
 
+    def describe(self, row: int) -> str:
+        """Name one of the rows for people."""
+        return f"{self._path}, row {self._place.first_row + row}"
+
+    @property
+    def _path(self) -> str:
+        return f"{self._opened.store.name}/{self._place.entry.path}"
+
     def _damaged(self, error: Exception) -> CorruptDataError:
-        first = self.place.first_row
-        rows = f"rows {first} to {first + self.place.rows - 1}"
+        first = self._place.first_row
         return CorruptDataError(
-            f"{self.place.shard.path}, {rows}: expected a readable row group, found {error}; "
-            "run `nucleusnet verify` on the folder or download the file again"
+            f"{self._path}, rows {first} to {first + self._place.rows - 1}: expected a readable row group, found "
+            f"{error}; run `nucleusnet verify` on the folder or download the file again"
         )

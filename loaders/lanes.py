@@ -3,14 +3,15 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
+from nucleusnet_source.sparse_file import SparseFile
+
 from .groups import OpenGroup
 from .plan import EpochPlan, Rows
-from .segments import Segment
 
-Fetch = Callable[[int], "Future[list[Segment]]"]
+Fetch = Callable[[int], "Future[SparseFile]"]
 """Starts fetching a row group, given its number in the split."""
-Open = Callable[[int, list[Segment]], OpenGroup]
-"""Opens a fetched row group."""
+Open = Callable[[int, "Future[SparseFile]"], OpenGroup]
+"""Waits for a row group that is being fetched, and opens it."""
 
 
 class LaneCursor:
@@ -20,7 +21,7 @@ class LaneCursor:
         plan: The epoch.
         lane: Number of the lane.
         fetch: Starts fetching a row group.
-        open_group: Opens a fetched row group.
+        open_group: Waits for a row group that is being fetched, and opens it.
     """
 
     def __init__(self, plan: EpochPlan, lane: int, fetch: Fetch, open_group: Open) -> None:
@@ -28,7 +29,7 @@ class LaneCursor:
         self._lane = plan.lanes[lane]
         self._fetch = fetch
         self._open_group = open_group
-        self._fetching: dict[int, dict[int, Future[list[Segment]]]] = {}
+        self._fetching: dict[int, dict[int, Future[SparseFile]]] = {}
         self._open: dict[int, OpenGroup] = {}
         self._pool = -1
         self._rows = Rows.none()
@@ -76,4 +77,4 @@ class LaneCursor:
         self._fetching = {number: groups for number, groups in self._fetching.items() if number > window}
         self._fetching[window] = {}
         for group in list(fetching):
-            self._open[group] = self._open_group(group, fetching.pop(group).result())
+            self._open[group] = self._open_group(group, fetching.pop(group))

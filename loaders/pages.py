@@ -90,7 +90,8 @@ class _CompactReader:
         if kind == _STRUCT:
             return self.struct()
         if kind == _BINARY:
-            self.position += self.varint()
+            size = self.varint()
+            self.position += size
             return None
         raise ValueError(f"a page header holds no Thrift type {kind}")
 

@@ -1,9 +1,9 @@
 """The batches of an epoch that one process reads, in order."""
 
-import inspect
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import functools
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,26 +11,24 @@ import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from nucleusnet_source.ordering import random_keys
+from nucleusnet_source.opened import OpenDataset
+from nucleusnet_source.parallel import ReadThreads
+from nucleusnet_source.sparse_file import SparseFile
 
+from .ahead import arrived, made_ahead
 from .columns import Batch, ColumnKind
 from .decoding import CellDecoder
-from .fetching import FetchThreads
-from .groups import OpenGroup, ReadRange, fetch
+from .groups import OpenGroup
 from .lanes import LaneCursor
 from .plan import EpochPlan, batches_of_reader
-from .segments import Segment
-from .shards import RowGroup
+from .row_groups import RowGroup, chunks_of, ranges_of, read_ranges
+from .transforming import Transform, transformed
 
 AHEAD_ROWS = 1024
 """Rows whose row groups are being fetched before they are needed."""
 AHEAD_BATCHES = 2
 """Batches made before they are asked for, when no worker process does that."""
 FETCH_THREADS = 4
-_TRANSFORM_STREAM = 4
-
-Transform = Callable[..., Batch]
-"""Called with a batch, and with `generator=` (a torch.Generator) if it has such a parameter."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +36,13 @@ class Split:
     """What a process needs to know of a split to read from it.
 
     Attributes:
-        read_range: Reads bytes of a file of the dataset.
+        opened: The dataset, with the footers of the split.
         groups: The row groups of the split.
         kinds: The wanted columns.
         bit_depths: Bits of a pixel of each column of cells.
     """
 
-    read_range: ReadRange
+    opened: OpenDataset
     groups: tuple[RowGroup, ...]
     kinds: Mapping[str, ColumnKind]
     bit_depths: Mapping[str, int]
@@ -56,15 +54,17 @@ class BatchReader:
     Args:
         split: What to read from.
         plan: The order of the epoch.
+        consumer: The thread that wants the batches.
     """
 
-    def __init__(self, split: Split, plan: EpochPlan) -> None:
+    def __init__(self, split: Split, plan: EpochPlan, consumer: threading.Thread) -> None:
         self._split = split
         self._plan = plan
+        self._consumer = consumer
         self._decoders = {name: CellDecoder(bits) for name, bits in split.bit_depths.items()}
         self._layouts = {name: decoder.layout for name, decoder in self._decoders.items()}
         self._cursors: dict[int, LaneCursor] = {}
-        self._threads = FetchThreads(FETCH_THREADS)
+        self._threads = ReadThreads(FETCH_THREADS)
 
     def read(self, numbers: range) -> Iterator[tuple[int, Batch]]:
         """Give the batches with these rising numbers, each with its number."""
@@ -93,13 +93,14 @@ class BatchReader:
             self._cursors[lane] = LaneCursor(self._plan, lane, self._fetch, self._open)
         return self._cursors[lane]
 
-    def _fetch(self, group: int) -> "Future[list[Segment]]":
-        split = self._split
-        return self._threads.submit(lambda: fetch(split.groups[group], split.kinds, split.read_range))
+    def _fetch(self, group: int) -> "Future[SparseFile]":
+        opened, place = self._split.opened, self._split.groups[group]
+        ranges = ranges_of(chunks_of(opened, place, self._split.kinds).values())
+        return self._threads.submit(functools.partial(read_ranges, opened.store, place.entry, ranges))
 
-    def _open(self, group: int, segments: list[Segment]) -> OpenGroup:
-        split = self._split
-        return OpenGroup(split.groups[group], segments, kinds=split.kinds, layouts=self._layouts)
+    def _open(self, group: int, read: "Future[SparseFile]") -> OpenGroup:
+        split, file = self._split, arrived(read, self._consumer)
+        return OpenGroup(split.opened, split.groups[group], file, kinds=split.kinds, layouts=self._layouts)
 
     def _batch(self, number: int) -> Batch:
         """Put one batch together."""
@@ -116,7 +117,7 @@ class BatchReader:
             return values
         if kind == "number":
             return torch.from_numpy(np.array(values))
-        return self._decoders[name].decode(values, lambda n: picks[n][0].place.describe(picks[n][1]))
+        return self._decoders[name].decode(values, lambda n: picks[n][0].describe(picks[n][1]))
 
 
 class BatchStream(IterableDataset[Batch]):
@@ -138,7 +139,6 @@ class BatchStream(IterableDataset[Batch]):
         self._seed = seed
         self._drop_last = drop_last
         self._transform = transform
-        self._takes_generator = transform is not None and takes_generator(transform)
         self._position = torch.zeros(4, dtype=torch.int64)
 
     def share_position(self) -> None:
@@ -166,47 +166,7 @@ class BatchStream(IterableDataset[Batch]):
         worker = (info.id, info.num_workers) if info else (0, 1)
         plan = self.plan(epoch)
         numbers = batches_of_reader(plan, consumed, reader=(rank, ranks), worker=worker, drop_last=self._drop_last)
-        reader = BatchReader(self._split, plan)
-        batches = self._transformed(reader.read(numbers), epoch)
-        return batches if info else made_ahead(batches, AHEAD_BATCHES, give_up=reader.close)
-
-    def _transformed(self, batches: Iterable[tuple[int, Batch]], epoch: int) -> Generator[Batch]:
-        for number, batch in batches:
-            if self._transform is None:
-                yield batch
-            elif self._takes_generator:
-                key = random_keys(1, self._seed, epoch, _TRANSFORM_STREAM, number)[0]
-                yield self._transform(batch, generator=torch.Generator().manual_seed(int(key >> 1)))
-            else:
-                yield self._transform(batch)
-
-
-def takes_generator(transform: Transform) -> bool:
-    """Say whether a transform has a parameter `generator`."""
-    try:
-        return "generator" in inspect.signature(transform).parameters
-    except ValueError:
-        return False
-
-
-def made_ahead(batches: Generator[Batch], count: int, *, give_up: Callable[[], None]) -> Iterator[Batch]:
-    """Give what `batches` gives, while a thread makes up to `count` more.
-
-    The thread only ever works off finite tasks, so that neither a consumer that stops early nor the end of the
-    process leaves it waiting.
-
-    Args:
-        batches: Makes the batches.
-        count: How many.
-        give_up: Makes a batch that waits for its data fail; called when the consumer wants no more.
-    """
-    thread = ThreadPoolExecutor(1, "nucleusnet-batches")
-    try:
-        coming = deque(thread.submit(next, batches, None) for _ in range(count))
-        while (batch := coming.popleft().result()) is not None:
-            coming.append(thread.submit(next, batches, None))
-            yield batch
-    finally:
-        give_up()
-        thread.shutdown(wait=True, cancel_futures=True)
-        batches.close()
+        consumer = threading.current_thread()
+        reader = BatchReader(self._split, plan, consumer)
+        batches = transformed(reader.read(numbers), self._transform, seed=self._seed, epoch=epoch)
+        return batches if info else made_ahead(batches, AHEAD_BATCHES, give_up=reader.close, consumer=consumer)

@@ -1,7 +1,6 @@
 """The training stream: every nucleus of a split once an epoch, in random order, resumable at every batch."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,13 +8,15 @@ import torch.distributed
 from torch.utils.data import DataLoader
 
 from nucleusnet_source.errors import StateError, UsageError
-from nucleusnet_source.manifest import Manifest
+from nucleusnet_source.opened import open_dataset
 from nucleusnet_source.ordering import MAX_SEED, check_seed
 
+from .checks import check_at_least, check_topology
 from .columns import Batch
-from .opening import FolderStore, fingerprint, open_split
+from .opening import CONFIG, fingerprint, open_split
 from .plan import EpochPlan, batches_of_reader
-from .stream import BatchStream, Transform
+from .stream import BatchStream
+from .transforming import Transform
 
 STATE_FORMAT = 1
 
@@ -51,8 +52,9 @@ class TrainLoader:
         # A generator of its own, so that iterating draws nothing from the global one.
         self._loader = DataLoader(stream, batch_size=None, collate_fn=as_it_is, generator=torch.Generator(), **options)
         self._epoch = 0
-        self._start = 0
-        self._taken = 0
+        self._start = self._taken = 0
+        self._sharing = 1
+        self._whole: int | None = None
         check_not_empty(stream.plan(0), self._topology[1], drop_last=self._drop_last)
 
     @property
@@ -79,13 +81,24 @@ class TrainLoader:
         return len(self._numbers(0))
 
     def __iter__(self) -> Iterator[Batch]:
+        self._leave_finished_epoch()
         epoch, (rank, ranks) = self._epoch, self._topology
-        self._taken = 0
+        check_not_empty(self._stream.plan(epoch), ranks, drop_last=self._drop_last)
+        self._taken, self._sharing, self._whole = 0, ranks, len(self._numbers(self._start))
         self._stream.start_at(epoch, self._start, rank, ranks)
         for batch in self._loader:
             self._taken += 1
             yield batch
-        self._epoch, self._start, self._taken = epoch + 1, 0, 0
+        if self._epoch == epoch:
+            self._go_to(epoch + 1)
+
+    def _leave_finished_epoch(self) -> None:
+        """Go to the next epoch if all batches were given, but nobody asked whether there are more."""
+        if self._taken and self._taken == self._whole:
+            self._go_to(self._epoch + 1)
+
+    def _go_to(self, epoch: int, batches: int = 0) -> None:
+        self._epoch, self._start, self._taken, self._whole = epoch, batches, 0, None
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration gives.
@@ -93,17 +106,26 @@ class TrainLoader:
         Naming the current epoch changes nothing, so that a loop which does so at the start of every epoch also
         goes on in the middle of one after `load_state_dict`.
         """
+        check_seed(epoch)
+        self._leave_finished_epoch()
         if epoch != self._epoch:
-            self._epoch, self._start, self._taken = check_seed(epoch), 0, 0
+            self._go_to(epoch)
+
+    @property
+    def sampler(self) -> "TrainLoader":
+        """The loader itself: Lightning calls `set_epoch` of what it finds under this name."""
+        return self
 
     def state_dict(self) -> dict[str, Any]:
         """Give the position behind the batch that was given last, as plain JSON values.
 
         It is the same on all ranks that have given the same number of batches.
         """
-        consumed = self._start + self._taken * self._topology[1]
-        consumed = min(consumed, self._stream.plan(self._epoch).all_batches)
-        return {**self._identity, "epoch": self._epoch, "batches": consumed}
+        consumed = self._start + self._taken * self._sharing
+        position = {"epoch": self._epoch, "batches": min(consumed, self._stream.plan(self._epoch).all_batches)}
+        if self._taken and self._taken == self._whole:
+            position = {"epoch": self._epoch + 1, "batches": 0}
+        return {**self._identity, **position}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken, with any number of ranks and workers.
@@ -128,7 +150,7 @@ class TrainLoader:
             raise StateError(
                 f"the state does not fit this loader: {'; '.join(wrong)}; make the loader as the saved one was"
             )
-        self._epoch, self._start, self._taken = state["epoch"], state["batches"], 0
+        self._go_to(state["epoch"], state["batches"])
 
 
 def train_loader(
@@ -183,14 +205,15 @@ def train_loader(
     check_at_least(batch_size, 1, "batch_size")
     check_at_least(num_workers, 0, "num_workers")
     seed = check_seed(seed)
-    store = FolderStore(Path(source))
-    manifest = Manifest.from_json(store.folder.joinpath("manifest.json").read_bytes())
-    opened = open_split(store, manifest, split, columns)
-    stream = BatchStream(opened, batch_size=batch_size, seed=seed, drop_last=drop_last, transform=transform)
+    opened = open_dataset(source)
+    entries = opened.shards(CONFIG, split)
+    stream = BatchStream(
+        open_split(opened, entries, columns), batch_size=batch_size, seed=seed, drop_last=drop_last, transform=transform
+    )
     identity = {
         "format": STATE_FORMAT,
-        "dataset": fingerprint(manifest.shards_of("default", split)),
-        "version": manifest.version,
+        "dataset": fingerprint(entries),
+        "version": opened.manifest.version,
         "split": split,
         "columns": list(columns),
         "batch_size": batch_size,
@@ -211,32 +234,6 @@ def train_loader(
 def as_it_is(batch: Any) -> Any:
     """Give a batch back, for a DataLoader that shall not change it."""
     return batch
-
-
-def check_topology(rank: int | None, world_size: int | None) -> tuple[int, int] | None:
-    """Give rank and world size, or None if neither is given.
-
-    Raises:
-        UsageError: Only one of them is given, or the rank is none of them.
-    """
-    if rank is None and world_size is None:
-        return None
-    if rank is None or world_size is None or not 0 <= rank < world_size:
-        raise UsageError(
-            f"expected rank and world_size together, with 0 <= rank < world_size, found rank {rank} and "
-            f"world_size {world_size}; give both, or neither to use torch.distributed"
-        )
-    return rank, world_size
-
-
-def check_at_least(number: int, least: int, name: str) -> None:
-    """Check a number that was given.
-
-    Raises:
-        UsageError: It is no integer or smaller than `least`.
-    """
-    if not isinstance(number, int) or isinstance(number, bool) or number < least:
-        raise UsageError(f"expected {name} to be an integer of at least {least}, found {number!r}")
 
 
 def check_not_empty(plan: EpochPlan, ranks: int, *, drop_last: bool) -> None:

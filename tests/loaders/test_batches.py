@@ -121,7 +121,7 @@ def noise(batch: dict[str, Any], generator: torch.Generator) -> dict[str, Any]:
 
 
 def test_the_generator_of_a_transform_depends_on_seed_epoch_and_batch_alone(folder: Path) -> None:
-    def noises(seed: int, epoch: int, **options: int) -> list[tuple[float, ...]]:
+    def noises(seed: int, epoch: int, **options: Any) -> list[tuple[float, ...]]:
         loader = train_loader(
             str(folder), "test", batch_size=10, columns=("label",), seed=seed, transform=noise, **options
         )

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -125,7 +126,7 @@ def test_breaking_out_and_starting_again_gives_the_epoch_again(folder: Path) -> 
 
 
 def test_len_is_the_number_of_batches_of_an_epoch(folder: Path) -> None:
-    def length(**options: int) -> int:
+    def length(**options: Any) -> int:
         return len(train_loader(str(folder), batch_size=30, columns=COLUMNS, **options))
 
     assert length() == 16

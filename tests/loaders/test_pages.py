@@ -9,11 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from loaders.pages import find_pages, read_page
-from loaders.shards import Shard
+from nucleusnet_source.manifest import ShardEntry
+from nucleusnet_source.read_plan import column_chunks
 
 CELL_BYTES = 50
 CODECS = {"ZSTD": "zstd", "SNAPPY": "snappy", "GZIP": "gzip", "UNCOMPRESSED": None}
-SEVERAL_PAGES = {"write_batch_size": 8, "data_page_size": 600, "use_dictionary": False}
+SEVERAL_PAGES = {"write_batch_size": 8, "data_page_size": 300, "use_dictionary": False}
 
 
 def random_cells(count: int) -> list[bytes]:
@@ -21,23 +22,25 @@ def random_cells(count: int) -> list[bytes]:
     return [row.tobytes() for row in numbers]
 
 
-def parquet_file(cells: list[bytes | None], *, nullable: bool = True, **options: Any) -> tuple[bytes, Shard]:
-    """A file with a column `image` of structs {bytes}, in row groups of 100, and what its footer says."""
+def parquet_file(cells: list[bytes | None], *, nullable: bool = True, **options: Any) -> bytes:
+    """A file with a column `image` of structs {bytes}, in row groups of 100."""
     values = pa.StructArray.from_arrays(
         [pa.array(cells, pa.binary())], fields=[pa.field("bytes", pa.binary(), nullable)]
     )
     table = pa.table([values], schema=pa.schema([pa.field("image", values.type, nullable)]))
     sink = io.BytesIO()
     pq.write_table(table, sink, row_group_size=100, **options)
-    data = sink.getvalue()
-    return data, Shard("data/train-00000-of-00001.parquet", len(data), data)
+    return sink.getvalue()
 
 
-def read_group(data: bytes, shard: Shard, index: int) -> tuple[int, list[bytes] | None]:
+def read_group(data: bytes, index: int) -> tuple[int, list[bytes] | None]:
     """Number of pages and cells of a row group as the page reader sees them."""
-    chunk = shard.chunks(index, ["image"])["image.bytes"]
+    footer = pq.read_metadata(io.BytesIO(data))
+    footer_bytes = int.from_bytes(data[-8:-4], "little") + 8
+    entry = ShardEntry("default", "train", "a.parquet", footer.num_rows, len(data), footer_bytes, "0" * 64)
+    chunk = column_chunks(entry, footer, ["image"], index)["image.bytes"]
     view = memoryview(data)[chunk.start : chunk.stop]
-    pages = find_pages(view, rows=shard.metadata.row_group(index).num_rows, has_levels=chunk.has_levels)
+    pages = find_pages(view, rows=footer.row_group(index).num_rows, has_levels=chunk.has_levels)
     if pages is None:
         return 0, None
     codec = CODECS[chunk.codec]
@@ -53,10 +56,10 @@ def read_group(data: bytes, shard: Shard, index: int) -> tuple[int, list[bytes] 
 def test_pages_hold_what_pyarrow_reads(codec: str, version: str, nullable: bool) -> None:
     cells = random_cells(250)
     options = {**SEVERAL_PAGES, "compression": codec, "data_page_version": version}
-    data, shard = parquet_file(list(cells), nullable=nullable, **options)
+    data = parquet_file(list(cells), nullable=nullable, **options)
     parquet = pq.ParquetFile(io.BytesIO(data))
     for index, pages in enumerate([13, 13, 7]):
-        found, rows = read_group(data, shard, index)
+        found, rows = read_group(data, index)
         assert found == pages
         assert rows == [cell["bytes"] for cell in parquet.read_row_group(index)["image"].to_pylist()]
 
@@ -64,8 +67,8 @@ def test_pages_hold_what_pyarrow_reads(codec: str, version: str, nullable: bool)
 def test_content_defined_pages_hold_what_pyarrow_reads() -> None:
     cells = random_cells(100)
     options = {"min_chunk_size": 400, "max_chunk_size": 900}
-    data, shard = parquet_file(list(cells), use_dictionary=False, use_content_defined_chunking=options)
-    pages, rows = read_group(data, shard, 0)
+    data = parquet_file(list(cells), use_dictionary=False, use_content_defined_chunking=options)
+    pages, rows = read_group(data, 0)
     assert pages > 3
     assert rows == cells
 
@@ -84,8 +87,8 @@ def test_content_defined_pages_hold_what_pyarrow_reads() -> None:
 def test_anything_but_plain_cells_of_one_length_is_left_to_pyarrow(
     cells: list[bytes | None], options: dict[str, Any]
 ) -> None:
-    data, shard = parquet_file(cells, **options)
-    assert read_group(data, shard, 0)[1] is None
+    data = parquet_file(cells, **options)
+    assert read_group(data, 0)[1] is None
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x00" * 40, b"\xff" * 40, b"\x15" * 40, b"\x1c" * 3000])

@@ -1,0 +1,270 @@
+"""Changes of whole batches, on whatever device they are: scaling, standardising, random flips, turns and contrast.
+
+Each is called with a batch, a dict as the loaders give it, and returns a new one; give them to a loader:
+
+    transform = Compose([ToFloat(), RandomFlips(), RandomHalfTurn(), ContrastJitter()])
+    loader = train_loader("nucleusnet", batch_size=256, columns=("image", "mask"), transform=transform)
+
+A loader also passes a `torch.Generator` that its seed, the epoch and the number of the batch decide. Random numbers
+are drawn on the generator's device, so that a batch on a GPU is changed exactly as the same batch on the CPU.
+
+**What is inside a nucleus**: the pixels of column `mask` if the batch has it, else all that are not 0. The two agree
+but for the few pixels of a nucleus whose camera value is 0, unless the dataset was built with `--outside keep`: then
+the surroundings are in the crops too, so ask for `mask`.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import Self
+
+import torch
+
+from nucleusnet_source.errors import UsageError
+from nucleusnet_source.intensity import IntensityStatistics, read_intensity
+from nucleusnet_source.opened import open_dataset
+
+from .columns import Batch
+from .transforming import Transform, takes_generator
+
+_TINY = 1e-6
+_BATCH_AXES = 4
+
+
+@dataclass(frozen=True)
+class Compose:
+    """Several changes, one after the other.
+
+    Attributes:
+        transforms: The changes.
+    """
+
+    transforms: Sequence[Transform]
+
+    def __call__(self, batch: Batch, generator: torch.Generator | None = None) -> Batch:
+        """Make all changes; those with a parameter `generator` draw from the same one in turn."""
+        for transform in self.transforms:
+            batch = transform(batch, generator=generator) if takes_generator(transform) else transform(batch)
+        return batch
+
+
+@dataclass(frozen=True)
+class ToFloat:
+    """Raw camera values to float32 in [0, 1]: 255 (of uint8) or 65,535 (of uint16) becomes 1.
+
+    Intensities of different images stay comparable, as the camera recorded them.
+
+    Attributes:
+        white: The camera value that becomes 1, such as 4,095 of a 12-bit camera; None for the largest of the type.
+    """
+
+    white: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.white is not None and not 0 < self.white < math.inf:
+            raise UsageError(f"expected a white above 0, found {self.white}; give the largest value of the camera")
+
+    def __call__(self, batch: Batch, generator: torch.Generator | None = None) -> Batch:
+        """Scale column `image`."""
+        images = _raw_images(batch, "ToFloat")
+        white = torch.iinfo(images.dtype).max if self.white is None else self.white
+        return {**batch, "image": images.to(torch.float32) / white}
+
+
+@dataclass(frozen=True)
+class StandardizeNucleus:
+    """Each nucleus to mean 0 and standard deviation 1 over the pixels inside it, as float32.
+
+    What is left is shape and texture: staining, exposure, bleaching and DNA content no longer tell nuclei apart. Where
+    these matter, take `StandardizeDataset`. Pixels outside become 0, the mean of every nucleus: the black that the
+    build put there would otherwise become another value for each nucleus. A nucleus of one single value becomes 0.
+    """
+
+    def __call__(self, batch: Batch, generator: torch.Generator | None = None) -> Batch:
+        """Standardise column `image`."""
+        inside, values, mean = _centred(batch)
+        pixels = inside.sum(dim=(1, 2, 3), keepdim=True).clamp_min(1)
+        std = (values.square().sum(dim=(1, 2, 3), keepdim=True) / pixels).sqrt()
+        # Values that are all equal differ from their mean by rounding alone.
+        flat = std <= _TINY * mean.abs()
+        return {**batch, "image": torch.where(flat, torch.zeros_like(values), values / torch.where(flat, 1, std))}
+
+
+@dataclass(frozen=True)
+class StandardizeDataset:
+    """Raw camera values to mean 0 and standard deviation 1 over the pixels inside all nuclei, as float32.
+
+    Nuclei stay comparable with each other: a bright one stays bright. Pixels outside become 0, the mean of the dataset,
+    and not the very dark value that black would be.
+
+    Attributes:
+        mean: Mean of the camera values inside the nuclei.
+        std: Their standard deviation.
+    """
+
+    mean: float
+    std: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.std < math.inf or not math.isfinite(self.mean):
+            raise UsageError(f"expected a mean, and a std above 0, found {self.mean} and {self.std}")
+
+    @classmethod
+    def of(cls, source: str | PathLike[str], split: str = "train") -> Self:
+        """Take the statistics of a split; see `dataset_statistics`."""
+        found = dataset_statistics(source, split)
+        return cls(found.mean, found.std)
+
+    def __call__(self, batch: Batch, generator: torch.Generator | None = None) -> Batch:
+        """Standardise column `image`."""
+        images = _raw_images(batch, "StandardizeDataset")
+        values = (images.to(torch.float32) - self.mean) / self.std
+        return {**batch, "image": torch.where(_inside(batch), values, 0)}
+
+
+@dataclass(frozen=True)
+class RandomFlips:
+    """Mirrors nuclei, each by its own chance: left and right, top and bottom. Masks go along with their images.
+
+    The build laid the long axis of every nucleus flat; a flip keeps it flat, as a quarter turn would not.
+
+    Attributes:
+        horizontal: Probability that left and right are exchanged.
+        vertical: Probability that top and bottom are exchanged.
+    """
+
+    horizontal: float = 0.5
+    vertical: float = 0.5
+
+    def __post_init__(self) -> None:
+        _check_probability(self.horizontal, "horizontal")
+        _check_probability(self.vertical, "vertical")
+
+    def __call__(self, batch: Batch, generator: torch.Generator | None = None) -> Batch:
+        """Mirror images and masks."""
+        count = len(_images(batch))
+        left_right = _uniform(count, generator) < self.horizontal
+        top_bottom = _uniform(count, generator) < self.vertical
+        return _flipped(_flipped(batch, left_right, (-1,)), top_bottom, (-2,))
+
+
+@dataclass(frozen=True)
+class RandomHalfTurn:
+    """Turns nuclei by 180 degrees, each by its own chance; handedness stays. Masks go along with their images.
+
+    Attributes:
+        probability: That a nucleus is turned.
+    """
+
+    probability: float = 0.5
+
+    def __post_init__(self) -> None:
+        _check_probability(self.probability, "probability")
+
+    def __call__(self, batch: Batch, generator: torch.Generator | None = None) -> Batch:
+        """Turn images and masks."""
+        return _flipped(batch, _uniform(len(_images(batch)), generator) < self.probability, (-2, -1))
+
+
+@dataclass(frozen=True)
+class ContrastJitter:
+    """Changes the contrast of each nucleus by a random factor, as float32.
+
+    The differences from the mean of the nucleus are multiplied; mean, and pixels outside, stay. Factors lie between
+    1 / (1 + strength) and 1 + strength, evenly on a logarithmic scale, so that more and less are equally likely.
+    Nothing is clipped: behind `ToFloat`, bright pixels can come out above 1.
+
+    Attributes:
+        strength: How much, 0.2 for up to 20 %.
+    """
+
+    strength: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength < math.inf:
+            raise UsageError(f"expected a strength of at least 0, found {self.strength}")
+
+    def __call__(self, batch: Batch, generator: torch.Generator | None = None) -> Batch:
+        """Change column `image`."""
+        inside, values, mean = _centred(batch)
+        exponents = 2 * _uniform(len(values), generator) - 1
+        factors = ((1 + self.strength) ** exponents).to(values.device)[:, None, None, None]
+        images = _images(batch).to(torch.float32)
+        return {**batch, "image": torch.where(inside, values * factors + mean, images)}
+
+
+def dataset_statistics(source: str | PathLike[str], split: str = "train") -> IntensityStatistics:
+    """Give mean and standard deviation of the raw camera values inside the nuclei of a split.
+
+    Only config `metadata` is read, 12 bytes a nucleus.
+
+    Args:
+        source: Dataset folder, URL of one, `owner/name` on the Hub, or `nucleusnet` for what the bare name means.
+        split: A split, or several, such as "train+test". Take what you train on, so that nothing of the test split
+            enters.
+
+    Raises:
+        DatasetNotFoundError: There is no dataset at `source`.
+        SelectionError: The split does not exist.
+        NucleusNetError: The dataset is damaged, changed, or cannot be reached.
+    """
+    opened = open_dataset(source)
+    try:
+        return read_intensity(opened, split)
+    finally:
+        opened.store.close()
+
+
+def _images(batch: Batch) -> torch.Tensor:
+    images = batch.get("image")
+    if not isinstance(images, torch.Tensor) or images.ndim != _BATCH_AXES:
+        found = ", ".join(batch) or "nothing"
+        raise UsageError(f"expected a batch with images (B, 1, 256, 256) in column image, found {found}; ask for it")
+    return images
+
+
+def _raw_images(batch: Batch, name: str) -> torch.Tensor:
+    images = _images(batch)
+    if images.dtype not in (torch.uint8, torch.uint16):
+        raise UsageError(f"{name}: expected raw camera values, uint8 or uint16, found {images.dtype}; put it first")
+    return images
+
+
+def _inside(batch: Batch) -> torch.Tensor:
+    """Say which pixels belong to the nuclei, bool (B, 1, height, width)."""
+    mask = batch.get("mask")
+    return mask if isinstance(mask, torch.Tensor) else _images(batch) != 0
+
+
+def _centred(batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Give what is inside, the differences from the mean of each nucleus (0 outside), and these means (B, 1, 1, 1)."""
+    inside = _inside(batch)
+    images = torch.where(inside, _images(batch).to(torch.float32), 0)
+    pixels = inside.sum(dim=(1, 2, 3), keepdim=True).clamp_min(1)
+    mean = images.sum(dim=(1, 2, 3), keepdim=True) / pixels
+    return inside, torch.where(inside, images - mean, 0), mean
+
+
+def _uniform(count: int, generator: torch.Generator | None) -> torch.Tensor:
+    """Draw numbers in [0, 1), on the device of the generator."""
+    return torch.rand(count, generator=generator, device="cpu" if generator is None else generator.device)
+
+
+def _flipped(batch: Batch, chosen: torch.Tensor, axes: tuple[int, ...]) -> Batch:
+    """Flip the chosen ones of all columns of images."""
+    return {
+        name: _flip(values, chosen, axes) if isinstance(values, torch.Tensor) and values.ndim == _BATCH_AXES else values
+        for name, values in batch.items()
+    }
+
+
+def _flip(values: torch.Tensor, chosen: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
+    if values.dtype == torch.uint16:  # which torch cannot flip
+        return _flip(values.view(torch.int16), chosen, axes).view(torch.uint16)
+    return torch.where(chosen.to(values.device)[:, None, None, None], values.flip(axes), values)
+
+
+def _check_probability(value: float, name: str) -> None:
+    if not 0 <= value <= 1:
+        raise UsageError(f"expected a probability from 0 to 1 for {name}, found {value}")

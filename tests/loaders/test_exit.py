@@ -1,0 +1,56 @@
+"""A process that has had enough ends at once, with exit code 0 and nothing on stderr."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from loaders.plan import EpochPlan
+from tests.dataset_folder import write_dataset_folder
+from tests.range_server import Fault, serve
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKERS = [0, 2] if sys.platform == "linux" else [0]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """40 shards of one row group; the first batch of the epoch with seed 0 comes from one of them."""
+    folder = tmp_path_factory.mktemp("exit")
+    write_dataset_folder(folder, {"train": 320}, shard_rows=8, group_rows=8)
+    return folder
+
+
+class Program:
+    """`early_exit.py`, running; `opened` when it has opened the dataset."""
+
+    def __init__(self, source: str, workers: int, how: str) -> None:
+        command = [sys.executable, "-m", "tests.loaders.early_exit", source, str(workers), how]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "opened\n"
+
+    def go_on(self) -> float:
+        """Let it take a batch and end; gives the seconds that this took."""
+        begun = time.monotonic()
+        output, errors = self.process.communicate("go\n", timeout=120)
+        assert (self.process.returncode, output, errors) == (0, "given 8\n", "")
+        return time.monotonic() - begun
+
+
+@pytest.mark.parametrize(("workers", "how"), [(0, "break"), (WORKERS[-1], "keep")])
+def test_a_process_ends_after_an_early_break(folder: Path, workers: int, how: str) -> None:
+    assert Program(str(folder), workers, how).go_on() < 30
+
+
+@pytest.mark.parametrize(("workers", "how"), [(0, "break"), (0, "keep"), (WORKERS[-1], "break")])
+def test_a_process_does_not_wait_for_a_server_that_hangs(served: Path, workers: int, how: str) -> None:
+    first_group = EpochPlan((8,) * 40, 8, seed=0, epoch=0).lanes[0].windows[0][0]
+    with serve(served) as server:
+        program = Program(server.url, workers, how)
+        # A read that hangs is tried again after 20 s, for a minute in all.
+        server.faults.append(Fault(f"data/train-(?!{first_group:05d})", times=1000, cut_after=0, stall_seconds=300))
+        assert program.go_on() < 40
