@@ -1,35 +1,72 @@
 """README.md of a dataset folder: the template `dataset_card.md` filled in."""
 
-from collections.abc import Mapping
+import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import datasets
-from datasets.info import DatasetInfosDict
-from datasets.utils.metadata import MetadataConfigs
-from huggingface_hub import DatasetCardData
 
 import nucleusnet_dataset
 from nucleusnet_source.atomic import write_bytes_atomic
 from nucleusnet_source.errors import BuildError
 from nucleusnet_source.manifest import Manifest
 
-CARD_NAME = "README.md"
-PRETTY_NAME = "NucleusNet"
-TAGS = ["biology", "microscopy", "fluorescence", "cell nuclei", "DAPI", "single-cell"]
-_SIZES = [(10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M")]
-_OUTSIDE = {"zero": "set to 0", "keep": "kept as it is"}
+from .card_statistics import PICTURE_PATH, CardStatistics
+from .card_yaml import PRETTY_NAME, card_yaml
+from .column_meanings import schema_table
+from .drift import plain_markdown
+from .study import ITEMS, NOT_STATED, Study, citation
+from .verify_files import CARD_NAME
+
+DESCRIPTION = (
+    "Single-cell nuclei, cut out of stitched microscope images: masked, aligned crops of raw camera values with their "
+    "masks, identity, place and measurements."
+)
+_PLACE = re.compile(r"\{([a-z_]+)\}")
+_OUTSIDE = {"zero": "set to 0", "keep": "kept as they are"}
+_RECIPES = {
+    "published": (
+        "Recipe `published`: labels that touch the image border, or that have no full 364 x 364 px window around the "
+        "middle of their bounding box, are left out. The window is rotated (bilinear) so that the minimum-area "
+        "rectangle of the largest outer contour lies flat, and 256 x 256 px around the middle of the rotated mask are "
+        "cut out. Parts of a nucleus outside of that frame are lost; such rows have `clipped` set."
+    ),
+    "refined": (
+        "Recipe `refined`: every label becomes a row; those that touch the image border have `touches_border` set. "
+        "The major axis of the whole mask (second moments) lies flat and its heavier end (third moment) always on the "
+        "same side; one affine resampling, bilinear for the image and nearest for the mask. Nuclei larger than the "
+        "frame are kept whole at a smaller scale."
+    ),
+}
+_CONFIGS = {
+    "default": "a nucleus, with `image` and `mask`",
+    "metadata": "the same nucleus in the same place, without `image` and `mask`",
+    "stitched": "a stitched image",
+    "10k": "one of 100 random nuclei of each run (all of a run that has fewer), in the order of runs",
+}
 
 
-def write_card(folder: Path, manifest: Manifest, *, images: int) -> None:
-    """Write the dataset card.
+@dataclass(frozen=True)
+class CardFacts:
+    """What a card is made of.
 
-    Args:
-        folder: the dataset folder.
-        manifest: what the folder holds.
+    Attributes:
+        manifest: of the dataset.
         images: number of stitched images.
+        study: what is known besides the images.
+        statistics: of all nuclei.
     """
-    write_bytes_atomic(folder / CARD_NAME, filled(template(), manifest, images=images).encode())
+
+    manifest: Manifest
+    images: int
+    study: Study
+    statistics: CardStatistics
+
+
+def write_card(folder: Path, facts: CardFacts) -> None:
+    """Write the dataset card and its picture into the dataset folder."""
+    picture = folder / PICTURE_PATH
+    picture.parent.mkdir(exist_ok=True)
+    write_bytes_atomic(picture, facts.statistics.picture.encode())
+    write_bytes_atomic(folder / CARD_NAME, filled(template(), facts).encode())
 
 
 def template() -> str:
@@ -45,93 +82,95 @@ def template() -> str:
     raise BuildError(f"{here}: dataset_card.md expected beside this module, none found; install nucleusnet again.")
 
 
-def filled(text: str, manifest: Manifest, *, images: int) -> str:
+def filled(text: str, facts: CardFacts) -> str:
     """Fill in the template."""
     values = {
-        "yaml": card_yaml(manifest),
-        "pretty_name": PRETTY_NAME,
-        "description": nucleusnet_dataset.DESCRIPTION,
-        "citation": nucleusnet_dataset.CITATION,
+        **count_values(facts.manifest, facts.images),
+        **study_values(facts),
+        **statistics_values(facts.statistics),
+    }
+    return _PLACE.sub(lambda place: values.get(place[1], place[0]), text)
+
+
+def count_values(manifest: Manifest, images: int) -> dict[str, str]:
+    """Return what the card says of splits, configs and columns."""
+    first = next(iter(manifest.splits))
+    outside = str(manifest.parameters["outside"])
+    return {
         "kept": f"{manifest.kept:,}",
         "found": f"{manifest.found:,}",
         "images": f"{images:,}",
         "runs": f"{sum(map(len, manifest.runs.values())):,}",
-        "dropped": " + ".join(f"{reason} {count:,}" for reason, count in manifest.dropped.items()),
+        "dropped": " + ".join(f"`{reason}` {count:,}" for reason, count in manifest.dropped.items()),
+        "first_split": first,
+        "sample_rows": str(min(1000, manifest.splits[first])),
+        "batch_size": str(min(256, manifest.splits[first])),
         "split_rows": "\n".join(split_row(manifest, split) for split in manifest.splits),
-        "recipe": manifest.recipe,
-        "outside": _OUTSIDE.get(manifest.parameters["outside"], manifest.parameters["outside"]),
-        "pixels_per_um": f"{manifest.parameters['pixels_per_um']:g}",
+        "config_rows": "\n".join(config_row(manifest, config) for config in manifest.configs),
         "bit_depth": str(manifest.bit_depth),
+        "recipe_text": _RECIPES.get(manifest.recipe, f"Recipe `{manifest.recipe}`."),
+        "outside": _OUTSIDE.get(outside, outside),
+        "nucleus_columns": schema_table("default", manifest.bit_depth),
+        "stitched_columns": schema_table("stitched", manifest.bit_depth),
     }
-    for name, value in values.items():
-        text = text.replace("{" + name + "}", value)
-    return text
+
+
+def study_values(facts: CardFacts) -> dict[str, str]:
+    """Return what the card says of the study."""
+    study, scale = facts.study, float(facts.manifest.parameters["pixels_per_um"])
+    size = f"| Pixel size | {1 / scale:.4g} µm ({scale:g} px/µm) |"
+    described = study.get("dataset", "description")
+    return {
+        "yaml": card_yaml(facts.manifest, study),
+        "pretty_name": study.get("dataset", "name") or PRETTY_NAME,
+        "description": DESCRIPTION if described is None else described.strip(),
+        "citation": citation(study, nucleusnet_dataset.CITATION),
+        "image_items": "\n".join([*item_rows(study, "biosample", "specimen", "acquisition"), size]),
+        "segmentation_items": "\n".join(item_rows(study, "segmentation")),
+        "quality": quality_text(study),
+    }
+
+
+def statistics_values(statistics: CardStatistics) -> dict[str, str]:
+    """Return what the card says in numbers."""
+    return {
+        "picture": PICTURE_PATH,
+        "quantile_rows": statistics.quantile_rows,
+        "shares": statistics.shares,
+        "drift_text": statistics.drift_text,
+        "run_table": statistics.run_table,
+    }
+
+
+def item_rows(study: Study, *sections: str) -> list[str]:
+    """Return the facts of some sections as rows of a table; needed ones also where they are not stated."""
+    rows = []
+    for section in sections:
+        for key, item in ITEMS[section].items():
+            stated = study.get(section, key)
+            if key == "pixels_per_um" or (stated is None and not item.needed):
+                continue
+            text = "<br>".join(study.lines(section, key)) if isinstance(stated, list) else study.text(section, key)
+            rows.append(f"| {item.label} | {text.replace('|', chr(92) + '|')} |")
+    return rows
+
+
+def quality_text(study: Study) -> str:
+    """Return known errors and biases as lists."""
+    parts = []
+    for key, item in ITEMS["quality"].items():
+        lines = study.lines("quality", key) or [NOT_STATED]
+        parts.append("\n".join([f"{item.label}:", "", *(f"- {line}" for line in lines)]))
+    return "\n\n".join(parts)
 
 
 def split_row(manifest: Manifest, split: str) -> str:
     """Return the line of one split in the table of splits."""
-    runs = ", ".join(map(str, manifest.runs.get(split, [])))
+    runs = ", ".join(plain_markdown(str(run)) for run in manifest.runs.get(split, []))
     return f"| `{split}` | {runs} | {manifest.splits[split]:,} |"
 
 
-def card_yaml(manifest: Manifest) -> str:
-    """Return the YAML head: what the Hub shows, and what `load_dataset` reads instead of opening data files."""
-    data = DatasetCardData(
-        language=None,
-        license="cc-by-4.0",
-        annotations_creators=["machine-generated"],
-        task_categories=["image-feature-extraction", "unconditional-image-generation", "image-classification"],
-        size_categories=[size_category(manifest.kept)],
-        tags=TAGS,
-        pretty_name=PRETTY_NAME,
-    )
-    MetadataConfigs({config: config_files(manifest, config) for config in manifest.configs}).to_dataset_card_data(data)
-    infos = {config: config_info(manifest, config) for config in manifest.configs}
-    DatasetInfosDict(infos).to_dataset_card_data(data)
-    return str(data.to_yaml()).strip()
-
-
-def config_files(manifest: Manifest, config: str) -> dict[str, Any]:
-    """Return which files a config reads."""
-    folder = manifest.shards_of(config, manifest.splits_of(config)[0])[0].path.split("/")[0]
-    files = [{"split": split, "path": f"{folder}/{split}-*"} for split in manifest.splits_of(config)]
-    return {"data_files": files} | ({"default": True} if config == "default" else {})
-
-
-def config_info(manifest: Manifest, config: str) -> datasets.DatasetInfo:
-    """Return features and sizes of a config."""
-    splits = {
-        split: datasets.SplitInfo(
-            split,
-            num_bytes=sum(shard.bytes for shard in manifest.shards_of(config, split)),
-            num_examples=manifest.rows(config, split),
-        )
-        for split in manifest.splits_of(config)
-    }
-    size = sum(split.num_bytes for split in splits.values())
-    return datasets.DatasetInfo(
-        config_name=config,
-        features=nucleusnet_dataset.features(config, bit_depth=manifest.bit_depth),
-        splits=datasets.SplitDict(splits),
-        download_size=size,
-        dataset_size=size,
-    )
-
-
-def size_category(rows: int) -> str:
-    """Return the Hub's name for a number of rows."""
-    return next((name for limit, name in _SIZES if rows < limit), "n>10M")
-
-
-def card_counts(text: str) -> Mapping[str, Mapping[str, int]]:
-    """Return the number of rows by config and split that a card states in its YAML head.
-
-    Raises:
-        ValueError: the head is missing or cannot be read.
-    """
-    from huggingface_hub import DatasetCard  # noqa: PLC0415 - needs jinja2 only here
-
-    infos = DatasetInfosDict.from_dataset_card_data(DatasetCard(text).data)
-    return {
-        name: {split.name: split.num_examples for split in (info.splits or {}).values()} for name, info in infos.items()
-    }
+def config_row(manifest: Manifest, config: str) -> str:
+    """Return the line of one config in the table of configs."""
+    rows = sum(manifest.rows(config, split) for split in manifest.splits_of(config))
+    return f"| `{config}` | {rows:,} | {_CONFIGS.get(config, '')} |"

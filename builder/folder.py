@@ -1,7 +1,8 @@
 """Pieces -> the dataset folder: shards of every config, provenance, card, manifest and checksums."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,7 +12,9 @@ from nucleusnet_dataset import DROP_REASONS
 from nucleusnet_source.atomic import write_bytes_atomic
 from nucleusnet_source.manifest import MANIFEST_NAME, Manifest, ShardEntry
 
-from .card import CARD_NAME, write_card
+from .card import CardFacts, write_card
+from .card_statistics import card_statistics, read_measures
+from .croissant import write_croissant
 from .parquet_writer import ROW_GROUP_ROWS, SMALL_ROW_GROUP_ROWS, in_groups, shard_entry, write_parquet
 from .pieces import file_sha256
 from .provenance import write_provenance
@@ -19,9 +22,12 @@ from .receipts import Receipt
 from .shards import ShardTask, shard_tasks, write_shard
 from .splits import assign_splits
 from .stitched import stitched_table
-from .tenk import chosen_tables, natural_order
+from .study import NO_STUDY, Study
+from .tenk import chosen_tables, natural_order, runs_with_fewer
+from .verify_files import CARD_NAME, SUMS_NAME
 
-SUMS_NAME = "SHA256SUMS"
+FACTS_KEY = "nucleusnet"
+"""Key of the metadata of Parquet files under which they tell what they are part of, as JSON."""
 
 
 class Mapper(Protocol):
@@ -48,6 +54,8 @@ class FolderPlan:
         fractions: of the runs, by split.
         schemas: Arrow schema by config.
         version: of the dataset's definition.
+        versions: of this tool and of the libraries that decide bytes, by name.
+        study: what is known besides the images.
     """
 
     folder: Path
@@ -59,6 +67,8 @@ class FolderPlan:
     fractions: Mapping[str, float]
     schemas: Mapping[str, pa.Schema]
     version: str
+    versions: Mapping[str, str]
+    study: Study = NO_STUDY
 
 
 def write_folder(
@@ -76,6 +86,7 @@ def write_folder(
         mapper: runs the writing of shards.
         on_shard: told the rows of each shard that was written.
     """
+    plan = replace(plan, schemas={config: with_facts(plan, config) for config in plan.schemas})
     ordered = sorted(receipts, key=lambda receipt: receipt.stem)
     splits = assign_splits(kept_by_run(ordered), plan.fractions, plan.seed)
     by_split = {
@@ -96,10 +107,26 @@ def write_folder(
     ]
     write_provenance(plan.folder, ordered, plan.pieces_dir)
     manifest = describe(plan, ordered, by_split, filled, shards)
-    write_card(plan.folder, manifest, images=len(ordered))
+    statistics = card_statistics(read_measures(plan.folder, manifest), {r.stem: r.run_group for r in ordered})
+    write_card(plan.folder, CardFacts(manifest, len(ordered), plan.study, statistics))
+    write_croissant(plan.folder, manifest, plan.study)
     write_bytes_atomic(plan.folder / MANIFEST_NAME, manifest.to_json())
     write_bytes_atomic(plan.folder / SUMS_NAME, checksums(plan.folder, {shard.path: shard.sha256 for shard in shards}))
     return manifest
+
+
+def with_facts(plan: FolderPlan, config: str) -> pa.Schema:
+    """Return the schema of a config with what its files tell of themselves, wherever a single one of them ends up."""
+    facts = {
+        "config": config,
+        "version": plan.version,
+        "recipe": plan.recipe,
+        "seed": plan.seed,
+        "pixels_per_um": plan.parameters["pixels_per_um"],
+        "versions": dict(plan.versions),
+    }
+    schema = plan.schemas[config]
+    return schema.with_metadata({**(schema.metadata or {}), FACTS_KEY: json.dumps(facts, sort_keys=True)})
 
 
 def kept_by_run(receipts: Sequence[Receipt]) -> dict[str, int]:
@@ -169,7 +196,7 @@ def describe(
         version=plan.version,
         seed=plan.seed,
         recipe=plan.recipe,
-        parameters=dict(plan.parameters),
+        parameters={**plan.parameters, "versions": dict(plan.versions)},
         bit_depth=receipts[0].bit_depth,
         found=sum(receipt.num_rois for receipt in receipts),
         kept=sum(receipt.kept for receipt in receipts),
@@ -177,6 +204,7 @@ def describe(
         splits={split: sum(receipt.kept for receipt in group) for split, group in filled.items()},
         runs={split: runs_of(group) for split, group in by_split.items()},
         shards=shards,
+        fewer_in_10k=runs_with_fewer(kept_by_run(receipts)),
     )
 
 

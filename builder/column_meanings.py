@@ -1,0 +1,90 @@
+"""What every column means, and in which unit: for the dataset card and croissant.json."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import datasets
+
+import nucleusnet_dataset
+
+
+class Meaning(NamedTuple):
+    """Unit ("" for none) and meaning of a column."""
+
+    unit: str
+    text: str
+
+
+_CAMERA = "camera values"
+NUCLEI: Mapping[str, Meaning] = {
+    "image": Meaning(_CAMERA, "the crop, 256 x 256 px"),
+    "mask": Meaning("", "the nucleus in the same frame"),
+    "nucleus_id": Meaning("", "`<stitched image>_ROI_<label>`, unique"),
+    "stitched_image": Meaning("", "name of the stitched image; `name` in config `stitched`"),
+    "run": Meaning("", "run (coverslip) as the name says; empty where it says nothing"),
+    "quarter": Meaning("", "quarter of the run as the name says: TL, TR, BL or BR"),
+    "position": Meaning("", "position in the quarter as the name says"),
+    "label": Meaning("", "label in the mask of the stitched image"),
+    "bbox_y0": Meaning("px", "first row of the bounding box in the stitched image"),
+    "bbox_x0": Meaning("px", "first column of the bounding box"),
+    "bbox_y1": Meaning("px", "row behind the last of the bounding box"),
+    "bbox_x1": Meaning("px", "column behind the last of the bounding box"),
+    "centroid_y": Meaning("px", "row of the centroid of the mask in the stitched image"),
+    "centroid_x": Meaning("px", "column of the centroid"),
+    "area_px": Meaning("px²", "pixels of the mask in the stitched image"),
+    "area_um2": Meaning("µm²", "area of the mask in the stitched image"),
+    "major_axis_um": Meaning("µm", "major axis of the ellipse with the second moments of the mask"),
+    "minor_axis_um": Meaning("µm", "its minor axis"),
+    "eccentricity": Meaning("", "of that ellipse; 0 is a circle"),
+    "orientation_deg": Meaning("degree", "its major axis to the x axis, counter-clockwise, (-90, 90]"),
+    "rotation_deg": Meaning("degree", "rotation applied to the crop, counter-clockwise"),
+    "components": Meaning("", "bodies under the label (8-connected)"),
+    "mean_intensity": Meaning(_CAMERA, "mean over the mask in the stitched image"),
+    "std_intensity": Meaning(_CAMERA, "population standard deviation over the mask"),
+    "max_intensity": Meaning(_CAMERA, "maximum over the mask"),
+    "integrated_intensity": Meaning(_CAMERA, "sum over the mask"),
+    "touches_border": Meaning("", "the label touches the border of the stitched image"),
+    "clipped": Meaning("", "a part of the nucleus lies outside of the crop"),
+}
+STITCHED: Mapping[str, Meaning] = {
+    "name": Meaning("", "name of the stitched image; `stitched_image` in the other configs"),
+    **{name: NUCLEI[name] for name in ("run", "quarter", "position")},
+    "height": Meaning("px", "rows of the image"),
+    "width": Meaning("px", "columns of the image"),
+    "num_rois": Meaning("", "labels found in its mask"),
+    "kept": Meaning("", "labels that became rows"),
+    "dropped_touches_border": Meaning("", "labels left out: they touch the border of the image"),
+    "dropped_no_full_window": Meaning("", "labels left out: no full 364 x 364 px window around them"),
+    "dropped_no_contour": Meaning("", "labels left out: without an outer contour"),
+    "dropped_empty_after_rotation": Meaning("", "labels left out: nothing left of the mask once it is turned"),
+    "mean_intensity": Meaning(_CAMERA, "mean over all mask pixels"),
+    "std_intensity": Meaning(_CAMERA, "population standard deviation over all mask pixels"),
+    "distance_to_centroid": Meaning(
+        "standard deviations", "distance to the mean image by `num_rois` and `mean_intensity`"
+    ),
+    "rank": Meaning("", "1 for the image closest to the mean one"),
+    "image_sha256": Meaning("", "SHA-256 of the image file"),
+    "mask_sha256": Meaning("", "SHA-256 of the mask file"),
+}
+
+
+def meanings(config: str) -> Mapping[str, Meaning]:
+    """Return the meanings of the columns of a config."""
+    return STITCHED if config == "stitched" else NUCLEI
+
+
+def type_name(feature: Any, bit_depth: int) -> str:
+    """Name the type of a column for people."""
+    if isinstance(feature, datasets.Image):
+        return f"PNG, {1 if feature.mode == '1' else bit_depth} bit"
+    return str(feature.dtype)
+
+
+def schema_table(config: str, bit_depth: int) -> str:
+    """Return the columns of a config as a Markdown table."""
+    known = meanings(config)
+    lines = ["| column | type | unit | meaning |", "|---|---|---|---|"]
+    for name, feature in nucleusnet_dataset.features(config, bit_depth=bit_depth).items():
+        meaning = known[name]
+        lines.append(f"| `{name}` | {type_name(feature, bit_depth)} | {meaning.unit} | {meaning.text} |")
+    return "\n".join(lines)

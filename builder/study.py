@@ -1,0 +1,194 @@
+"""`study.toml`: facts about a study that no image tells, for the dataset card and croissant.json."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nucleusnet_source.errors import UsageError
+
+NOT_STATED = "not stated"
+MAX_STUDY_BYTES = 1 << 20
+
+_TEXT, _LIST, _INTEGER, _NUMBER = "text", "a list of texts", "a whole number", "a number"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One fact that a study may state.
+
+    Attributes:
+        label: how the card calls it.
+        kind: what its value is.
+        needed: whether a study must state it.
+    """
+
+    label: str
+    kind: str = _TEXT
+    needed: bool = False
+
+
+ITEMS: Mapping[str, Mapping[str, Item]] = {
+    "dataset": {
+        "name": Item("Name", needed=True),
+        "description": Item("Description", needed=True),
+        "license": Item("Licence", needed=True),
+        "authors": Item("Authors", _LIST, needed=True),
+        "year": Item("Year", _INTEGER, needed=True),
+        "tags": Item("Tags", _LIST),
+        "homepage": Item("Homepage"),
+        "doi": Item("DOI"),
+    },
+    "biosample": {
+        "organism": Item("Organism", needed=True),
+        "cell_line": Item("Cell line", needed=True),
+        "tissue": Item("Tissue"),
+        "conditions": Item("Conditions"),
+    },
+    "specimen": {
+        "stain": Item("Stain", needed=True),
+        "target": Item("Target"),
+        "preparation": Item("Preparation"),
+    },
+    "acquisition": {
+        "microscope": Item("Microscope", needed=True),
+        "objective": Item("Objective", needed=True),
+        "pixels_per_um": Item("Scale, px/µm", _NUMBER),
+        "fields": Item("Fields"),
+        "stitching": Item("Stitching"),
+    },
+    "segmentation": {
+        "model": Item("Segmentation model", needed=True),
+        "parameters": Item("Segmentation parameters", needed=True),
+        "criteria": Item("What counts as one nucleus", _LIST),
+    },
+    "quality": {
+        "known_errors": Item("Known errors", _LIST, needed=True),
+        "biases": Item("Biases", _LIST, needed=True),
+    },
+}
+"""Every section and key of a study, in the order of the card. Source: REMBI, doi:10.1038/s41592-021-01166-8; MIFA."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a study states, or nothing.
+
+    Attributes:
+        facts: values by section and key.
+    """
+
+    facts: Mapping[str, Mapping[str, Any]]
+
+    def get(self, section: str, key: str) -> Any:
+        """Return a fact as it was stated, or None."""
+        return self.facts.get(section, {}).get(key)
+
+    def text(self, section: str, key: str) -> str:
+        """Return a fact on one line, or that it is not stated."""
+        value = self.get(section, key)
+        return NOT_STATED if value is None else " ".join(str(value).split())
+
+    def lines(self, section: str, key: str) -> list[str]:
+        """Return the texts of a fact, each on one line; none if it is not stated."""
+        return [" ".join(line.split()) for line in self.get(section, key) or []]
+
+
+NO_STUDY = Study({})
+"""For a dataset of which nothing is known besides its images."""
+
+
+def read_study(path: Path, *, pixels_per_um: float | None) -> Study:
+    """Read and check a study file.
+
+    Args:
+        path: the file.
+        pixels_per_um: scale that the build was given; None where nothing was built.
+
+    Raises:
+        UsageError: it cannot be read, lacks a needed item, or has an unknown one, another type or another scale.
+    """
+    try:
+        if path.stat().st_size > MAX_STUDY_BYTES:
+            raise UsageError(f"{path}: at most {MAX_STUDY_BYTES:,} bytes expected, {path.stat().st_size:,} found.")
+        facts = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(
+            f"{path}: a study file in TOML expected, found: {error}; study.toml of NucleusNet is an example."
+        ) from error
+    problems = [*unknown_items(facts), *wrong_items(facts), *missing_items(facts)]
+    if problems:
+        raise UsageError("\n".join([f"{path}: a complete study expected, found:", *(f"  {line}" for line in problems)]))
+    study = Study(facts)
+    stated = study.get("acquisition", "pixels_per_um")
+    if stated is not None and pixels_per_um is not None and float(stated) != pixels_per_um:
+        raise UsageError(
+            f"{path}: acquisition.pixels_per_um as given to the build ({pixels_per_um:g}) expected, {stated:g} found; "
+            "correct one of them."
+        )
+    return study
+
+
+def unknown_items(facts: Mapping[str, Any]) -> list[str]:
+    """Name sections and keys that nobody would read."""
+    lines = []
+    for section, values in facts.items():
+        if section not in ITEMS or not isinstance(values, dict):
+            lines.append(f"[{section}] is none of {', '.join(ITEMS)}")
+        else:
+            known = ", ".join(ITEMS[section])
+            lines += [f"{section}.{key} is none of {known}" for key in values if key not in ITEMS[section]]
+    return lines
+
+
+def wrong_items(facts: Mapping[str, Any]) -> list[str]:
+    """Name facts of another type than they should have."""
+    lines = []
+    for section, items in ITEMS.items():
+        values = facts.get(section, {})
+        for key, item in items.items() if isinstance(values, dict) else []:
+            if key in values and not fits(values[key], item.kind):
+                lines.append(f"{section}.{key}: {item.kind} expected, {values[key]!r} found")
+    return lines
+
+
+def fits(value: Any, kind: str) -> bool:
+    """Say whether a value is of a kind and not empty."""
+    if kind == _LIST:
+        return isinstance(value, list) and bool(value) and all(isinstance(v, str) and v.strip() for v in value)
+    if kind == _TEXT:
+        return isinstance(value, str) and bool(value.strip())
+    kinds = (int,) if kind == _INTEGER else (int, float)
+    return isinstance(value, kinds) and not isinstance(value, bool)
+
+
+def missing_items(facts: Mapping[str, Any]) -> list[str]:
+    """Name needed facts that are not there."""
+    lines = []
+    for section, items in ITEMS.items():
+        values = facts.get(section, {})
+        if isinstance(values, dict):
+            missing = (key for key, item in items.items() if item.needed and key not in values)
+            lines += [f"{section}.{key} is missing: {items[key].label}" for key in missing]
+    return lines
+
+
+def citation(study: Study, default: str) -> str:
+    """Return the BibTeX entry of a study; that of NucleusNet for none."""
+    if not study.facts:
+        return default
+    authors = " and ".join(f"{{{name}}}" for name in study.lines("dataset", "authors"))
+    extra = {"doi": study.get("dataset", "doi"), "url": study.get("dataset", "homepage")}
+    key = "".join(letter for letter in study.text("dataset", "name").lower() if letter.isalnum()) or "dataset"
+    lines = [
+        f"@misc{{{key},",
+        f"  title = {{{study.text('dataset', 'name')}}},",
+        f"  author = {{{authors}}},",
+        f"  year = {{{study.get('dataset', 'year')}}},",
+        *(f"  {name} = {{{value}}}," for name, value in extra.items() if value),
+        "}",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,105 @@
+"""What an upload remembers beside the folder, so that a retry neither hashes nor decodes again what it has checked."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from nucleusnet_source.atomic import write_bytes_atomic
+from nucleusnet_source.errors import OutputError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """One file of the dataset folder as it was when it was verified.
+
+    Attributes:
+        path: relative to the folder, with forward slashes.
+        size: bytes.
+        mtime_ns: time of modification, ns; only compared, never published.
+        sha256: of the bytes.
+        git_oid: id that git gives the content, for files that the Hub keeps in git itself.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+    sha256: str
+    git_oid: str
+
+
+@dataclass
+class Journal:
+    """Notes of earlier uploads of one folder.
+
+    Attributes:
+        path: the journal's file, beside the folder.
+        files: what was verified, by path.
+        cards: git ids of the cards that went to a repository, by `owner/name@revision`.
+    """
+
+    path: Path
+    files: dict[str, LocalFile] = field(default_factory=dict)
+    cards: dict[str, list[str]] = field(default_factory=dict)
+
+    def save(self) -> None:
+        """Write the notes, whole or not at all."""
+        content = {"format": FORMAT, "files": [asdict(file) for file in self.files.values()], "cards": self.cards}
+        write_bytes_atomic(self.path, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
+
+    def note_card(self, target: str, git_oid: str) -> None:
+        """Remember that a card is ours, before it is sent: afterwards it would be too late for a crash in between."""
+        known = self.cards.setdefault(target, [])
+        if git_oid not in known:
+            known.append(git_oid)
+            self.save()
+
+
+def journal_path(folder: Path) -> Path:
+    """Return where the notes of a folder lie."""
+    return folder.with_name(folder.name + ".upload.json")
+
+
+@contextlib.contextmanager
+def open_journal(folder: Path) -> Iterator[Journal]:
+    """Open the notes of a folder, for this process alone; damaged or old ones are forgotten.
+
+    Raises:
+        OutputError: another upload of the folder is running, or nothing can be written beside it.
+    """
+    path = journal_path(folder)
+    lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise OutputError(f"{folder}: another upload of it is running; wait for it, or end it.") from error
+    except OSError as error:
+        raise OutputError(
+            f"{path}: a folder that can be written expected for the notes of an upload, found: {error}; copy the "
+            "dataset to such a place."
+        ) from error
+    try:
+        yield Journal(path, *read_notes(path))
+    finally:
+        with contextlib.suppress(OSError):  # Windows keeps an open file, and the lock then removes it itself
+            Path(lock.lock_file).unlink()
+        lock.release()
+
+
+def read_notes(path: Path) -> tuple[dict[str, LocalFile], dict[str, list[str]]]:
+    """Read the notes; what cannot be read is none."""
+    try:
+        content: Any = json.loads(path.read_bytes())
+        if content["format"] != FORMAT:
+            return {}, {}
+        files = {file["path"]: LocalFile(**file) for file in content["files"]}
+        cards = {str(target): [str(oid) for oid in oids] for target, oids in content["cards"].items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}, {}
+    return files, cards
