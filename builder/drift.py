@@ -1,4 +1,7 @@
-"""Drift between runs: nuclei, size and brightness of each run, and the runs that lie apart from the others."""
+"""Drift between runs: nuclei, size and brightness of each run, and the runs that lie apart from the others.
+
+`drift_picture` draws the report.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,6 +10,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from .tenk import natural_order
@@ -92,7 +96,7 @@ def drift_report(metadata: pa.Table, run_groups: Mapping[str, str] | None = None
     """
     if run_groups is None:
         numbers = metadata.column("run").cast(pa.string())
-        names = pa.compute.coalesce(numbers, metadata.column("stitched_image")).to_pylist()
+        names = pc.coalesce(numbers, metadata.column("stitched_image")).to_pylist()
         groups = sorted(set(names), key=natural_order)
     else:
         names = [run_groups[image] for image in metadata.column("stitched_image").to_pylist()]
@@ -164,7 +168,9 @@ def named_runs(report: DriftReport) -> str:
     """Return one sentence of Markdown that names the runs apart from the others, and by what."""
     rule = f"beyond {ROBUST_DEVIATIONS:g} robust deviations (1.4826 x the median absolute deviation over the runs)"
     named = [
-        f"run {plain_markdown(run.run)} (" + ", ".join(f"{MEASURES.get(n, n)} {v:+.1f}" for n, v in beyond.items()) + ")"
+        f"run {plain_markdown(run.run)} ("
+        + ", ".join(f"{MEASURES.get(n, n)} {v:+.1f}" for n, v in beyond.items())
+        + ")"
         for run in report.named()
         for beyond in [run.beyond()]
     ]

@@ -38,7 +38,7 @@ class Panel:
 
 
 def svg_picture(report: DriftReport) -> str:
-    """Return the picture: medians as dots on their quartiles, the allowed band behind, deviants named in another colour."""
+    """Return the picture: medians on their quartiles, the allowed band behind, deviants in another colour and named."""
     panels = [panel_of(report, measure, number) for number, measure in enumerate((NUCLEI, *MEASURES))]
     height = panels[-1].bottom_px + GAP_PX
     label = f"{len(report.runs)} runs: number of nuclei, {', '.join(MEASURES.values())}"
@@ -99,7 +99,7 @@ def draw_panel(report: DriftReport, panel: Panel) -> list[str]:
 def draw_runs(report: DriftReport, panel: Panel) -> list[str]:
     """Draw quartiles and medians, deviants last and with their names."""
     paths = {False: ["", ""], True: ["", ""]}
-    names = []
+    names: list[str] = []
     radius = min(max(260 / max(1, len(report.runs)), 0.8), 3.0)
     for number, run in enumerate(report.runs):
         values = values_of(run, panel.measure)
@@ -118,7 +118,7 @@ def draw_runs(report: DriftReport, panel: Panel) -> list[str]:
             end = x > WIDTH_PX - 80
             names.append(
                 f'<text class="n" x="{x + (-6 if end else 6):.1f}" y="{max(y[-1] - 3, panel.top_px + 4):.1f}"'
-                f'{" text-anchor=" + chr(34) + "end" + chr(34) if end else ""}>{escape(run.run[:24])}</text>'
+                f"{' text-anchor=' + chr(34) + 'end' + chr(34) if end else ''}>{escape(run.run[:24])}</text>"
             )
     classes = {False: "qd", True: "op"}
     drawn = [
@@ -135,10 +135,8 @@ def run_axis(report: DriftReport, y_px: float) -> list[str]:
     count = len(report.runs)
     longest = max((len(run.run) for run in report.runs), default=1)
     step = max(1, math.ceil(count * (min(longest, 24) * 7 + 10) / (WIDTH_PX - LEFT_PX - RIGHT_PX)))
-    parts = [
-        f'<text class="m" x="{x_px(report, number):.1f}" y="{y_px + 16:g}">{escape(report.runs[number].run[:24])}</text>'
-        for number in range(0, count, step)
-    ]
+    shown = [(x_px(report, number), escape(report.runs[number].run[:24])) for number in range(0, count, step)]
+    parts = [f'<text class="m" x="{x:.1f}" y="{y_px + 16:g}">{name}</text>' for x, name in shown]
     return [*parts, f'<text class="a" x="{LEFT_PX - 8}" y="{y_px + 16:g}">run</text>']
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from nucleusnet_source.errors import BuildError
+
 from .ranking import Centroid, centroid, distances, ranks
 
 DECIMALS = 4
@@ -94,6 +96,11 @@ def rank_images(measured: Iterable[ImageStatistics]) -> Ranking:
     places = zip(distance.tolist(), ranks(distance, names).tolist(), strict=True)
     images = [RankedImage(*facts, *place) for facts, place in zip(filled, places, strict=True)]
     return Ranking(centre, tuple(sorted(images, key=lambda one: one.rank)), empty)
+
+
+def no_centroid(what: str) -> BuildError:
+    """Return the error of something that cannot be drawn."""
+    return BuildError(f"{what}: at least one image with regions of interest expected, none found; are the masks empty?")
 
 
 def ranking_json(ranking: Ranking, top: int) -> dict[str, Any]:

@@ -121,11 +121,18 @@ def test_the_published_form_is_sorted_with_four_decimals(tmp_path: Path) -> None
         write_statistics_csv(tmp_path / "no folder" / "out.csv", measured)
 
 
+NAMES = (
+    st.text(st.characters(codec="utf-8", exclude_categories=("Cc",)), min_size=1)
+    .map(lambda text: text.strip())
+    .filter(lambda text: bool(text))
+)
+
+
 @given(
     st.lists(
         st.builds(
             ImageStatistics,
-            st.text(st.characters(codec="utf-8", exclude_categories=("Cc",)), min_size=1).map(str.strip).filter(bool),
+            NAMES,
             st.integers(1, 10**6),
             st.integers(0, 65535 * 10**4).map(lambda value: value / 10**4),
             st.integers(0, 65535 * 10**4).map(lambda value: value / 10**4),

@@ -1,0 +1,178 @@
+"""The nuclei that represent a dataset: chosen by config `metadata` alone, then only their crops are fetched."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from nucleusnet_source.cells import decode_cell
+from nucleusnet_source.contact_sheet import MAX_NUCLEI, draw_sheet, sheet_grid, shrunk, write_sheet
+from nucleusnet_source.errors import CorruptDataError, SelectionError, UsageError
+from nucleusnet_source.fetch import Picks, fetch_rows
+from nucleusnet_source.opened import OpenDataset
+
+from .nucleus_ranking import Centre, Metric, centre_of, distances_to, nearest, z_scores
+from .statistics import aligned
+from .statistics_source import read_columns
+
+MEASUREMENTS = (
+    "area_um2",
+    "major_axis_um",
+    "minor_axis_um",
+    "eccentricity",
+    "mean_intensity",
+    "std_intensity",
+    "max_intensity",
+    "integrated_intensity",
+)
+_SHOWN = ("area_um2", "eccentricity", "mean_intensity", "std_intensity")
+
+
+@dataclass(frozen=True)
+class Representatives:
+    """The nuclei nearest to the middle, nearest first.
+
+    Attributes:
+        nuclei: number of nuclei compared.
+        left_out: number of nuclei with a measurement that is no number.
+        splits: that were compared.
+        centre: what the middle is.
+        metric: how distances are measured.
+        centre_values: the middle in the units of the measurements, by measurement.
+        constant: measurements that are the same for all nuclei, which add nothing.
+        rows: row numbers through all shards of the splits.
+        table: `nucleus_id`, `distance` and `MEASUREMENTS` of the chosen ones.
+    """
+
+    nuclei: int
+    left_out: int
+    splits: tuple[str, ...]
+    centre: Centre
+    metric: Metric
+    centre_values: dict[str, float]
+    constant: tuple[str, ...]
+    rows: NDArray[np.int64]
+    table: pa.Table
+
+
+def find_representatives(
+    opened: OpenDataset, n: int, *, splits: Sequence[str], centre: Centre, metric: Metric
+) -> Representatives:
+    """Choose the n nuclei nearest to the middle; config `metadata` is read and no pixel.
+
+    Args:
+        opened: the dataset.
+        n: how many.
+        splits: whose nuclei are compared; all of them if empty.
+        centre: what the middle is.
+        metric: how distances are measured.
+
+    Raises:
+        UsageError: n cannot be, or the metric needs another centre.
+        SelectionError: there is no such split, or there are fewer nuclei.
+        NucleusNetError: the dataset is damaged or cannot be reached.
+    """
+    if not 1 <= n <= MAX_NUCLEI:
+        raise UsageError(f"--n: 1 to {MAX_NUCLEI:,} expected, {n} found.")
+    splits = tuple(splits) or tuple(opened.manifest.splits_of("metadata"))
+    table = read_columns(opened, "metadata", ["nucleus_id", *MEASUREMENTS], splits)
+    values = np.column_stack(
+        [table.column(name).to_numpy(zero_copy_only=False).astype(np.float64) for name in MEASUREMENTS]
+    )
+    usable = np.flatnonzero(np.isfinite(values).all(axis=1))
+    if len(usable) < n:
+        raise SelectionError(f"--n: at most the {len(usable):,} nuclei of {' + '.join(splits)} expected, {n:,} found.")
+    values = values[usable]
+    scores = z_scores(values)
+    middle = centre_of(scores, centre)
+    distance = distances_to(scores, middle, metric)
+    chosen = nearest(distance, table.column("nucleus_id").take(pa.array(usable)).to_pylist(), n)
+    rows = usable[chosen]
+    std = values.std(axis=0)
+    return Representatives(
+        nuclei=len(usable),
+        left_out=len(table) - len(usable),
+        splits=splits,
+        centre=centre,
+        metric=metric,
+        centre_values=dict(zip(MEASUREMENTS, (values.mean(axis=0) + middle * std).tolist(), strict=True)),
+        constant=tuple(
+            name for name, same in zip(MEASUREMENTS, (np.ptp(values, axis=0) == 0).tolist(), strict=True) if same
+        ),
+        rows=rows,
+        table=table.take(pa.array(rows)).add_column(1, "distance", pa.array(distance[chosen])),
+    )
+
+
+def fetch_crops(opened: OpenDataset, found: Representatives) -> list[NDArray[Any]]:
+    """Fetch the pixels of the chosen nuclei.
+
+    Raises:
+        CorruptDataError: config `default` has other nuclei in these rows than config `metadata`, or a damaged cell.
+        NucleusNetError: the dataset cannot be reached.
+    """
+    entries = tuple(opened.shards("default", "+".join(found.splits)))
+    crops, _ = fetch_rows(opened, Picks(entries, found.rows), ["nucleus_id", "image"])
+    expected, there = (part.column("nucleus_id").to_pylist() for part in (found.table, crops))
+    if expected != there:
+        wrong = next(place for place in zip(expected, there, strict=True) if place[0] != place[1])
+        raise CorruptDataError(
+            f"{opened.store.name}: the same rows in configs metadata and default expected, {wrong[0]} and {wrong[1]} "
+            "found in one row; run `nucleusnet verify`."
+        )
+    return [decode_cell(cell["bytes"]) for cell in crops.column("image").to_pylist()]
+
+
+def write_contact_sheet(out: Path, opened: OpenDataset, found: Representatives, crops: Sequence[NDArray[Any]]) -> None:
+    """Draw the chosen nuclei, nearest first, row by row, on a contact sheet.
+
+    Raises:
+        OutputError: it cannot be written there.
+    """
+    tile_px = sheet_grid(len(crops)).tile_px
+    scale = opened.manifest.parameters.get("pixels_per_um")
+    tile_um = crops[0].shape[1] / scale if isinstance(scale, int | float) and scale > 0 else None
+    caption = [f"{len(crops):,} nuclei nearest to the {found.centre} of {found.nuclei:,}", f"{found.metric}"]
+    write_sheet(out, draw_sheet(shrunk(np.stack(crops), tile_px), caption=caption, tile_um=tile_um))
+
+
+def representatives_json(found: Representatives) -> dict[str, Any]:
+    """Return everything as JSON values, not rounded."""
+    return {
+        "nuclei": found.nuclei,
+        "left_out": found.left_out,
+        "splits": list(found.splits),
+        "measurements": list(MEASUREMENTS),
+        "centre": str(found.centre),
+        "metric": str(found.metric),
+        "centre_values": found.centre_values,
+        "representatives": found.table.to_pylist(),
+    }
+
+
+def representatives_text(found: Representatives) -> str:
+    """Return how they were chosen, and a table of them, for people."""
+    head = [
+        f"{found.nuclei:,} nuclei of {' + '.join(found.splits)}; nearest to the {found.centre} ({found.metric}) of",
+        f"z-scored {', '.join(MEASUREMENTS)}",
+        "",
+    ]
+    rows = [
+        (row["nucleus_id"], f"{row['distance']:.4f}", *(f"{row[name]:.4g}" for name in _SHOWN))
+        for row in found.table.to_pylist()
+    ]
+    return "\n".join([*head, aligned([("nucleus_id", "distance", *_SHOWN), *rows])])
+
+
+def representatives_notes(found: Representatives) -> list[str]:
+    """Return what a reader of the numbers must know."""
+    said = []
+    if found.left_out:
+        said.append(f"left out, as a measurement is no number: {found.left_out:,} nuclei")
+    if found.constant:
+        said.append(f"the same for all nuclei, so that it adds nothing to the distance: {', '.join(found.constant)}")
+    return said

@@ -1,0 +1,28 @@
+"""Which run a nucleus belongs to, as a published dataset says it."""
+
+from collections.abc import Iterable, Sequence
+
+from nucleusnet_source.manifest import Manifest
+
+
+def run_names(runs: Iterable[int | None], stitched_images: Iterable[str], manifest: Manifest) -> list[str]:
+    """Return the name of the run of each row.
+
+    Args:
+        runs: column `run`, None where a run is no number.
+        stitched_images: column `stitched_image`.
+        manifest: of the dataset; lists the runs that are names.
+    """
+    texts = {run for group in manifest.runs.values() for run in group if isinstance(run, str)}
+    named: dict[str, str] = {}
+    found = []
+    for run, image in zip(runs, stitched_images, strict=True):
+        if run is None and image not in named:
+            named[image] = run_in_name(image, sorted(texts))
+        found.append(named[image] if run is None else str(run))
+    return found
+
+
+def run_in_name(stitched_image: str, texts: Sequence[str]) -> str:
+    """Return the longest run that occurs in the name of an image, or the name itself, which then is its own run."""
+    return max((text for text in texts if text in stitched_image), key=len, default=stitched_image)

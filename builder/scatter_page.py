@@ -1,0 +1,91 @@
+"""The stitched images of a dataset as one HTML page: a scatter plot to point at, and a table; nothing is loaded."""
+
+import base64
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from nucleusnet_source.atomic import write_bytes_atomic
+from nucleusnet_source.errors import OutputError
+
+from .statistics import DECIMALS, Ranking, no_centroid, notes
+
+_HERE = Path(__file__).resolve().parent
+
+
+def write_scatter_page(path: Path, ranking: Ranking, top: int) -> None:
+    """Write the page, whole or not at all.
+
+    Raises:
+        BuildError: no image has regions of interest.
+        OutputError: the page cannot be written there.
+    """
+    page = scatter_page(ranking, top).encode()
+    try:
+        write_bytes_atomic(path, page)
+    except OSError as error:
+        raise OutputError(f"{path}: a file that can be written expected ({error}); choose another --page.") from error
+
+
+def scatter_page(ranking: Ranking, top: int) -> str:
+    """Return the page: one file that works offline and may load nothing, as its security policy says.
+
+    Args:
+        ranking: of the images.
+        top: how many representatives are ringed.
+
+    Raises:
+        BuildError: no image has regions of interest.
+    """
+    style, script = ((_HERE / f"scatter_page.{kind}").read_text("utf-8") for kind in ("css", "js"))
+    allowed = [
+        "default-src 'none'",
+        f"style-src '{source_hash(style)}'",
+        f"script-src '{source_hash(script)}'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    parts = {"csp": "; ".join(allowed), "style": style, "script": script, "data": page_data(ranking, top)}
+    template = (_HERE / "scatter_page.html").read_text("utf-8")
+    return re.sub("|".join(f"{{{name}}}" for name in parts), lambda found: parts[found[0][1:-1]], template)
+
+
+def source_hash(text: str) -> str:
+    """Return what a security policy calls an inline script or style.
+
+    Source: W3C, Content Security Policy Level 3, "hash-source".
+    """
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def page_data(ranking: Ranking, top: int) -> str:
+    """Return everything that the page shows as JSON that cannot end the element it stands in.
+
+    Raises:
+        BuildError: no image has regions of interest.
+    """
+    if ranking.centre is None:
+        raise no_centroid("a page")
+    centre = ranking.centre
+    ringed = len(ranking.representatives(top))
+    content = {
+        "summary": (
+            f"{len(ranking.images):,} stitched images; centroid {centre.num_rois:,.1f} ROIs, mean intensity "
+            f"{centre.mean_intensity:,.1f}; {ringed:,} representatives are ringed."
+        ),
+        "notes": notes(ranking, top),
+        "centroid": [round(centre.num_rois, DECIMALS), round(centre.mean_intensity, DECIMALS)],
+        "top": ringed,
+        "images": [
+            [
+                one.image,
+                one.num_rois,
+                *(round(x, DECIMALS) for x in (one.mean_intensity, one.std_intensity, one.distance)),
+            ]
+            for one in ranking.images
+        ],
+    }
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
