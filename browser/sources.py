@@ -1,0 +1,53 @@
+"""What the page reads from, for a SOURCE of the command line."""
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote, urlsplit
+
+from nucleusnet_source.location import BARE_NAME, HubRepository, bare_name_target, hub_endpoint, hub_repository
+
+HUB_STORAGE = ("https://*.huggingface.co", "https://*.hf.co")
+"""Where the Hub sends readers of large files on to; the names before the domain change."""
+
+
+@dataclass(frozen=True)
+class PageSource:
+    """Where the page finds its dataset.
+
+    Attributes:
+        name: shown as its title.
+        base: URL of the dataset folder with a slash at its end, relative to the page where our server passes it on.
+        hosts: origins that the page reads from beside its own.
+    """
+
+    name: str
+    base: str
+    hosts: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, str]:
+        """Return what `source.json` tells the page."""
+        return {"name": self.name, "base": self.base}
+
+
+def named_repository(source: str) -> HubRepository | None:
+    """Return the repository on the Hub that a SOURCE means, or None if it means a folder or another URL."""
+    text = bare_name_target() if source == BARE_NAME else source
+    return None if Path(text).expanduser().is_dir() else hub_repository(text)
+
+
+def hub_source(repository: HubRepository) -> PageSource:
+    """Return the source of a page that reads a repository on the Hub by itself."""
+    endpoint = hub_endpoint()
+    revision = quote(repository.revision or "main", safe="")
+    base = f"{endpoint}/datasets/{repository.repo_id}/resolve/{revision}/"
+    parts = urlsplit(endpoint)
+    return PageSource(repository.repo_id, base, (f"{parts.scheme}://{parts.netloc}", *HUB_STORAGE))
+
+
+def served_source(store_name: str) -> PageSource:
+    """Return the source of a page that reads a dataset through the server it comes from.
+
+    Args:
+        store_name: where the dataset lies: a folder, a URL, or `owner/name@commit`.
+    """
+    return PageSource(PurePosixPath(store_name.replace("\\", "/")).name or BARE_NAME, "data/")

@@ -1,0 +1,36 @@
+/** The controls of the grey values that are black and white. */
+
+/**
+ * @param {HTMLElement} place where they go
+ * @param {string} prefix of ids, one for each place
+ * @param {number} top largest grey value
+ * @param {{change: (min: number, max: number) => void, auto: () => void}} on called when somebody changes them
+ * @returns {{show: (range: {min: number, max: number, automatic: boolean}) => void}}
+ */
+export function contrastControls(place, prefix, top, on) {
+  place.className = "contrast";
+  place.innerHTML = `
+    <label class="slide"><span>Min</span><input type="range" id="${prefix}-min" min="0" max="${top - 1}"
+      aria-label="Grey value shown black"><output for="${prefix}-min"></output></label>
+    <label class="slide"><span>Max</span><input type="range" id="${prefix}-max" min="1" max="${top}"
+      aria-label="Grey value shown white"><output for="${prefix}-max"></output></label>
+    <button type="button" id="${prefix}-auto" class="quiet" aria-pressed="false"
+      title="Percentiles 1 and 99.8 of the nuclei's pixels">Auto</button>
+    <button type="button" id="${prefix}-reset" class="quiet" title="All grey values: 0 to ${top}">Reset</button>`;
+  const [low, high] = place.querySelectorAll("input");
+  const [lowText, highText] = place.querySelectorAll("output");
+  const [auto, reset] = place.querySelectorAll("button");
+  low.addEventListener("input", () => on.change(Number(low.value), Math.max(Number(high.value), Number(low.value) + 1)));
+  high.addEventListener("input", () => on.change(Math.min(Number(low.value), Number(high.value) - 1), Number(high.value)));
+  auto.addEventListener("click", () => on.auto());
+  reset.addEventListener("click", () => on.change(0, top));
+  return {
+    show({ min, max, automatic }) {
+      low.value = min;
+      high.value = max;
+      lowText.textContent = min;
+      highText.textContent = max;
+      auto.setAttribute("aria-pressed", String(automatic));
+    },
+  };
+}

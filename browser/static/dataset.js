@@ -1,0 +1,179 @@
+/** A NucleusNet dataset: its manifest, and rows out of its Parquet shards, a request a row group. */
+
+import { parquetMetadata } from "./vendor/hyparquet/metadata.js";
+import { parquetRead } from "./vendor/hyparquet/read.js";
+import { decompress } from "./vendor/fzstd/index.js";
+import { Files, ReadError } from "./ranges.js";
+import { chooseRows, firsts } from "./sampling.js";
+
+const FORMAT = 1;
+const CONFIG = "default";
+const MANY = 0.5; // of a row group's rows: it is read whole, in one request
+// Without a buffer of ours: fzstd 0.1.1 compares one with a number first, as text, which takes five times as long.
+const compressors = { ZSTD: (input) => decompress(input) };
+
+/** @typedef {{config: string, split: string, path: string, rows: number, bytes: number, footer_bytes: number}} Shard */
+
+export class Dataset {
+  /** @param {string} base URL of the dataset folder */
+  constructor(base) {
+    this.files = new Files(base);
+    this.footers = new Map();
+  }
+
+  /** Read the manifest; what it says of splits, scale and bit depth. */
+  async open(signal) {
+    const manifest = await this.files.json("manifest.json", signal);
+    if (manifest.format !== FORMAT || !Array.isArray(manifest.shards)) {
+      throw new ReadError(`manifest.json: format ${FORMAT} expected, ${manifest.format} found; get a newer nucleusnet`);
+    }
+    this.shards = manifest.shards.filter((shard) => shard.config === CONFIG);
+    const splits = {};
+    for (const shard of this.shards) splits[shard.split] = (splits[shard.split] ?? 0) + shard.rows;
+    return {
+      splits,
+      runs: Object.values(manifest.runs ?? {}).flat().length,
+      bitDepth: manifest.bit_depth,
+      recipe: manifest.recipe,
+      pixelsPerUm: manifest.parameters?.pixels_per_um ?? null,
+      version: manifest.version,
+    };
+  }
+
+  /**
+   * Draw n nuclei at random and read them, row group by row group.
+   *
+   * @param {{split: string, n: number, seed: bigint}} wanted `split` may join several with +
+   * @param {(part: {places: number[], nuclei: object[]}) => void} onPart called for each row group, with the places of
+   *   its nuclei in the sample
+   * @returns {Promise<{groups: number, shards: number}>} how many were read
+   */
+  async draw({ split, n, seed }, onPart, signal) {
+    const shards = split.split("+").flatMap((name) => this.shards.filter((shard) => shard.split === name));
+    const rows = chooseRows(shards.map((shard) => shard.rows), n, seed);
+    const byShard = grouped(rows, shards);
+    let groups = 0;
+    await inParallel([...byShard], async ([shard, wanted]) => {
+      const footer = await this.footer(shard, signal);
+      await inParallel(byRowGroup(footer, wanted), async (part) => {
+        groups++;
+        const nuclei = await this.nuclei(shard, footer, part, signal).catch((error) => damaged(shard, error));
+        onPart({ places: part.wanted.map(({ place }) => place), nuclei });
+      });
+    });
+    return { groups, shards: byShard.size };
+  }
+
+  async footer(shard, signal) {
+    if (!this.footers.has(shard.path)) {
+      const data = await this.files.range(shard.path, shard.bytes - shard.footer_bytes, shard.bytes, signal);
+      const footer = named(shard, () => parquetMetadata(data, { geoparquet: false }));
+      if (Number(footer.num_rows) !== shard.rows) {
+        throw new ReadError(`${shard.path}: ${shard.rows} rows expected, ${footer.num_rows} found; run nucleusnet verify`);
+      }
+      this.footers.set(shard.path, footer);
+    }
+    return this.footers.get(shard.path);
+  }
+
+  async nuclei(shard, footer, { group, firstRow, wanted }, signal) {
+    const rowCount = Number(footer.row_groups[group].num_rows);
+    const [rowStart, rowEnd] = span(wanted.map(({ row }) => row));
+    const file = networkFile(this.files, shard, signal);
+    const whole = rowEnd - rowStart > MANY * rowCount;
+    const columns = footer.row_groups[group].columns;
+    const held = await ahead(file, extent(whole ? columns : columns.filter((column) => columnName(column) !== "image")));
+    const options = { metadata: footer, compressors, rowStart, rowEnd, utf8: false };
+    const names = [...new Set(columns.map(columnName))];
+    const others = names.filter((name) => whole || name !== "image");
+    const [rows, images] = await Promise.all([
+      table({ ...options, file: held, columns: others }),
+      whole ? [] : table({ ...options, file, columns: ["image"], useOffsetIndex: true }),
+    ]);
+    return wanted.map(({ row }) => nucleus({ ...rows[row - rowStart], ...images[row - rowStart] }, row - firstRow));
+  }
+}
+
+const columnName = (column) => column.meta_data.path_in_schema[0];
+
+/** A parser's complaint, with the file that it is about. */
+function damaged(shard, error) {
+  if (error instanceof ReadError || error.name === "AbortError") throw error;
+  throw new ReadError(`${shard.path}: Parquet expected, it cannot be read (${error.message}); run nucleusnet verify`);
+}
+
+function named(shard, work) {
+  try {
+    return work();
+  } catch (error) {
+    return damaged(shard, error);
+  }
+}
+
+function table(options) {
+  return new Promise((onComplete, reject) => {
+    parquetRead({ ...options, rowFormat: "object", onComplete }).catch(reject);
+  });
+}
+
+/** A row with cells as bytes of their own, which can be handed to another thread, and with plain numbers. */
+function nucleus(row) {
+  return Object.fromEntries(Object.entries(row).map(([name, value]) => {
+    if (value?.bytes instanceof Uint8Array) return [name, value.bytes.slice()];
+    return [name, typeof value === "bigint" ? Number(value) : value];
+  }));
+}
+
+/** Wanted rows by shard: their numbers in it, and their places in the sample. */
+function grouped(rows, shards) {
+  const starts = firsts(shards.map((shard) => shard.rows));
+  const byShard = new Map();
+  rows.forEach((row, place) => {
+    const number = starts.findLastIndex((start) => start <= row);
+    if (!byShard.has(shards[number])) byShard.set(shards[number], []);
+    byShard.get(shards[number]).push({ row: row - starts[number], place });
+  });
+  return byShard;
+}
+
+/** Wanted rows of a shard by row group. */
+function byRowGroup(footer, wanted) {
+  let firstRow = 0;
+  return footer.row_groups.flatMap((rowGroup, group) => {
+    const [from, to] = [firstRow, firstRow + Number(rowGroup.num_rows)];
+    firstRow = to;
+    const inside = wanted.filter(({ row }) => row >= from && row < to);
+    return inside.length ? [{ group, firstRow: from, wanted: inside }] : [];
+  });
+}
+
+function span(rows) {
+  return [Math.min(...rows), Math.max(...rows) + 1];
+}
+
+/** First byte and end of some columns of a row group, which lie one after the other. */
+function extent(columns) {
+  const starts = columns.map(({ meta_data: meta }) => Number(meta.dictionary_page_offset ?? meta.data_page_offset));
+  const ends = columns.map(({ meta_data: meta }, i) => starts[i] + Number(meta.total_compressed_size));
+  return [Math.min(...starts), Math.max(...ends)];
+}
+
+function networkFile(files, shard, signal) {
+  return { byteLength: shard.bytes, slice: (start, end) => files.range(shard.path, start, end, signal) };
+}
+
+/** The same file with one part read already. */
+async function ahead(file, [start, end]) {
+  const data = await file.slice(start, end);
+  return {
+    byteLength: file.byteLength,
+    slice: (from, to) => (from >= start && to <= end ? data.slice(from - start, to - start) : file.slice(from, to)),
+  };
+}
+
+/** Do all side by side; the first failure is thrown when all have ended. */
+async function inParallel(items, work) {
+  const results = await Promise.allSettled(items.map(work));
+  const failed = results.find((result) => result.status === "rejected");
+  if (failed) throw failed.reason;
+}

@@ -1,0 +1,55 @@
+/** The columns that describe a nucleus: names for people, units, and how many digits say something. */
+
+const COLUMNS = [
+  ["area_um2", "Area", "\u00b5m\u00b2", 1],
+  ["major_axis_um", "Major axis", "\u00b5m", 2],
+  ["minor_axis_um", "Minor axis", "\u00b5m", 2],
+  ["eccentricity", "Eccentricity", "", 3],
+  ["mean_intensity", "Mean intensity", "", 1],
+  ["std_intensity", "Std. of intensity", "", 1],
+  ["max_intensity", "Max. intensity", "", 0],
+  ["integrated_intensity", "Integrated intensity", "", 0],
+  ["components", "Bodies", "", 0],
+  ["area_px", "Area", "px", 0],
+  ["orientation_deg", "Orientation", "\u00b0", 1],
+  ["rotation_deg", "Rotation applied", "\u00b0", 1],
+];
+
+/** Columns that a sheet can be sorted by, with names for people. */
+export const SORTABLE = COLUMNS.filter(([name]) => !["area_px", "rotation_deg"].includes(name)).map(([name, text]) => [name, text]);
+
+/** Name and value of everything that is known of a nucleus, for people. */
+export function facts(nucleus) {
+  const known = (name) => nucleus[name] !== null && nucleus[name] !== undefined;
+  const rows = COLUMNS.filter(([name]) => known(name)).map(([name, text, unit, digits]) => {
+    const value = nucleus[name].toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+    return [text, unit === "\u00b0" ? `${value}${unit}` : `${value} ${unit}`.trim()];
+  });
+  const where = [
+    ["Stitched image", nucleus.stitched_image],
+    ["Run", runOf(nucleus)],
+    ["Quarter", [nucleus.quarter, nucleus.position?.replaceAll("_", " ")].filter(Boolean).join(", ") || null],
+    ["Label", known("label") ? String(nucleus.label) : null],
+    ["Centroid", known("centroid_x") ? `x ${nucleus.centroid_x.toFixed(0)}, y ${nucleus.centroid_y.toFixed(0)} px` : null],
+  ].filter(([, value]) => value);
+  const flags = [["touches_border", "touches the border of its image"], ["clipped", "larger than the crop"]];
+  const remarks = flags.filter(([name]) => nucleus[name]).map(([, text]) => ["Note", text]);
+  return [...rows, ...where, ...remarks];
+}
+
+/** The run of a nucleus as text: its number, or the name of its image, which then is a run of its own. */
+export function runOf(nucleus) {
+  return nucleus.run === null || nucleus.run === undefined ? String(nucleus.stitched_image) : String(nucleus.run);
+}
+
+/** The nuclei of a run (or all), in the order of a column (or of the draw); nuclei without a value come last. */
+export function arranged(nuclei, { run, sort, descending }) {
+  const chosen = nuclei.filter((nucleus) => nucleus && (run === "" || runOf(nucleus) === run));
+  if (!sort) return descending ? chosen.reverse() : chosen;
+  const sign = descending ? -1 : 1;
+  return chosen.sort((a, b) => {
+    const [x, y] = [a[sort], b[sort]];
+    if (x == null || y == null) return (x == null) - (y == null);
+    return sign * (x - y);
+  });
+}

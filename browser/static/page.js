@@ -1,0 +1,325 @@
+/** The cell browser: draws a random sample of a dataset and shows it. */
+
+import { contrastControls } from "./contrast.js";
+import { SORTABLE, arranged, runOf } from "./measurements.js";
+import { automaticContrast } from "./picture.js";
+import { Sheet } from "./sheet.js";
+import { Single } from "./single.js";
+import { CHOICES_OF_N, MOST_N, isSeed, randomSeed, readView, splitRows, writeView } from "./view.js";
+
+const CONTRAST_NUCLEI = 48;
+const TILE_PX = 112;
+const SHEET_BAR_UM = 10;
+const FRAME_PX = 256;
+const element = (id) => document.getElementById(id);
+const number = (value) => value.toLocaleString("en");
+
+class Page {
+  constructor(source) {
+    this.source = source;
+    this.task = 0;
+    this.nuclei = [];
+    this.automatic = null;
+    this.reader = new Worker("reader.js", { type: "module" });
+    this.reader.onmessage = ({ data }) => data.task === this.task && this[data.kind](data);
+    this.reader.onerror = () => this.fail("The page's own files cannot be loaded; is the server still running?");
+    element("retry").addEventListener("click", () => this.again());
+    this.ask("open", { base: new URL(source.base, document.baseURI).href });
+  }
+
+  ask(kind, wanted) {
+    element("failure").hidden = true;
+    this.asked = [kind, wanted];
+    this.reader.postMessage({ task: ++this.task, kind, ...wanted });
+  }
+
+  again() {
+    if (this.asked[0] === "draw") this.draw();
+    else this.ask(...this.asked);
+  }
+
+  // What the reader says.
+
+  opened({ info }) {
+    this.info = info;
+    const { view, wrong } = readView(location.hash, info);
+    this.view = view;
+    this.wrong = wrong;
+    document.title = `${this.source.name} - NucleusNet`;
+    element("name").textContent = this.source.name;
+    const total = Object.values(info.splits).reduce((sum, rows) => sum + rows, 0);
+    element("counts").textContent = `${number(total)} nuclei, ${number(info.runs)} runs`;
+    element("start").hidden = true;
+    element("controls").hidden = false;
+    this.sheet = new Sheet(element("sheet"), (nucleus) => this.open(nucleus));
+    const auto = () => this.change({ min: null, max: null });
+    this.single = new Single(info, { moved: (nucleus) => this.moved(nucleus), outline: (outline) => this.change({ outline }), auto });
+    const top = 2 ** info.bitDepth - 1;
+    const controls = { change: (min, max) => this.change({ min, max }), auto };
+    this.contrasts = ["contrast", "single-contrast"].map((id) => contrastControls(element(id), id, top, controls));
+    this.listen();
+    this.draw();
+  }
+
+  part({ places, nuclei, requests, bytes }) {
+    if (!this.have) performance.mark("first nuclei");
+    places.forEach((place, i) => (this.nuclei[place] = nuclei[i]));
+    this.have += nuclei.length;
+    this.say(`${number(this.have)} of ${number(this.view.n)} nuclei, ${number(requests)} requests, ${megabytes(bytes)}`);
+    this.arrange();
+    if (!this.automatic) this.judge();
+  }
+
+  async drawn({ groups, shards, requests, bytes }) {
+    this.runsOfSample();
+    this.arrange();
+    await this.judge();
+    performance.mark("all nuclei");
+    const seconds = ((performance.now() - this.startedMs) / 1000).toFixed(1);
+    const place = `${plural(groups, "row group")} of ${plural(shards, "shard")}`;
+    this.say(`${number(this.have)} random nuclei from ${place}: ${plural(requests, "request")}, ${megabytes(bytes)}, ${seconds} s`);
+    document.body.dataset.drawn = this.view.seed;
+    if (this.view.open) this.openNamed(this.view.open);
+  }
+
+  failed({ message }) {
+    this.fail(message);
+  }
+
+  // What people do.
+
+  listen() {
+    this.fillControls();
+    element("controls").addEventListener("submit", (event) => {
+      event.preventDefault();
+      const typed = element("seed").value.trim();
+      const other = typed !== this.view.seed && isSeed(typed);
+      this.redrawWith({ seed: other ? typed : randomSeed() });
+    });
+    element("seed").addEventListener("input", () => {
+      const wrong = !isSeed(element("seed").value.trim());
+      element("seed").setCustomValidity(wrong ? "A whole number from 0 to 18446744073709551615 expected." : "");
+    });
+    element("split").addEventListener("change", ({ target }) => {
+      const split = target.value;
+      this.redrawWith({ split, n: Math.min(this.view.n, splitRows(split, this.info)), run: "" });
+    });
+    element("n").addEventListener("change", ({ target }) => this.redrawWith({ n: Number(target.value) }));
+    element("run").addEventListener("change", ({ target }) => this.change({ run: target.value }));
+    element("sort").addEventListener("change", ({ target }) => this.change({ sort: target.value }));
+    element("direction").addEventListener("click", () => this.change({ descending: !this.view.descending }));
+    element("outline").addEventListener("change", ({ target }) => this.change({ outline: target.checked }));
+    element("tile").addEventListener("input", ({ target }) => {
+      tileSize(target.value);
+      this.sheetScale();
+    });
+    for (const id of ["share", "single-share"]) element(id).addEventListener("click", ({ target }) => this.share(target));
+    addEventListener("hashchange", () => this.addressed());
+    new ResizeObserver(() => this.sheetScale()).observe(element("sheet"));
+    tileSize((element("tile").value = TILE_PX));
+  }
+
+  /** Somebody followed a link to another view, or went back. */
+  addressed() {
+    const before = this.view;
+    const { view, wrong } = readView(location.hash, this.info);
+    this.wrong = wrong;
+    this.view = view;
+    if (["split", "n", "seed"].some((name) => view[name] !== before[name])) this.draw();
+    else {
+      this.change({});
+      if (view.open) this.openNamed(view.open);
+      else element("single").close();
+    }
+  }
+
+  redrawWith(changes) {
+    Object.assign(this.view, changes, { open: "" });
+    history.pushState(null, "", writeView(this.view));
+    this.draw();
+  }
+
+  /** Change how the sample is shown; nothing is read. */
+  change(changes) {
+    Object.assign(this.view, changes);
+    this.remember();
+    this.fillControls();
+    if ("run" in changes || "sort" in changes || "descending" in changes || !Object.keys(changes).length) this.arrange();
+    this.redraw();
+  }
+
+  remember() {
+    history.replaceState(null, "", writeView(this.view));
+  }
+
+  draw() {
+    const { split, n, seed } = this.view;
+    delete document.body.dataset.drawn;
+    this.remember();
+    this.fillControls();
+    this.sheet.clear();
+    this.nuclei = new Array(n).fill(null);
+    Object.assign(this, { have: 0, automatic: null, startedMs: performance.now() });
+    this.sheet.look = null;
+    if (element("single").open) element("single").close();
+    element("nothing").hidden = true;
+    this.say(`Drawing ${number(n)} of ${number(splitRows(split, this.info))} nuclei`);
+    this.ask("draw", { split, n, seed });
+  }
+
+  arrange() {
+    this.order = arranged(this.nuclei, this.view);
+    this.sheet.show(this.order);
+    this.single.among(this.order);
+    element("sheet").setAttribute("aria-label", `Contact sheet of ${plural(this.order.length, "nucleus", "nuclei")}`);
+    element("nothing").hidden = this.order.length > 0 || this.have < this.view.n;
+    this.sheetScale();
+  }
+
+  /** A bar of 10 um beside the sheet, at the scale of its tiles. */
+  sheetScale() {
+    const tile = element("sheet").firstElementChild;
+    const known = tile && this.info.pixelsPerUm > 0;
+    element("sheet-bar").hidden = !known;
+    if (!known) return;
+    const px = (SHEET_BAR_UM * this.info.pixelsPerUm * tile.clientWidth) / FRAME_PX;
+    element("sheet-bar-line").style.width = `${px.toFixed(2)}px`;
+    element("sheet-bar-text").textContent = `${SHEET_BAR_UM} \u00b5m`;
+  }
+
+  /** Settle the automatic contrast from some of the nuclei that have come, and draw. */
+  async judge() {
+    const task = this.task;
+    const come = this.nuclei.filter(Boolean);
+    const step = Math.max(1, Math.floor(come.length / CONTRAST_NUCLEI));
+    const some = come.filter((_, i) => i % step === 0).slice(0, CONTRAST_NUCLEI);
+    const automatic = await automaticContrast(some, this.info.bitDepth);
+    if (task !== this.task) return;
+    this.automatic = automatic;
+    this.redraw();
+  }
+
+  redraw() {
+    if (!this.automatic) return;
+    const automatic = this.view.min === null;
+    const { min, max } = automatic ? this.automatic : this.view;
+    for (const controls of this.contrasts) controls.show({ min, max, automatic });
+    const look = { min, max, outline: this.view.outline };
+    this.sheet.redraw(look);
+    this.single.redraw(look);
+  }
+
+  open(nucleus) {
+    this.single.show(nucleus, this.order, this.sheet.look);
+  }
+
+  openNamed(name) {
+    const nucleus = this.order.find((one) => one.nucleus_id === name);
+    if (nucleus) this.open(nucleus);
+    else this.fail(`${name.slice(0, 80)} is not in this sample; the link may belong to another version of the dataset.`);
+  }
+
+  moved(nucleus) {
+    const left = this.order?.find((one) => one.nucleus_id === this.view.open);
+    this.view.open = nucleus?.nucleus_id ?? "";
+    this.remember();
+    if (!nucleus && left) this.sheet.focus(left);
+  }
+
+  async share(button) {
+    const text = button.textContent;
+    try {
+      await navigator.clipboard.writeText(location.href);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Copy the address above";
+    }
+    setTimeout(() => (button.textContent = text), 1500);
+  }
+
+  // What is written into the page.
+
+  fillControls() {
+    const { view, info } = this;
+    const splits = Object.keys(info.splits);
+    const all = splits.length > 1 ? [[splits.join("+"), `all (${number(splitRows(splits.join("+"), info))})`]] : [];
+    options(element("split"), [...splits.map((split) => [split, `${split} (${number(info.splits[split])})`]), ...all], view.split);
+    const most = Math.min(MOST_N, splitRows(view.split, info));
+    const counts = [...new Set([...CHOICES_OF_N.filter((n) => n < most), most, view.n])].sort((a, b) => a - b);
+    options(element("n"), counts.map((n) => [n, number(n)]), view.n);
+    element("seed").value = view.seed;
+    options(element("sort"), [["", "order of the draw"], ...SORTABLE], view.sort);
+    if (view.run && ![...element("run").options].some(({ value }) => value === view.run)) this.runsOfSample();
+    element("run").value = view.run;
+    element("direction").textContent = view.descending ? "\u2193" : "\u2191";
+    element("direction").setAttribute("aria-label", view.descending ? "Descending; turn round" : "Ascending; turn round");
+    element("outline").checked = view.outline;
+    if (this.wrong.length) this.fail(`The address says ${this.wrong.join(", ")}, which makes no sense here; it was left out.`);
+    this.wrong = [];
+  }
+
+  runsOfSample() {
+    const counts = new Map();
+    for (const nucleus of this.nuclei) if (nucleus) counts.set(runOf(nucleus), (counts.get(runOf(nucleus)) ?? 0) + 1);
+    const runs = [...counts].sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
+    const { run } = this.view;
+    if (run && !counts.has(run)) runs.push([run, 0]);
+    options(element("run"), [["", "all"], ...runs.map(([name, count]) => [name, `${name} (${count})`])], run);
+  }
+
+  say(text) {
+    element("status").textContent = text;
+  }
+
+  fail(text) {
+    element("start").hidden = true;
+    element("failure-text").textContent = text;
+    element("failure").hidden = false;
+  }
+}
+
+const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
+const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+
+function options(select, entries, chosen) {
+  select.replaceChildren(...entries.map(([value, text]) => new Option(text, value, false, String(value) === String(chosen))));
+}
+
+function tileSize(px) {
+  element("sheet").style.setProperty("--tile", `${px}px`);
+}
+
+function theme() {
+  const button = element("theme");
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const show = () => {
+    const now = document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light");
+    button.textContent = now === "dark" ? "Light" : "Dark";
+    button.setAttribute("aria-label", `Switch to ${button.textContent.toLowerCase()} colours`);
+  };
+  button.addEventListener("click", () => {
+    document.documentElement.dataset.theme = button.textContent.toLowerCase();
+    show();
+  });
+  dark.addEventListener("change", show);
+  show();
+}
+
+function foldOnPhones() {
+  const narrow = matchMedia("(max-width: 720px)");
+  const fold = () => (element("more").open = !narrow.matches);
+  narrow.addEventListener("change", fold);
+  fold();
+}
+
+async function start() {
+  theme();
+  foldOnPhones();
+  const source = await fetch("source.json").then((answer) => answer.json());
+  return new Page(source);
+}
+
+start().catch((error) => {
+  element("failure-text").textContent = `The page cannot start (${error.message}); start nucleusnet browse again.`;
+  element("failure").hidden = false;
+});

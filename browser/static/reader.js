@@ -1,0 +1,38 @@
+/** The thread that reads: the page asks for a dataset or a sample, and gets nuclei as they come. */
+
+import { Dataset } from "./dataset.js";
+
+let dataset;
+let drawing = new AbortController();
+
+self.onmessage = async ({ data: { task, kind, ...wanted } }) => {
+  try {
+    if (kind === "open") await open(task, wanted.base);
+    else await draw(task, wanted);
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    const message = error.constructor.name === "ReadError" ? error.message : `${error.name}: ${error.message}`;
+    self.postMessage({ task, kind: "failed", message });
+  }
+};
+
+async function open(task, base) {
+  dataset = new Dataset(base);
+  self.postMessage({ task, kind: "opened", info: await dataset.open() });
+}
+
+async function draw(task, { split, n, seed }) {
+  drawing.abort(); // whoever asks again no longer wants what was asked for before
+  drawing = new AbortController();
+  const { files } = dataset;
+  const before = { requests: files.requests, bytes: files.bytes };
+  const traffic = () => ({ requests: files.requests - before.requests, bytes: files.bytes - before.bytes });
+  const { signal } = drawing;
+  const onPart = (part) => {
+    if (signal.aborted) return;
+    const buffers = part.nuclei.flatMap(({ image, mask }) => [image, mask].filter(Boolean).map((cell) => cell.buffer));
+    self.postMessage({ task, kind: "part", ...part, ...traffic() }, buffers);
+  };
+  const read = await dataset.draw({ split, n, seed: BigInt(seed) }, onPart, signal);
+  self.postMessage({ task, kind: "drawn", ...read, ...traffic() });
+}

@@ -1,0 +1,104 @@
+/**
+ * Which rows a random sample takes: the method `blocks` of nucleusnet_source/sampling.py, which says why every nucleus
+ * has the same chance n / N. The same seed and number give the same nuclei as there, in the same order.
+ */
+
+import { randomKeys } from "./random.js";
+
+const UNIT_ROWS = 256;
+const LEAST_RUNS = 4;
+const SAMPLE = 0x73616d706c65n; // "sample"
+const [START, ROTATION, OFFSET, ORDER, SHUFFLE, ROWS] = [0n, 1n, 2n, 3n, 4n, 5n];
+
+/**
+ * Choose n distinct rows.
+ *
+ * @param {number[]} shardRows rows of every shard, in order
+ * @param {number} n 1 to their sum
+ * @param {bigint} seed 0 to 2**64 - 1
+ * @returns {number[]} row numbers through all shards, in random order
+ */
+export function chooseRows(shardRows, n, seed) {
+  const total = shardRows.reduce((sum, rows) => sum + rows, 0);
+  if (!(n >= 1 && n <= total)) throw new RangeError(`a sample of 1 to ${total} rows expected, ${n} found`);
+  const sizes = unitSizes(shardRows);
+  const count = Math.max(Math.min(LEAST_RUNS, n), Math.ceil(n / UNIT_ROWS));
+  if (count * Math.max(...sizes) <= total && Math.ceil(n / count) <= Math.min(...sizes)) {
+    return blockRows(sizes, total, { n, count, seed });
+  }
+  return smallest(randomKeys(total, [seed, SAMPLE, ROWS]), n);
+}
+
+/** Stretches of 256 rows; what is smaller joins its neighbour. */
+export function unitSizes(shardRows) {
+  const sizes = [];
+  let waiting = 0;
+  const add = (rows) => {
+    waiting += rows;
+    if (waiting >= UNIT_ROWS) {
+      sizes.push(waiting);
+      waiting = 0;
+    }
+  };
+  for (const rows of shardRows) {
+    const whole = Math.max(0, Math.floor(rows / UNIT_ROWS) - 1);
+    for (let i = 0; i < whole; i++) add(UNIT_ROWS);
+    add(rows - UNIT_ROWS * whole);
+  }
+  if (waiting && sizes.length) sizes[sizes.length - 1] += waiting;
+  else if (waiting) sizes.push(waiting);
+  return sizes;
+}
+
+function blockRows(sizes, total, { n, count, seed }) {
+  const order = smallest(randomKeys(sizes.length, [seed, SAMPLE, ORDER]), sizes.length);
+  const [start] = numbersBelow([total], seed, START);
+  const [rotation] = numbersBelow([count], seed, ROTATION);
+  const units = placeRuns(order.map((unit) => sizes[unit]), count, start).map((place) => order[place]);
+  const offsets = numbersBelow(units.map((unit) => sizes[unit]), seed, OFFSET);
+  const firstRows = firsts(sizes);
+  const rows = units.flatMap((unit, run) => {
+    const extra = (run - rotation + count) % count < n % count ? 1 : 0;
+    const length = Math.floor(n / count) + extra;
+    return Array.from({ length }, (_, i) => firstRows[unit] + ((offsets[run] + i) % sizes[unit]));
+  });
+  return smallest(randomKeys(n, [seed, SAMPLE, SHUFFLE]), n).map((place) => rows[place]);
+}
+
+/** Positions on the line of the units on which `count` equally spaced points fall, from `start` / `count` on. */
+function placeRuns(sizes, count, start) {
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const places = [];
+  let place = 0;
+  let end = sizes[0] * count;
+  for (let run = 0; run < count; run++) {
+    while (end <= start + run * total) end += sizes[++place] * count;
+    places.push(place);
+  }
+  return places;
+}
+
+/** Positions of the n smallest keys, by key. */
+function smallest(keys, n) {
+  const places = Array.from(keys, (_, place) => place);
+  places.sort((a, b) => (keys[a] < keys[b] ? -1 : keys[a] > keys[b] ? 1 : a - b));
+  return places.slice(0, n);
+}
+
+/** A random integer from 0 to below each bound, without the bias of a plain remainder. */
+function numbersBelow(bounds, seed, purpose) {
+  const limits = bounds.map(BigInt);
+  const unfair = limits.map((limit) => (1n << 64n) % limit);
+  const keys = randomKeys(limits.length, [seed, SAMPLE, purpose]);
+  for (let attempt = 1n; keys.some((key, i) => key < unfair[i]); attempt++) {
+    const others = randomKeys(limits.length, [seed, SAMPLE, purpose, attempt]);
+    keys.forEach((key, i) => key < unfair[i] && (keys[i] = others[i]));
+  }
+  return keys.map((key, i) => Number(key % limits[i]));
+}
+
+/** The number of the first row of every stretch. */
+export function firsts(sizes) {
+  let next = 0;
+  return sizes.map((size) => (next += size) - size);
+}

@@ -1,0 +1,155 @@
+/** One nucleus, large: with its scale, its measurements, and the way to its neighbours on the sheet. */
+
+import { facts } from "./measurements.js";
+import { cropPixelsPerUm, drawNucleus, histogram } from "./picture.js";
+
+const BAR_UM = 1;
+const BINS = 64;
+const element = (id) => document.getElementById(id);
+
+export class Single {
+  /**
+   * @param {{pixelsPerUm: number | null, recipe: string, bitDepth: number}} info of the dataset
+   * @param {{moved: (nucleus: object | null) => void, outline: (on: boolean) => void, auto: () => void}} on
+   */
+  constructor(info, on) {
+    this.info = info;
+    this.on = on;
+    this.nuclei = [];
+    this.nucleus = null;
+    this.dialog = element("single");
+    this.canvas = element("large");
+    element("previous").addEventListener("click", () => this.step(-1));
+    element("next").addEventListener("click", () => this.step(1));
+    element("index").addEventListener("input", (event) => this.go(Number(event.target.value) - 1));
+    element("close").addEventListener("click", () => this.dialog.close());
+    element("single-outline").addEventListener("change", (event) => on.outline(event.target.checked));
+    this.dialog.addEventListener("close", () => on.moved(null));
+    this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
+    this.dialog.addEventListener("keydown", (event) => this.key(event));
+    for (const kind of ["pointermove", "pointerdown"]) this.canvas.addEventListener(kind, (event) => this.readPixel(event));
+  }
+
+  /** Show one of these nuclei; the others are before and after it. */
+  show(nucleus, nuclei, look) {
+    this.nuclei = nuclei;
+    this.look = look;
+    if (!this.dialog.open) this.dialog.showModal();
+    this.go(nuclei.indexOf(nucleus));
+  }
+
+  /** The sheet has changed while a nucleus is open. */
+  among(nuclei) {
+    this.nuclei = nuclei;
+    if (this.dialog.open) this.place();
+  }
+
+  redraw(look) {
+    this.look = look;
+    element("single-outline").checked = look.outline;
+    if (this.dialog.open && this.nucleus) this.draw();
+  }
+
+  step(by) {
+    this.go(Math.min(this.nuclei.length - 1, Math.max(0, this.nuclei.indexOf(this.nucleus) + by)));
+  }
+
+  go(index) {
+    this.nucleus = this.nuclei[index];
+    const { nucleus } = this;
+    element("single-name").replaceChildren(...breakable(nucleus.nucleus_id));
+    element("facts").replaceChildren(...facts(nucleus).flatMap(([name, value]) => {
+      const [term, said] = [document.createElement("dt"), document.createElement("dd")];
+      term.textContent = name;
+      said.textContent = value;
+      return [term, said];
+    }));
+    const link = element("download");
+    URL.revokeObjectURL(link.href);
+    link.href = URL.createObjectURL(new Blob([nucleus.image], { type: "image/png" }));
+    link.download = `${nucleus.nucleus_id}.png`;
+    this.place();
+    this.draw();
+    this.on.moved(nucleus);
+  }
+
+  place() {
+    const at = this.nuclei.indexOf(this.nucleus);
+    Object.assign(element("index"), { max: Math.max(1, this.nuclei.length), value: at + 1 });
+    const text = at < 0 ? "not on the sheet" : `${(at + 1).toLocaleString("en")} of ${this.nuclei.length.toLocaleString("en")}`;
+    element("position").textContent = text;
+    element("index").setAttribute("aria-valuetext", text);
+    element("previous").disabled = at <= 0;
+    element("next").disabled = at === this.nuclei.length - 1;
+  }
+
+  async draw() {
+    const { nucleus } = this;
+    try {
+      const image = await drawNucleus(this.canvas, nucleus, this.look);
+      const perUm = await cropPixelsPerUm(nucleus, this.info);
+      if (nucleus !== this.nucleus) return;
+      this.image = image;
+      this.scale(perUm, image.width);
+      drawHistogram(element("histogram"), histogram(image, BINS), this.look, 2 ** image.bitDepth);
+    } catch (error) {
+      element("pixel").textContent = `This nucleus cannot be shown: ${error.message}`;
+    }
+  }
+
+  /** The bar is as long as a micrometre of the picture, whatever size that has on the screen. */
+  scale(perUm, widthPx) {
+    element("bar").hidden = perUm === null;
+    if (perUm === null) return;
+    element("bar-line").style.width = `${((100 * BAR_UM * perUm) / widthPx).toFixed(4)}cqw`;
+    element("bar-text").textContent = `${BAR_UM} \u00b5m`;
+  }
+
+  readPixel(event) {
+    if (!this.image) return;
+    const box = this.canvas.getBoundingClientRect();
+    const { width, height, pixels } = this.image;
+    const x = Math.floor(((event.clientX - box.left) / box.width) * width);
+    const y = Math.floor(((event.clientY - box.top) / box.height) * height);
+    if (x < 0 || y < 0 || x >= width || y >= height) return;
+    element("pixel").textContent = `x ${x}, y ${y}: grey value ${pixels[y * width + x]}`;
+  }
+
+  key(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    const inSlider = event.target instanceof HTMLInputElement && event.target.type === "range";
+    const last = this.nuclei.length - 1;
+    const actions = { o: () => this.on.outline(!this.look.outline), a: () => this.on.auto() };
+    if (!inSlider) {
+      const walk = { ArrowLeft: () => this.step(-1), ArrowRight: () => this.step(1), Home: () => this.go(0), End: () => this.go(last) };
+      Object.assign(actions, walk);
+    }
+    const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  }
+}
+
+/** A long name that may break at its underscores. */
+function breakable(name) {
+  return name.split(/(?<=_)/).flatMap((part) => [part, document.createElement("wbr")]);
+}
+
+/** Bars of the grey values of a nucleus, and where black and white lie among them. */
+function drawHistogram(canvas, counts, { min, max }, values) {
+  const ratio = window.devicePixelRatio || 1;
+  const [width, height] = [canvas.clientWidth * ratio, canvas.clientHeight * ratio];
+  Object.assign(canvas, { width, height });
+  const pen = canvas.getContext("2d");
+  const style = getComputedStyle(canvas);
+  const most = Math.sqrt(Math.max(1, ...counts));
+  pen.fillStyle = style.color;
+  counts.forEach((count, i) => {
+    const tall = (Math.sqrt(count) / most) * (height - 2);
+    pen.fillRect((i * width) / counts.length, height - tall, Math.max(1, width / counts.length - ratio), tall);
+  });
+  pen.fillStyle = style.getPropertyValue("--accent");
+  for (const value of [min, max]) pen.fillRect(Math.min(width - 2 * ratio, (value / values) * width), 0, 2 * ratio, height);
+}
+

@@ -1,0 +1,79 @@
+/** What the page shows, and the part of its address that says so: whoever gets the link sees the same. */
+
+export const CHOICES_OF_N = [100, 250, 500, 1000, 2000, 4000];
+export const MOST_N = 5000;
+const MAX_SEED = (1n << 64n) - 1n;
+
+/**
+ * @typedef {object} View
+ * @property {string} split a split, or several joined with +
+ * @property {number} n how many nuclei
+ * @property {string} seed decimal
+ * @property {string} run only nuclei of this run; "" for all
+ * @property {string} sort column that orders the sheet; "" for the order of the draw
+ * @property {boolean} descending
+ * @property {boolean} outline whether the border of the mask is drawn
+ * @property {number | null} min grey value that is black; null for automatic contrast
+ * @property {number | null} max grey value that is white
+ * @property {string} open nucleus_id of the nucleus that is shown large; "" for none
+ */
+
+/** @returns {View} */
+export function defaultView(info) {
+  const [split] = Object.keys(info.splits);
+  const n = Math.min(1000, info.splits[split]);
+  const rest = { run: "", sort: "", descending: false, outline: false, min: null, max: null, open: "" };
+  return { split, n, seed: randomSeed(), ...rest };
+}
+
+export function randomSeed() {
+  return String(crypto.getRandomValues(new Uint32Array(1))[0]);
+}
+
+/** Read an address; what makes no sense is left at its default and named. */
+export function readView(hash, info) {
+  const view = defaultView(info);
+  const wrong = [];
+  const given = new URLSearchParams(hash.replace(/^#/, ""));
+  const take = (name, valid, convert = String) => {
+    const text = given.get(name);
+    if (text === null) return;
+    if (valid(text)) view[name] = convert(text);
+    else wrong.push(`${name}=${text.slice(0, 40)}`);
+  };
+  take("split", (text) => text.split("+").every((name, i, all) => name in info.splits && all.indexOf(name) === i));
+  const most = Math.min(MOST_N, splitRows(view.split, info));
+  view.n = Math.min(view.n, most);
+  take("n", (text) => /^\d{1,6}$/.test(text) && Number(text) >= 1 && Number(text) <= most, Number);
+  take("seed", isSeed);
+  take("run", () => true);
+  take("sort", () => true);
+  take("open", () => true);
+  const grey = (text) => /^\d{1,5}$/.test(text) && Number(text) < 2 ** info.bitDepth;
+  take("min", grey, Number);
+  take("max", grey, Number);
+  if (view.min === null || view.max === null || view.min >= view.max) view.min = view.max = null;
+  view.descending = given.get("order") === "descending";
+  view.outline = given.get("outline") === "1";
+  return { view, wrong };
+}
+
+/** The address of a view: only what differs from an untouched page, but always what draws the nuclei. */
+export function writeView(view) {
+  const { split, n, seed } = view;
+  const parts = [["split", split], ["n", n], ["seed", seed]];
+  for (const name of ["run", "sort", "min", "max", "open"]) {
+    if (view[name] !== "" && view[name] !== null) parts.push([name, view[name]]);
+  }
+  if (view.descending) parts.push(["order", "descending"]);
+  if (view.outline) parts.push(["outline", "1"]);
+  return `#${new URLSearchParams(parts)}`;
+}
+
+export function isSeed(text) {
+  return /^\d{1,20}$/.test(text) && BigInt(text) <= MAX_SEED;
+}
+
+export function splitRows(split, info) {
+  return split.split("+").reduce((sum, name) => sum + info.splits[name], 0);
+}

@@ -1,0 +1,92 @@
+"""`nucleusnet browse` as people run it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+COMMAND = (sys.executable, "-m", "nucleusnet_cli", "browse")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def environment(**extra: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **extra}
+
+
+def browse(*arguments: str | Path, cwd: Path, **extra: str) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=cwd, env=environment(**extra), capture_output=True, encoding="utf-8", check=False, timeout=60
+    )
+
+
+@pytest.fixture
+def started(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [*COMMAND, str(folder), "--no-open"],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_the_command_prints_the_address_serves_the_page_and_ends_with_ctrl_c(
+    started: subprocess.Popen[str], folder: Path
+) -> None:
+    assert started.stdout
+    url = started.stdout.readline().strip()
+    with urllib.request.urlopen(f"{url}data/manifest.json") as answer:
+        assert answer.read() == (folder / "manifest.json").read_bytes()
+    started.send_signal(signal.SIGINT)
+    out, err = started.communicate(timeout=20)
+    assert (started.returncode, out) == (0, "")
+    assert "ended." in err
+    assert "Traceback" not in err
+
+
+def test_a_taken_port_exits_1_and_names_the_option(folder: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = browse(folder, "--no-open", "--port", str(taken.getsockname()[1]), cwd=tmp_path)
+    assert done.returncode == 1
+    assert "choose another --port" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("source", ["nowhere", "http://127.0.0.1:9/nucleusnet", "."])
+def test_no_dataset_there_exits_1_with_one_message(tmp_path: Path, source: str) -> None:
+    done = browse(source, "--no-open", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("nucleusnet: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_export_writes_a_site_and_wants_a_repository(tmp_path: Path) -> None:
+    done = browse("lab/nucleusnet", "--export", "space", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "space/index.html").is_file()
+    assert "space: " in done.stdout
+    again = browse("lab/nucleusnet", "--export", "space", cwd=tmp_path)
+    assert again.returncode == 1
+    assert "--overwrite" in again.stderr
+    wrong = browse(".", "--export", "other", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "owner/name" in wrong.stderr
+    assert not (tmp_path / "other").exists()
+
+
+def test_help_is_quick_and_imports_nothing_heavy(tmp_path: Path) -> None:
+    code = "import sys, browser.cli; print(sorted({'pyarrow', 'datasets', 'numpy', 'torch'} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment(), capture_output=True, encoding="utf-8", check=True
+    )
+    assert done.stdout.strip() == "[]"
