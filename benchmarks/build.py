@@ -1,7 +1,9 @@
 """What a build costs, beside the published procedure and scPortrait; writes its tables into benchmarks/README.md."""
 
 import argparse
+import hashlib
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -15,14 +17,15 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.measuring import Cost, measured, peak_mb, table, write_results  # noqa: E402
+from benchmarks.measuring import Cost, command_cost, measured, peak_mb, table, write_results  # noqa: E402
 from benchmarks.shuffle import REFERENCE_ROWS, shuffle_cost  # noqa: E402
 from builder.engine import local_workers, run_tasks  # noqa: E402
-from builder.images import read_image  # noqa: E402
+from builder.images import decode_image, read_array  # noqa: E402
 from builder.masks import read_label_runs  # noqa: E402
 from builder.measure import sum_intensities  # noqa: E402
 from builder.options import BuildOptions  # noqa: E402
-from builder.pieces import PieceTask, cut_all, make_piece  # noqa: E402
+from builder.piece_maker import cut_all, make_piece, piece_table, write_piece  # noqa: E402
+from builder.pieces import KEPT, PieceTask  # noqa: E402
 from builder.receipts import Receipt, piece_path  # noqa: E402
 from builder.regions import regions_from_runs, shape_measurements  # noqa: E402
 from builder.shards import shard_tasks, write_shard  # noqa: E402
@@ -31,6 +34,8 @@ from builder.sources import find_sources  # noqa: E402
 
 REAL_NUCLEI_PER_MM2 = 275.0
 PUBLISHED_SAMPLE = 20
+FACTS = ("height", "width", "bit_depth", "mean_intensity", "std_intensity")
+FACTS += ("image_sha256", "mask_sha256", "fingerprint", "cells_bytes")
 
 
 def piece_tasks(stitched: Path, pieces: Path) -> list[PieceTask]:
@@ -60,8 +65,8 @@ def write_shards(receipts: dict[str, list[Receipt]], task: PieceTask, folder: Pa
         write_shard(shard)
 
 
-def stages(task: PieceTask) -> list[tuple[str, Cost]]:
-    """Measure the stages of one piece, one after the other."""
+def stages(task: PieceTask, receipt: Receipt, scratch: Path) -> list[tuple[str, Cost]]:
+    """Measure the stages of one image, one after the other, as `make_piece` and `write_shard` do them."""
     spent: list[tuple[str, Cost]] = []
 
     def step(name: str, call: Callable[[], Any]) -> Any:
@@ -70,12 +75,20 @@ def stages(task: PieceTask) -> list[tuple[str, Cost]]:
         spent.append((name, cost))
         return result
 
-    mask = step("read mask", task.source.mask_path.read_bytes)
-    runs = step("mask to runs", lambda: read_label_runs(mask, "mask"))
-    image = step("read image, SHA-256", lambda: read_image(task.source.image_path)).pixels
+    data = step("read mask", task.source.mask_path.read_bytes)
+    runs = step("mask to runs", lambda: read_label_runs(data, "mask"))
+    pixels = step("read image", lambda: read_array(task.source.image_path))
+    step("SHA-256 of image and mask", lambda: [hashlib.sha256(each).hexdigest() for each in (pixels, data)])
+    image, _ = step("find the pixels", lambda: decode_image(pixels, "image"))
     regions = step("runs to regions", lambda: regions_from_runs(runs))
-    step("measure", lambda: (sum_intensities(image, regions).columns(), shape_measurements(regions, 8.0453)))
-    step("cut and encode", lambda: cut_all(image, regions, task.parameters))
+    sums = step("add up intensities", lambda: sum_intensities(image, regions))
+    crops, outcomes = step("cut and encode", lambda: cut_all(image, regions, task.parameters))
+    kept = np.array([index for index, outcome in enumerate(outcomes) if outcome == KEPT])
+    measured_columns = step("measure", lambda: shape_measurements(regions, 8.0453) | sums.columns())
+    rows = step("rows of the piece", lambda: piece_table(task, regions, kept, crops, measured_columns))
+    facts = {name: getattr(receipt, name) for name in FACTS}
+    step("write the piece, SHA-256", lambda: write_piece(task, rows, regions.label, outcomes, facts))
+    step("its share of a shard", lambda: write_shards({"train": [receipt]}, task, scratch / "stages"))
     return spent
 
 
@@ -186,7 +199,8 @@ def main() -> None:
                 ["", "CPU s", "times this build", "nuclei per CPU s"],
                 peers(task, ours, arguments, scratch),
             ),
-            table("Its stages", ["stage", "CPU s"], [[name, f"{cost.cpu_s:.3f}"] for name, cost in stages(task)]),
+            stages_table(stages(task, receipt, scratch)),
+            command_table(scratch),
             workers_table(task),
             many_table(arguments.many, scratch),
             shuffle_table(task, scratch),
@@ -194,6 +208,25 @@ def main() -> None:
     text = f"{platform.machine()}, Python {platform.python_version()}\n\n" + "\n".join(tables)
     write_results(ROOT / "benchmarks" / "README.md", "build", text)
     print(text)
+
+
+def stages_table(spent: list[tuple[str, Cost]]) -> str:
+    """Return the stages with their sum."""
+    rows = [[name, f"{cost.cpu_s:.3f}"] for name, cost in spent]
+    rows.append(["sum", f"{sum(cost.cpu_s for _, cost in spent):.3f}"])
+    return table("Its stages", ["stage", "CPU s"], rows)
+
+
+def command_table(scratch: Path) -> str:
+    """Measure `nucleusnet build` of this image from start to end: first on a machine that has compiled nothing."""
+    rows = []
+    for name in ("the first ever, compiling", "any later one"):
+        out = scratch / f"command {len(rows)}"
+        command = [sys.executable, "-m", "nucleusnet_cli", "build", str(scratch / "large"), "--out", str(out)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(scratch / "compiled")}
+        cost = command_cost([*command, "--quiet", "--splits", "train=1"], environment)
+        rows.append([name, f"{cost['cpu_s']:.1f}", f"{cost['wall_s']:.1f}", f"{cost['peak_mb']:.0f}"])
+    return table("The whole command for this image", ["", "CPU s", "wall s", "peak MB of a process"], rows)
 
 
 def workers_table(task: PieceTask) -> str:

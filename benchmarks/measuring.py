@@ -1,10 +1,12 @@
 """CPU seconds and peak memory of this process and its children, and tables of them."""
 
 import contextlib
+import json
 import resource
+import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +50,25 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
+def command_cost(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, float]:
+    """Run a command and return its CPU and wall seconds, and the peak memory of its largest process, MB.
+
+    This module is the process between: what it starts inherits no peak from a large caller.
+    """
+    between = [sys.executable, __file__, *command]
+    done = subprocess.run(between, env=dict(environment), check=True, stdout=subprocess.PIPE, text=True)
+    cost: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return cost
+
+
+def main() -> None:
+    """Run the command that the arguments are, and print its cost."""
+    with measured() as cost:
+        subprocess.run(sys.argv[1:], check=True)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    print(json.dumps({"cpu_s": cost.cpu_s, "wall_s": cost.wall_s, "peak_mb": peak}))
+
+
 def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table."""
     lines = [f"### {title}", "", f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
@@ -60,3 +81,7 @@ def write_results(path: Path, name: str, text: str) -> None:
     start, stop = f"<!-- {name} -->\n", f"<!-- /{name} -->"
     head, rest = before.split(start, 1)
     path.write_text(head + start + text + stop + rest.split(stop, 1)[1], "utf-8")
+
+
+if __name__ == "__main__":
+    main()

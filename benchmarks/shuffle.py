@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.measuring import measured, peak_mb  # noqa: E402
-from builder.pieces import write_table  # noqa: E402
+from builder.piece_maker import write_table  # noqa: E402
 from builder.shards import gather  # noqa: E402
 
 REFERENCE_ROWS = 1_061_277

@@ -1,0 +1,106 @@
+"""One epoch of one loader, in a process of its own; prints one line of JSON.
+
+    python loader_epoch.py FOLDER LOADER WORKERS
+
+The clocks start when the first batch is there, so that imports, opening and the start of worker processes are left out.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import time
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import numpy as np  # noqa: E402
+import psutil  # noqa: E402
+import torch  # noqa: E402
+
+from benchmarks.loader_peers import BATCH, LOADERS  # noqa: E402
+from benchmarks.measuring import cpu_seconds, peak_mb  # noqa: E402
+
+
+def image_batch(batch: Any) -> torch.Tensor:
+    """Give the images of a batch: what a training loop would use of it."""
+    images = batch["image"] if isinstance(batch, Mapping) else batch
+    return torch.as_tensor(images)
+
+
+def check(images: torch.Tensor, folder: Path) -> None:
+    """Refuse a loader that does not give batches of the crops, pixel by pixel."""
+    if images.dtype != torch.uint8 or images.shape[1:] != (1, 256, 256):
+        sys.exit(f"uint8 images (B, 1, 256, 256) expected, {images.dtype} {tuple(images.shape)} found")
+    known = np.load(folder / "checksums.npy")
+    found = [zlib.crc32(np.ascontiguousarray(image)) for image in images.numpy()]
+    if len(set(found) & set(known.tolist())) != len(images):
+        sys.exit("the images of the first batch are not distinct crops of the data set")
+
+
+def all_cpu_seconds() -> float:
+    """Return user and system time of this process and of its children, those that still run included."""
+    spent = cpu_seconds()
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            times = child.cpu_times()
+            spent += times.user + times.system
+    return spent
+
+
+def workers_mb() -> float:
+    """Return the resident memory of all children, MB; pages that they share count in each."""
+    sizes = 0
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            sizes += child.memory_info().rss
+    return sizes / (1 << 20)
+
+
+def measure(loader: Iterable[Any], folder: Path) -> dict[str, float]:
+    """Iterate once."""
+    opened = time.perf_counter()
+    batches = iter(loader)
+    first = image_batch(next(batches))
+    first_s = time.perf_counter() - opened
+    check(first, folder)
+    images = workers = 0
+    begun, cpu_s = time.perf_counter(), all_cpu_seconds()
+    for number, batch in enumerate(batches):
+        images += len(image_batch(batch))
+        if number % 16 == 1:
+            workers = max(workers, workers_mb())
+    wall_s = time.perf_counter() - begun
+    # Some workers end a moment after their last batch; those that run on are counted as they are.
+    cpu_s = all_cpu_seconds() - cpu_s
+    expected = len(np.load(folder / "checksums.npy"))
+    if not expected - 2 * BATCH < images + len(first) <= expected + BATCH:
+        sys.exit(f"{expected} images expected, {images + len(first)} found")
+    return {
+        "cpu_ms": 1000 * cpu_s / images,
+        "images_s": images / wall_s,
+        "peak_mb": peak_mb(),
+        "workers_mb": workers,
+        "first_s": first_s,
+    }
+
+
+def main() -> None:
+    """Measure, print, and leave without waiting for whatever threads a library still has."""
+    folder, name, workers = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    torch.set_num_threads(1)
+    with contextlib.redirect_stdout(sys.stderr):
+        begun = time.perf_counter()
+        loader = LOADERS[name].open(folder, workers)
+        open_s = time.perf_counter() - begun
+        result = measure(loader, folder)
+    print(json.dumps(result | {"open_s": open_s}), flush=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

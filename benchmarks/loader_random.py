@@ -1,0 +1,94 @@
+"""A random 1,000 of a dataset on a server, in a process of its own; prints one line of JSON.
+
+    python loader_random.py METHOD SOURCE
+
+Everything is cold but the imports: the manifest or file list, the footers and the rows are fetched.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.measuring import measured  # noqa: E402
+
+ROWS = 1000
+
+
+def blocks(source: str) -> list[Any]:
+    """Draw with this project's default method; returns the runs."""
+    return our_sample(source, "blocks")
+
+
+def rows(source: str) -> list[Any]:
+    """Draw an exact simple random sample with this project; returns the runs."""
+    return our_sample(source, "rows")
+
+
+def our_sample(source: str, method: str) -> list[Any]:
+    """Draw with this project."""
+    from nucleusnet_source.fetch import sample_table
+    from nucleusnet_source.opened import open_dataset
+
+    table, _ = sample_table(open_dataset(source), n=ROWS, seed=0, method=method)
+    return table["run"].to_pylist()
+
+
+def hf_shuffle(source: str) -> list[Any]:
+    """Draw as users of `datasets` do; returns the runs."""
+    import datasets
+
+    stream = datasets.load_dataset(source, split="train", streaming=True)
+    stream = stream.cast_column("image", datasets.Image(decode=False))
+    if "mask" in stream.column_names:
+        stream = stream.cast_column("mask", datasets.Image(decode=False))
+    drawn = iter(stream.shuffle(seed=0, buffer_size=ROWS).take(ROWS))
+    return [row["run"] for row in drawn]
+
+
+def hf_shuffle_awake(source: str) -> list[Any]:
+    """The same without the 5 s that `datasets` sleeps in the end."""
+    from benchmarks.loader_peers import leave_out_sleep
+
+    leave_out_sleep()
+    return hf_shuffle(source)
+
+
+METHODS: dict[str, Callable[[str], list[Any]]] = {
+    "blocks": blocks,
+    "rows": rows,
+    "hf-shuffle": hf_shuffle,
+    "hf-shuffle-awake": hf_shuffle_awake,
+}
+
+
+def main() -> None:
+    """Draw, print, and leave without waiting for whatever threads a library still has."""
+    method, source = sys.argv[1:3]
+    import datasets
+    import numpy  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
+
+    import nucleusnet_source.fetch
+    import nucleusnet_source.opened  # noqa: F401
+
+    datasets.disable_progress_bars()
+    with contextlib.redirect_stdout(sys.stderr):
+        begun = time.perf_counter()
+        with measured() as cost:
+            runs = METHODS[method](source)
+    if len(runs) != ROWS:
+        sys.exit(f"{ROWS} rows expected, {len(runs)} found")
+    print(json.dumps({"seconds": time.perf_counter() - begun, "cpu_s": cost.cpu_s, "runs": len(set(runs))}), flush=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
