@@ -12,10 +12,11 @@ from nucleusnet_source.errors import BuildError
 from nucleusnet_source.manifest import Manifest
 
 from .engine import Workers, in_order
-from .folder import FolderPlan, write_folder
+from .folder import FolderPlan, Mapper, write_folder
 from .options import BuildOptions
 from .receipts import Receipt
 from .reporting import Progress
+from .shards import SHARD_BYTES
 from .sources import Failure
 from .workfolder import WorkFolder, check_space
 
@@ -59,6 +60,13 @@ def publish(
     if not failures:
         work.remove()
     return BuildResult(manifest, failures, len(receipts), work.path if failures else None)
+
+
+def mapper_for(receipts: Sequence[Receipt], workers: Workers) -> Mapper:
+    """Choose who writes the shards: this process where all of them are small, since starting others takes longer."""
+    if sum(receipt.cells_bytes for receipt in receipts) <= SHARD_BYTES:
+        return map
+    return functools.partial(in_order, make_executor=workers.make_executor, workers=workers.count)
 
 
 def same_bit_depth(receipts: list[Receipt]) -> tuple[list[Receipt], list[Failure]]:
@@ -122,10 +130,13 @@ def assemble(
         fractions=options.fractions,
         schemas=schemas,
         version=nucleusnet_dataset.VERSION,
+        versions=options.versions,
+        study=options.read_study(),
     )
-    mapper = functools.partial(in_order, make_executor=workers.make_executor, workers=workers.count)
     try:
-        return write_folder(plan, receipts, mapper=mapper, on_shard=lambda rows: progress.step(1, rows))
+        return write_folder(
+            plan, receipts, mapper=mapper_for(receipts, workers), on_shard=lambda rows: progress.step(1, rows)
+        )
     except OSError:
         shutil.rmtree(work.dataset, ignore_errors=True)  # makes room on a full disk
         raise

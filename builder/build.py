@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import nucleusnet_dataset
-from nucleusnet_source.errors import NucleusNetError, OutputError, UsageError
+from nucleusnet_source.errors import NucleusNetError, UsageError
 
 from .array_tasks import Share, check_finished, outcome, record_failure, record_tasks, recorded_tasks
 from .assembly import BuildResult, publish
 from .cluster import dask_workers
-from .engine import Workers, local_workers, run_tasks
+from .engine import Workers, in_order, local_workers, run_tasks
 from .options import BuildOptions
 from .pieces import PieceTask, ensure_piece
 from .receipts import Receipt
@@ -21,8 +21,11 @@ from .workfolder import (
     WorkFolder,
     check_output,
     check_space,
+    disk_full_reported,
+    file_bytes,
     is_disk_full,
     join_work,
+    make_work_folder,
     open_work,
     space_for_images,
     work_folder,
@@ -57,11 +60,12 @@ def build(options: BuildOptions, progress: Progress | None = None) -> BuildResul
     check_output(options.out, overwrite=options.overwrite)
     sources, failures = find(options)
     with (
+        disk_full_reported(work_folder(options.out).path),
         open_work(options.out, options.recorded_parameters(), fresh=options.fresh) as work,
         logging_to(options.log or work.log),
         workers_of(options) as workers,
     ):
-        check_space(options.out.parent, space_for_images(images_bytes(sources)), f"{len(sources)} images")
+        check_space_for(sources, work)
         receipts, failed = make_pieces(piece_tasks(options, sources, work), workers, progress)
         return publish(options, receipts, [*failures, *failed], work, workers=workers, progress=progress)
 
@@ -76,19 +80,20 @@ def build_share(options: BuildOptions, share: Share, progress: Progress | None =
     check_output(options.out, overwrite=options.overwrite)
     sources, _ = find(options)
     own = sources[share.task :: share.tasks]
-    work = work_folder(options.out)
-    work.path.mkdir(exist_ok=True)
-    join_work(work, options.recorded_parameters())
-    record_tasks(work.path, share.tasks)
-    log = options.log or work.path / f"task-{share.task}.log"
-    with logging_to(log), workers_of(options) as workers:
-        check_space(options.out.parent, space_for_images(images_bytes(own)), f"{len(own)} images")
-        tasks = piece_tasks(options, own, work)
-        receipts, failures = make_pieces(tasks, workers, progress)
-        messages = {failure.name: failure.message for failure in failures}
-        for task in tasks:
-            if task.source.stem in messages:
-                record_failure(task, messages[task.source.stem])
+    with disk_full_reported(work_folder(options.out).path):
+        work = make_work_folder(options.out)
+        join_work(work, options.recorded_parameters())
+        record_tasks(work.path, share.tasks)
+        log_path = options.log or work.path / f"task-{share.task}.log"
+        with logging_to(log_path) as log, workers_of(options) as workers:
+            check_space_for(own, work)
+            tasks = piece_tasks(options, own, work)
+            receipts, failures = make_pieces(tasks, workers, progress)
+            messages = {failure.name: failure.message for failure in failures}
+            for task in tasks:
+                if task.source.stem in messages:
+                    record_failure(task, messages[task.source.stem])
+                    log.error("%s: %s", task.source.stem, messages[task.source.stem])
     return ShareResult(len(receipts), sum(receipt.kept for receipt in receipts), failures)
 
 
@@ -109,26 +114,29 @@ def finish_build(options: BuildOptions, progress: Progress | None = None) -> Bui
         )
     sources, failures = find(options)
     with (
+        disk_full_reported(work_folder(options.out).path),
         open_work(options.out, options.recorded_parameters(), fresh=False) as work,
         logging_to(options.log or work.log),
         workers_of(options) as workers,
     ):
         ordered = piece_tasks(options, sources, work)
-        progress.stage("images", len(ordered))
-        found: list[Receipt | Failure] = []
-        unfinished: list[PieceTask] = []
-        for done in run_tasks(outcome, ordered, make_executor=workers.make_executor, workers=workers.count):
-            if done.error is not None:
-                raise done.error
-            if done.result is None:
-                unfinished.append(done.task)
-            else:
-                found.append(done.result)
-            progress.step(1, done.result.kept if isinstance(done.result, Receipt) else 0)
-        check_finished(unfinished, ordered, tasks)
-        receipts = [end for end in found if isinstance(end, Receipt)]
-        failures = [*failures, *(end for end in found if isinstance(end, Failure))]
+        ends = gather_outcomes(ordered, workers, progress)
+        check_finished([task for task, end in zip(ordered, ends, strict=True) if end is None], ordered, tasks)
+        receipts = [end for end in ends if isinstance(end, Receipt)]
+        failures = [*failures, *(end for end in ends if isinstance(end, Failure))]
         return publish(options, receipts, failures, work, workers=workers, progress=progress)
+
+
+def gather_outcomes(tasks: Sequence[PieceTask], workers: Workers, progress: Progress) -> list[Receipt | Failure | None]:
+    """Check what other jobs have made of each image; see `array_tasks.outcome`."""
+    progress.stage("images", len(tasks))
+    ends: list[Receipt | Failure | None] = []
+    found = in_order(outcome, tasks, make_executor=workers.make_executor, workers=workers.count)
+    with contextlib.closing(found):
+        for end in found:
+            ends.append(end)
+            progress.step(1, end.kept if isinstance(end, Receipt) else 0)
+    return ends
 
 
 def find(options: BuildOptions) -> tuple[list[Source], list[Failure]]:
@@ -145,9 +153,14 @@ def workers_of(options: BuildOptions) -> contextlib.AbstractContextManager[Worke
     return dask_workers(options.scheduler)
 
 
-def images_bytes(sources: Sequence[Source]) -> int:
-    """Add up the sizes of the images."""
-    return sum(source.image_path.stat().st_size for source in sources)
+def check_space_for(sources: Sequence[Source], work: WorkFolder) -> None:
+    """Refuse to start when the disk is too small for what these images still need.
+
+    Raises:
+        OutputError: less is free than needed.
+    """
+    needed = space_for_images(file_bytes(source.image_path for source in sources), file_bytes(work.pieces.iterdir()))
+    check_space(work.path, needed, f"{len(sources)} images")
 
 
 def piece_tasks(options: BuildOptions, sources: Sequence[Source], work: WorkFolder) -> list[PieceTask]:
@@ -161,19 +174,22 @@ def make_pieces(
     tasks: Sequence[PieceTask], workers: Workers, progress: Progress
 ) -> tuple[list[Receipt], list[Failure]]:
     """Make the pieces that are not there yet; returns receipts and failures in any order."""
+    log = logging.getLogger(__package__)
+    log.info("%d images, up to %d at once", len(tasks), workers.count)
     receipts: list[Receipt] = []
     failures: list[Failure] = []
     progress.stage("images", len(tasks))
-    for done in run_tasks(ensure_piece, tasks, make_executor=workers.make_executor, workers=workers.count):
-        if is_disk_full(done.error):
-            raise OutputError(
-                f"{done.task.pieces_dir}: the disk is full; make room and call again: what is finished is kept."
-            )
-        if done.result is not None:
-            receipts.append(done.result)
-        else:
-            failures.append(Failure(done.task.source.stem, reason(done.error)))
-        progress.step(1, done.result.kept if done.result else 0)
+    ends = run_tasks(ensure_piece, tasks, make_executor=workers.make_executor, workers=workers.count)
+    with contextlib.closing(ends):
+        for done in ends:
+            if done.error is not None and is_disk_full(done.error):
+                raise done.error
+            if done.result is not None:
+                receipts.append(done.result)
+                log.info("%s: kept %d of %d", done.result.stem, done.result.kept, done.result.num_rois)
+            else:
+                failures.append(Failure(done.task.source.stem, reason(done.error)))
+            progress.step(1, done.result.kept if done.result else 0)
     return receipts, failures
 
 

@@ -100,6 +100,9 @@ def build(
     log: Annotated[
         Path | None, typer.Option(help="Log file; default: in OUT.work, while it exists.", show_default=False)
     ] = None,
+    study: Annotated[
+        Path | None, typer.Option(help="Facts about the study for the dataset card, TOML.", show_default=False)
+    ] = None,
     quiet: QUIET = False,
     as_json: AS_JSON = False,
 ) -> None:
@@ -137,6 +140,7 @@ def build(
         fresh=fresh,
         allow_pickle=allow_pickle,
         log=log,
+        study=study,
     )
     with Bars(quiet=quiet) as bars:
         progress = Progress(bars.stage, bars.step)
@@ -160,6 +164,9 @@ def check_shares(task: int | None, tasks: int | None, *, finish: bool, fresh: bo
 def verify(
     folder: Annotated[Path, typer.Argument(help="The dataset folder.")] = Path("nucleusnet"),
     *,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes; default: the cores.", show_default=False)
+    ] = None,
     quiet: QUIET = False,
     as_json: AS_JSON = False,
 ) -> None:
@@ -170,7 +177,7 @@ def verify(
     from .verify import verify as run  # noqa: PLC0415 - `--help` stays fast
 
     with Bars(quiet=quiet) as bars:
-        result = run(folder, stage=bars.stage, step=bars.step)
+        result = run(folder, workers=workers or available_cores(), stage=bars.stage, step=bars.step)
     problems = [{"where": problem.where, "message": problem.message} for problem in result.problems]
     if as_json:
         print(json.dumps({"folder": str(folder), "files": result.files, "rows": result.rows, "problems": problems}))

@@ -16,10 +16,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from nucleusnet_source.cell_layout import CROP_PX
 from nucleusnet_source.errors import BuildError
 
 from .regions import Regions
-from .warp import CROP_PX, WINDOW_PX, Placement, Scratch, paint_mask, warp_frame, warp_nucleus
+from .warp import WINDOW_PX, Placement, Scratch, paint_mask, warp_frame, warp_nucleus
 
 TOUCHES_BORDER = "touches_border"
 NO_FULL_WINDOW = "no_full_window"

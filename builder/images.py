@@ -1,9 +1,12 @@
 """Stitched images: one read of the file gives its pixels and its SHA-256."""
 
+import contextlib
 import hashlib
 import io
 import math
+import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
@@ -37,14 +40,61 @@ class StitchedImage:
     pixels_per_um: float | None
 
 
-def read_bytes(path: Path, kind: type[Exception]) -> bytes:
-    """Read a whole file, or raise `kind` with the system's reason."""
+class BytesAsFile(io.RawIOBase):
+    """Bytes in memory as a file to read; `io.BytesIO` would copy all but `bytes`."""
+
+    def __init__(self, data: bytes | NDArray[np.uint8]) -> None:
+        self.data, self.at = memoryview(data), 0
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say that it has places to go to."""
+        return True
+
+    def readinto(self, room: Any) -> int:
+        """Fill `room` with what follows; returns how many bytes."""
+        part = self.data[self.at : self.at + len(room)]
+        room[: len(part)] = part
+        self.at += len(part)
+        return len(part)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to an offset from the start, from here, or from the end."""
+        self.at = max(0, (0, self.at, len(self.data))[whence] + offset)
+        return self.at
+
+    def close(self) -> None:
+        """Let go of the bytes."""
+        self.data = memoryview(b"")
+        super().close()
+
+
+@contextlib.contextmanager
+def reading(path: Path, kind: type[Exception]) -> Iterator[None]:
+    """Turn the system's error about a file into `kind`, with its reason."""
     try:
-        return path.read_bytes()
+        yield
     except OSError as error:
         raise kind(
             f"{path.name}: cannot be read: {error.strerror or error}; check the file and its permissions."
         ) from error
+
+
+def read_array(path: Path) -> NDArray[np.uint8]:
+    """Read a whole file as uint8 (bytes,), read-only.
+
+    Numpy asks the system for large pages, which saves half of the time that `Path.read_bytes` takes.
+    """
+    with path.open("rb", buffering=0) as file:
+        data = np.empty(os.fstat(file.fileno()).st_size, np.uint8)
+        have = 0
+        while have < data.size and (count := file.readinto(data[have:])):
+            have += count
+    data.flags.writeable = False
+    return data[:have]
 
 
 def read_image(path: Path) -> StitchedImage:
@@ -56,22 +106,23 @@ def read_image(path: Path) -> StitchedImage:
     Raises:
         InputImageError: unreadable, truncated, not one grey plane of uint8 or uint16, or beyond 60,000 px a side.
     """
-    data = read_bytes(path, InputImageError)
+    with reading(path, InputImageError):
+        data = read_array(path)
     pixels, pixels_per_um = decode_image(data, path.name)
     return StitchedImage(pixels, hashlib.sha256(data).hexdigest(), pixels_per_um)
 
 
-def decode_image(data: bytes, name: str) -> tuple[NDArray[Any], float | None]:
+def decode_image(data: bytes | NDArray[np.uint8], name: str) -> tuple[NDArray[Any], float | None]:
     """Decode the bytes of a TIFF file to (height, width) pixels, and the pixels per um that it states, if any.
 
     Raises:
         InputImageError: as `read_image`.
     """
-    if not data:
+    if not len(data):
         raise InputImageError(f"{name}: a TIFF image expected, an empty file found; copy it again.")
     try:
         # Closed by hand: what refers to it in tifffile refers to itself too, and would keep the bytes for long.
-        with io.BytesIO(data) as file, tifffile.TiffFile(file) as tiff:
+        with BytesAsFile(data) as file, tifffile.TiffFile(file) as tiff:
             page = _only_page(tiff, name)
             _check_type(page, name)
             _check_size(page, len(data), name)
@@ -143,8 +194,14 @@ def missing_parts(page: Any) -> int:
     return 0 if whole else max(0, math.prod(page.chunked) - len(page.dataoffsets))
 
 
-def _pixels(page: Any, data: bytes) -> NDArray[Any]:
-    """Return native-endian pixels, without a copy where they lie in the file as they are."""
+def _pixels(page: Any, data: bytes | NDArray[np.uint8]) -> NDArray[Any]:
+    """Return native-endian pixels, read-only, without a copy where they lie in the file as they are."""
+    pixels = _stored_pixels(page, data)
+    pixels.flags.writeable = False  # one type for all files, so that the loops over pixels are compiled once
+    return pixels
+
+
+def _stored_pixels(page: Any, data: bytes | NDArray[np.uint8]) -> NDArray[Any]:
     if page.is_contiguous and page.compression == 1 and page.fillorder == 1:
         dtype = np.dtype(page.dtype).newbyteorder(page.parent.byteorder)
         stored = np.frombuffer(data, dtype, page.size, page.dataoffsets[0]).reshape(page.shape)

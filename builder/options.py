@@ -9,9 +9,9 @@ from nucleusnet_source.errors import UsageError
 from nucleusnet_source.ordering import check_seed
 
 from .pieces import PieceParameters
-from .refined import REFINED_PARAMETERS
 from .sources import DEFAULT_NAME_PATTERN
 from .splits import parse_splits
+from .study import NO_STUDY, Study, read_study
 
 PUBLISHED_PIXELS_PER_UM = 8.0453
 DEFAULT_SPLITS = "train=0.8,validation=0.1,test=0.1"
@@ -40,6 +40,7 @@ class BuildOptions:
         fresh: do not resume.
         allow_pickle: read masks from `_seg.npy`, which are pickles, with a restricted unpickler.
         log: log file, None for one in the work folder.
+        study: file with facts about the study for the card, None if nothing is to be stated.
     """
 
     stitched: Path
@@ -58,6 +59,7 @@ class BuildOptions:
     fresh: bool = False
     allow_pickle: bool = False
     log: Path | None = None
+    study: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work, before anything is read."""
@@ -67,21 +69,39 @@ class BuildOptions:
             raise UsageError(f"--pixels-per-um: 0.01 to 1000 expected, {self.pixels_per_um} found.")
         if self.workers < 1:
             raise UsageError(f"--workers: at least 1 expected, {self.workers} found.")
+        self.read_study()
 
     @property
     def fractions(self) -> dict[str, float]:
         """Fractions of the runs, by split."""
         return parse_splits(self.splits)
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of this tool and of the libraries that decide the bytes of the output, by name."""
+        return {name: version(name) for name in _DECIDING_LIBRARIES}
+
+    def read_study(self) -> Study:
+        """Read the facts about the study.
+
+        Raises:
+            UsageError: the file is incomplete or cannot be read.
+        """
+        return NO_STUDY if self.study is None else read_study(self.study, pixels_per_um=self.pixels_per_um)
+
     def published_parameters(self) -> dict[str, Any]:
         """What of the options decides the bytes of the dataset, besides seed and recipe; goes into the manifest."""
-        return {
+        parameters: dict[str, Any] = {
             "pixels_per_um": self.pixels_per_um,
             "splits": self.fractions,
             "name_pattern": self.name_pattern,
             "outside": self.outside,
-            **({"refined": dict(REFINED_PARAMETERS)} if self.recipe == "refined" else {}),
         }
+        if self.recipe == "refined":
+            from .refined import REFINED_PARAMETERS  # noqa: PLC0415 - brings numba and OpenCV, which only workers need
+
+            parameters["refined"] = dict(REFINED_PARAMETERS)
+        return parameters
 
     def recorded_parameters(self) -> dict[str, Any]:
         """What a work folder is begun with; it is not resumed with another."""
@@ -89,5 +109,5 @@ class BuildOptions:
 
     def piece_parameters(self) -> PieceParameters:
         """What of the options decides the bytes of a piece."""
-        versions = tuple(f"{name} {version(name)}" for name in _DECIDING_LIBRARIES)
+        versions = tuple(f"{name} {number}" for name, number in self.versions.items())
         return PieceParameters(self.recipe, self.outside, self.pixels_per_um, self.seed, versions)

@@ -20,10 +20,17 @@ class Progress:
     step: Callable[[int, int], None] = lambda _steps, _nuclei: None
 
 
+class LogFile(logging.FileHandler):
+    """A log file without which the work goes on: that the disk is full is reported by the work itself."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name logging calls
+        """Leave a record out that cannot be written; logging would print a traceback."""
+
+
 @contextlib.contextmanager
 def logging_to(path: Path) -> Iterator[logging.Logger]:
     """Let the messages of the builder go to a log file, with times."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = LogFile(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log = logging.getLogger(__package__)
     log.addHandler(handler)

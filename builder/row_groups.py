@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from nucleusnet_source.cell_layout import CROP_PX
 from nucleusnet_source.cells import png_layout
 from nucleusnet_source.errors import CorruptDataError
 
 from .parquet_writer import ROW_GROUP_ROWS
-from .warp import CROP_PX
 
 CELL_COLUMNS = {"image": "image_zstd", "mask": "mask_zstd"}
 _MASK_BITS = 1

@@ -24,6 +24,8 @@ _LENGTH_EXTRA = np.array([0] * 8 + [1] * 4 + [2] * 4 + [3] * 4 + [4] * 4 + [5] *
 _LENGTH_BASE = np.append(3 + np.cumsum(1 << _LENGTH_EXTRA[:-1]) - (1 << _LENGTH_EXTRA[:-1]), 258).astype(np.int64)
 _DISTANCE_EXTRA = np.array([0, 0] + [bits for bits in range(14) for _ in range(2)], np.int64)
 _DISTANCE_BASE = (1 + np.cumsum(1 << _DISTANCE_EXTRA) - (1 << _DISTANCE_EXTRA)).astype(np.int64)
+_FIXED_LITERAL_LENGTHS = np.array([8] * 144 + [9] * 112 + [7] * 24 + [8] * 8, np.int64)
+_FIXED_DISTANCE_LENGTHS = np.full(30, 5, np.int64)
 _CODE_LENGTH_ORDER = np.array([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15], np.int64)
 
 
@@ -131,16 +133,19 @@ def _look_up(table: NDArray[np.int16], bits: int) -> tuple[int, int]:
 @compiled
 def _fill_table(lengths: NDArray[np.int64], table: NDArray[np.int16]) -> NDArray[np.int16]:
     """Write the look-up table of a canonical code into `table`; its used part, empty if the lengths are no code."""
-    count = np.bincount(lengths, minlength=_LONGEST_CODE + 1)
-    longest = int(lengths.max())
-    code, first = 0, np.zeros(_LONGEST_CODE + 2, np.int64)
+    count, first = np.zeros(_LONGEST_CODE + 1, np.int64), np.zeros(_LONGEST_CODE + 2, np.int64)
+    code, longest = 0, 0
+    for symbol in range(lengths.size):
+        count[lengths[symbol]] += 1
+        longest = max(longest, lengths[symbol])
     for bits in range(1, longest + 1):
         first[bits] = code
         code = (code + count[bits]) << 1
     used = table[: 1 << longest]
     if code > 2 << longest:
         return used[:0]
-    used[:] = 0
+    for ahead in range(used.size):
+        used[ahead] = 0
     for symbol in range(lengths.size):
         bits = lengths[symbol]
         if bits == 0:
@@ -149,16 +154,14 @@ def _fill_table(lengths: NDArray[np.int64], table: NDArray[np.int16]) -> NDArray
         for bit in range(bits):
             mirrored |= ((first[bits] >> bit) & 1) << (bits - 1 - bit)
         first[bits] += 1
-        used[mirrored :: 1 << bits] = symbol * 16 + bits
+        for ahead in range(mirrored, used.size, 1 << bits):
+            used[ahead] = symbol * 16 + bits
     return used
 
 
 @compiled
 def _fixed_codes(literal: NDArray[np.int16], distance: NDArray[np.int16]) -> _Codes:
-    lengths = np.full(288, 8, np.int64)
-    lengths[144:256] = 9
-    lengths[256:280] = 7
-    return _Codes(_fill_table(lengths, literal), _fill_table(np.full(30, 5, np.int64), distance))
+    return _Codes(_fill_table(_FIXED_LITERAL_LENGTHS, literal), _fill_table(_FIXED_DISTANCE_LENGTHS, distance))
 
 
 @compiled
@@ -201,8 +204,9 @@ def _read_lengths(
             repeat, length, extra = 11 + (bits & 127), 0, 7
         if used == 0 or filled + repeat > lengths.size or (symbol == 16 and filled == 0):
             return _BAD
-        lengths[filled : filled + repeat] = length
-        filled += repeat
+        for _ in range(repeat):
+            lengths[filled] = length
+            filled += 1
         at += used + extra
     return at
 

@@ -1,7 +1,7 @@
 """Config `10k`: 100 random nuclei of each run."""
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,11 @@ def natural_order(run_group: str) -> tuple[bool, int, str]:
     """Key that sorts runs by number, and names after them."""
     number = run_group.isascii() and run_group.isdecimal()
     return not number, int(run_group) if number else 0, run_group
+
+
+def runs_with_fewer(kept: Mapping[str, int], per_run: int = NUCLEI_PER_RUN) -> dict[str, int]:
+    """Return the number of nuclei of each run that has fewer than are chosen, runs in natural order."""
+    return {run: kept[run] for run in sorted(kept, key=natural_order) if kept[run] < per_run}
 
 
 def chosen_tables(

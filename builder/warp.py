@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nucleusnet_source.cell_layout import CROP_PX
+
 from .compiled import compiled
 
 WINDOW_PX = 364
-CROP_PX = 256
 
 # A source position is one int64: its pixel and mask bit in the low half, those of the pixel below in the high half.
 # Weighted pixels of 8 bits stay below 2**18 and weighted mask bits below 2**11, so one product interpolates all.

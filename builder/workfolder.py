@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,9 +116,7 @@ def open_work(out: Path, parameters: dict[str, Any], *, fresh: bool) -> Iterator
         UsageError: the work folder belongs to a build with other parameters.
         OutputError: another build is using it, or what lies there is none of ours.
     """
-    work = work_folder(out)
-    refuse_strangers(work)
-    work.path.mkdir(exist_ok=True)
+    work = make_work_folder(out)
     lock = filelock.FileLock(work.path.with_name(f".{work.path.name}.lock"))
     try:
         lock.acquire(timeout=0)
@@ -142,6 +140,26 @@ def open_work(out: Path, parameters: dict[str, Any], *, fresh: bool) -> Iterator
 def work_folder(out: Path) -> WorkFolder:
     """Return the work folder of an output; nothing is made."""
     return WorkFolder(out, out.with_name(out.name + ".work"))
+
+
+def make_work_folder(out: Path) -> WorkFolder:
+    """Make the work folder of an output, unless it is there.
+
+    Raises:
+        OutputError: it cannot be made, or what lies there is none of ours.
+    """
+    work = work_folder(out)
+    refuse_strangers(work)
+    try:
+        work.path.mkdir(exist_ok=True)
+    except OSError as error:
+        if is_disk_full(error):
+            raise
+        raise OutputError(
+            f"{work.path}: a place for the work folder expected, it cannot be made: {error.strerror}; "
+            "name another --out."
+        ) from error
+    return work
 
 
 def refuse_strangers(work: WorkFolder) -> None:
@@ -206,9 +224,23 @@ def check_space(folder: Path, needed_bytes: int, what: str) -> None:
         )
 
 
-def space_for_images(image_bytes: int) -> int:
-    """Estimate the space that a build needs beside images of that many bytes, pieces and shards together."""
-    return max(NEEDED_LEAST_BYTES, int(NEEDED_SHARE * image_bytes))
+def file_bytes(paths: Iterable[Path]) -> int:
+    """Add up the sizes of files; one that is not there, or no longer, counts nothing."""
+    total = 0
+    for path in paths:
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size
+    return total
+
+
+def space_for_images(image_bytes: int, made_bytes: int) -> int:
+    """Estimate the space that a build still needs, pieces and shards together.
+
+    Args:
+        image_bytes: size of the images.
+        made_bytes: size of the pieces that are there already.
+    """
+    return max(NEEDED_LEAST_BYTES, int(NEEDED_SHARE * image_bytes) - made_bytes)
 
 
 def is_disk_full(error: BaseException | None) -> bool:
@@ -229,5 +261,6 @@ def disk_full_reported(work: Path) -> Iterator[None]:
         if not is_disk_full(error):
             raise
         raise OutputError(
-            f"{work}: the disk is full ({error.strerror}); make room and call again: what is finished is kept."
+            f"{work}: the disk is full ({os.strerror(error.errno or 0)}); make room and call again: "
+            "what is finished is kept."
         ) from error

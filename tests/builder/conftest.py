@@ -1,13 +1,17 @@
 """Stitched images that several test files build from."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from builder.options import BuildOptions
 from builder.simulate import simulate
+from tests.chromium import browser_process, tab
 
 from .commands import contents
+
+__all__ = ["browser_process", "tab"]
 
 
 @pytest.fixture(scope="session")
@@ -19,11 +23,29 @@ def stitched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(stitched: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """SHA-256 of every file of the dataset folder that one process makes of them in one go."""
+def built(stitched: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The dataset folder that one process makes of them in one go; copy it before you change it."""
     from builder.build import build
 
     out = tmp_path_factory.mktemp("undisturbed") / "nucleusnet"
     result = build(BuildOptions(stitched, out, workers=1))
     assert result.failures == []
-    return contents(out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def undisturbed(built: Path) -> dict[str, str]:
+    """SHA-256 of every file of that dataset folder."""
+    return contents(built)
+
+
+@pytest.fixture(scope="session")
+def verified(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That dataset folder, with the notes of an upload beside it that say it was verified."""
+    from builder.upload_journal import open_journal
+    from builder.upload_local import verified_files
+
+    folder = Path(shutil.copytree(built, tmp_path_factory.mktemp("verified") / "nucleusnet"))
+    with open_journal(folder) as journal:
+        verified_files(folder, journal, workers=1, stage=lambda _name, _steps: None, step=lambda _steps, _rows: None)
+    return folder

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from .commands import contents, nucleusnet
 FILES = {
     "README.md",
     "SHA256SUMS",
+    "croissant.json",
+    "figures/runs.svg",
     "manifest.json",
     "provenance.parquet",
     "data/train-00000-of-00001.parquet",
@@ -62,6 +65,21 @@ def test_the_summary_adds_up_and_json_is_alone_on_stdout(stitched: Path, tmp_pat
     assert "image" in done.stderr
     manifest = Manifest.from_json((tmp_path / "a" / "manifest.json").read_bytes())
     assert (manifest.found, manifest.kept, manifest.splits) == (summary["found"], summary["kept"], summary["splits"])
+
+
+def test_progress_shows_images_nuclei_a_second_and_the_time_left(stitched: Path, tmp_path: Path) -> None:
+    done = nucleusnet("build", stitched, "--out", "a", cwd=tmp_path)
+    assert re.search(r"images:.* 12/12 \[\d\d:\d\d<\d\d:\d\d,.*, [\d,]+ nuclei, [\d,]+/s\]", done.stderr)
+
+
+def test_a_quiet_build_says_nothing_but_its_result_and_writes_a_log(stitched: Path, tmp_path: Path) -> None:
+    done = nucleusnet("build", stitched, "--out", "a", "--quiet", "--log", "night.log", cwd=tmp_path)
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == 3
+    log = (tmp_path / "night.log").read_text("utf-8")
+    assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ INFO 12 images, up to \d+ at once$", log, re.MULTILINE)
+    assert len(re.findall(r" INFO Run\d\d\w+: kept \d+ of \d+$", log, re.MULTILINE)) == 12
+    assert not list((tmp_path / "a").glob("*.log"))
 
 
 def test_nothing_in_the_folder_tells_where_or_when_it_was_made(

@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,11 @@ BAD: dict[str, tuple[bytes | None, bytes | None, tuple[str, ...]]] = {
     "empty_image": (b"", png(NO_LABELS), ("empty_image.tif", "empty")),
     "empty_mask": (tiff(GREY), b"", ("empty_mask_cp_masks.png", "empty")),
     "text": (b"no image at all", png(NO_LABELS), ("text.tif",)),
+    "other_scale": (
+        tiff(GREY, ome=True, metadata={"axes": "YX", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}),
+        png(NO_LABELS),
+        ("other_scale.tif: 8.0453 pixels per um expected (--pixels-per-um), 4 found in its OME header",),
+    ),
     "sixteen_bits": (tiff(GREY.astype(np.uint16)), png(NO_LABELS), ("8 bits a pixel expected", "16 found")),
 }
 
@@ -84,7 +91,7 @@ def mixed(stitched: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def built(mixed: Path) -> tuple[dict[str, str], dict[str, Any]]:
+def reported(mixed: Path) -> tuple[dict[str, str], dict[str, Any]]:
     """Messages by name, and the whole summary."""
     done = nucleusnet("build", mixed, "--out", "nucleusnet", "--workers", "2", "--json", "--quiet", cwd=mixed.parent)
     assert done.returncode == 1
@@ -95,9 +102,9 @@ def built(mixed: Path) -> tuple[dict[str, str], dict[str, Any]]:
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_input_is_reported_with_its_file_and_the_reason(
-    name: str, built: tuple[dict[str, str], dict[str, Any]]
+    name: str, reported: tuple[dict[str, str], dict[str, Any]]
 ) -> None:
-    messages, _ = built
+    messages, _ = reported
     for words in BAD[name][2]:
         assert words in messages[name]
     assert "Traceback" not in messages[name]
@@ -105,16 +112,16 @@ def test_a_bad_input_is_reported_with_its_file_and_the_reason(
 
 
 def test_stems_that_occur_twice_are_reported_and_nothing_else_is(
-    built: tuple[dict[str, str], dict[str, Any]],
+    reported: tuple[dict[str, str], dict[str, Any]],
 ) -> None:
-    messages, summary = built
+    messages, summary = reported
     assert "2 found" in messages["twice"]
     assert set(messages) == {*BAD, "twice"}
     assert summary["images"] == len(GOOD)
 
 
 def test_the_good_images_become_the_dataset_that_they_are_alone(
-    built: tuple[dict[str, str], dict[str, Any]], mixed: Path, stitched: Path, tmp_path: Path
+    reported: tuple[dict[str, str], dict[str, Any]], mixed: Path, stitched: Path, tmp_path: Path
 ) -> None:
     alone = tmp_path / "stitched"
     alone.mkdir()
@@ -190,6 +197,30 @@ def test_an_output_in_a_folder_that_does_not_exist_is_refused(stitched: Path, tm
         build(BuildOptions(stitched, tmp_path / "none" / "nucleusnet"))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is a folder that even its owner cannot write to")
+def test_an_output_that_cannot_be_made_is_refused(stitched: Path, tmp_path: Path) -> None:
+    for options in ([], ["--task", "0", "--tasks", "2"]):
+        done = nucleusnet("build", stitched, "--out", "/proc/nucleusnet", *options, cwd=tmp_path)
+        assert done.returncode == 1
+        assert done.stderr.startswith("nucleusnet: /proc/nucleusnet")
+        assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a permission there")
+def test_a_link_to_an_image_that_is_gone_is_reported_and_the_others_are_built(stitched: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "stitched"
+    folder.mkdir()
+    for path in stitched.iterdir():
+        if path.name.startswith(GOOD[0]):
+            shutil.copyfile(path, folder / path.name)
+    (folder / "gone.tif").symlink_to(tmp_path / "nowhere.tif")
+    (folder / "gone_cp_masks.png").write_bytes(png(NO_LABELS))
+    result = build(BuildOptions(folder, tmp_path / "nucleusnet"))
+    assert result.images == 1
+    assert [failure.name for failure in result.failures] == ["gone"]
+    assert "gone.tif cannot be read: No such file or directory; put it back" in result.failures[0].message
+
+
 def test_masks_of_cellposes_npy_files_are_read_only_when_allowed(
     undisturbed: dict[str, str], stitched: Path, tmp_path: Path
 ) -> None:
@@ -198,7 +229,8 @@ def test_masks_of_cellposes_npy_files_are_read_only_when_allowed(
     for path in stitched.glob("*.tif"):
         shutil.copyfile(path, folder / path.name)
         masks = np.asarray(Image.open(stitched / f"{path.stem}_cp_masks.png"))
-        np.save(folder / f"{path.stem}_seg.npy", {"masks": masks, "filename": path.name}, allow_pickle=True)  # type: ignore[arg-type]
+        content = np.array({"masks": masks, "filename": path.name}, object)
+        np.save(folder / f"{path.stem}_seg.npy", content, allow_pickle=True)
     with pytest.raises(BuildError, match="--allow-pickle"):
         build(BuildOptions(folder, tmp_path / "nucleusnet", fresh=True))
     build(BuildOptions(folder, tmp_path / "nucleusnet", allow_pickle=True, fresh=True))

@@ -1,5 +1,6 @@
 """Builds that are killed, interrupted, starved of disk or fed other files: nothing is lost, the bytes are the same."""
 
+import json
 import os
 import random
 import shutil
@@ -16,7 +17,7 @@ import pytest
 from builder.build import build
 from builder.options import BuildOptions
 
-from .commands import contents, nucleusnet, start
+from .commands import COMMAND, contents, environment, nucleusnet, start
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
@@ -67,6 +68,21 @@ def test_killed_at_random_moments_the_next_build_goes_on_and_gives_the_same_byte
         assert nucleusnet("build", stitched, "--out", "nucleusnet", "--workers", "2", cwd=tmp_path).returncode == 0
     assert contents(tmp_path / "nucleusnet") == undisturbed
     assert [path.name for path in tmp_path.iterdir()] == ["nucleusnet"]
+
+
+@posix_only
+def test_killed_at_any_file_operation_it_goes_on_and_the_folder_is_whole_or_not_there(
+    undisturbed: dict[str, str], stitched: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "tests.builder.killed_builds", str(stitched), str(tmp_path / "nucleusnet")]
+    command += ["30", "260"]  # processes, and the last file operation at which one may be killed
+    done = subprocess.run(command, env=environment(), capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stderr
+    ends = [json.loads(line) for line in done.stdout.splitlines()]
+    assert sum(killed for killed, _ in ends) >= 20
+    finished = [built for _, built in ends if built is not None]
+    assert len(finished) >= 3
+    assert all(built == undisturbed for built in finished)
 
 
 @posix_only
@@ -135,6 +151,37 @@ def test_a_source_that_changed_between_two_runs_is_cut_again(stitched: Path, tmp
     assert contents(tmp_path / "nucleusnet") == contents(tmp_path / "anew")
 
 
+@posix_only
+@pytest.mark.parametrize("limit_bytes", [90_000, 160_000])  # some pieces are larger, the first shard is
+def test_where_no_larger_file_can_be_written_it_says_so_and_goes_on_when_it_can(
+    limit_bytes: int, undisturbed: dict[str, str], stitched: Path, tmp_path: Path
+) -> None:
+    import resource
+
+    def limit_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
+
+    command = [*COMMAND, "build", str(stitched), "--out", "nucleusnet", "--workers", "1", "--quiet"]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        preexec_fn=limit_files,
+    )
+    assert done.returncode == 1
+    assert "the disk is full (File too large); make room and call again: what is finished is kept" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "nucleusnet").exists()
+    assert not list((tmp_path / "nucleusnet.work" / "pieces").glob(".*"))
+    assert 0 < len(receipts(tmp_path / "nucleusnet.work")) <= 12 - (limit_bytes == 90_000)
+    done = nucleusnet("build", stitched, "--out", "nucleusnet", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert contents(tmp_path / "nucleusnet") == undisturbed
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 72 MB."""
@@ -162,7 +209,7 @@ def test_on_a_full_disk_it_says_so_and_goes_on_after_space_is_made(
     assert full
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "the disk is full; make room and call again" in errors
+    assert "the disk is full (No space left on device); make room and call again" in errors
     assert "Traceback" not in errors
     assert not (small_disk / "nucleusnet").exists()
     filler.unlink()

@@ -91,7 +91,6 @@ def end(process: "subprocess.Popen[bytes]") -> None:
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[tuple[Path, list["subprocess.Popen[bytes]"]]]:
     """A scheduler and two groups of one worker each, joined by a scheduler file."""
-    pytest.importorskip("distributed")
     file = tmp_path / "scheduler.json"
     place = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
     processes = [dask("scheduler", *place, "--scheduler-file", str(file), cwd=tmp_path)]

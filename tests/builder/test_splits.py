@@ -46,16 +46,16 @@ def test_what_is_no_set_of_fractions_is_refused(text: str) -> None:
 def test_ten_runs_are_cut_eight_one_one_by_the_hash_of_their_names() -> None:
     splits = assign_splits(RUNS, DEFAULT, seed=0)
     assert splits == {
-        "1": "validation",
+        "1": "train",
         "2": "train",
         "3": "train",
         "4": "train",
-        "5": "train",
+        "5": "test",
         "6": "train",
         "7": "train",
         "8": "train",
         "9": "train",
-        "10": "test",
+        "10": "validation",
     }
 
 
