@@ -12,7 +12,14 @@ SUMMARIES = {
     "simulate": "Make stitched images and masks to try everything on.",
     "build": "Turn stitched images and masks into a dataset folder.",
     "verify": "Check every file, cell and count of a dataset folder.",
+    "stats": "Count and measure stitched images; find the most representative ones.",
+    "representatives": "Find and show the nuclei nearest to the middle of all.",
+    "mosaic": "Show the random nuclei of every run as one grid.",
+    "upload": "Publish a dataset folder on the Hugging Face Hub.",
+    "archive": "Pack images and masks, or a dataset folder, into zips that fit a repository.",
+    "deposit": "Bring an archive into drafts at Zenodo, and publish them.",
     "sample": "Stream a truly random sample into a PyTorch DataLoader and show it.",
+    "browse": "Look at random nuclei of a dataset in a web browser.",
 }
 
 

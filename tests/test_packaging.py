@@ -65,7 +65,7 @@ def test_the_wheel_holds_our_names_only(wheel: Path) -> None:
 
 def test_the_wheel_holds_the_card_template_and_the_type_markers(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {"nucleusnet/builder/dataset_card.md", "nucleusnet/loaders/py.typed"} <= names
+    assert {"nucleusnet/builder/dataset_card.md", "nucleusnet/builder/study.toml", "nucleusnet/loaders/py.typed"} <= names
 
 
 def test_the_installed_program_works_outside_the_checkout(bare_python: Path, tmp_path: Path) -> None:
