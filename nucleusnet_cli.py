@@ -1,12 +1,9 @@
 """The console script `nucleusnet`: finds a verb among the entry points and imports only that one."""
 
-import functools
 import sys
-from collections.abc import Callable
 from importlib.metadata import entry_points, version
-from typing import Any, NoReturn
 
-from nucleusnet_source.errors import NucleusNetError, UsageError
+from nucleusnet_source.command import leave, run_verb
 
 SUMMARIES = {
     "simulate": "Make stitched images and masks to try everything on.",
@@ -44,38 +41,6 @@ def overview(verbs: list[str]) -> str:
     head = "Build, publish and stream single-nucleus datasets.\n\nUsage: nucleusnet COMMAND [OPTIONS]\n"
     tail = "Every command explains itself, with an example:\n  nucleusnet build --help"
     return "\n".join([head, "Commands:", *lines, "", tail])
-
-
-def run_verb(name: str, load: Callable[[], Callable[..., Any]], arguments: list[str]) -> None:
-    """Parse `arguments` for one verb with typer and run it."""
-    import typer  # noqa: PLC0415 - `nucleusnet --help` stays instant
-
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.command()(with_exit_codes(load()))
-    app(args=arguments, prog_name=name)
-
-
-def with_exit_codes(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `function` with our own errors as one message and an exit code instead of a traceback."""
-
-    @functools.wraps(function)
-    def verb(*args: Any, **options: Any) -> Any:
-        try:
-            return function(*args, **options)
-        except UsageError as error:
-            leave(2, str(error))
-        except NucleusNetError as error:
-            leave(1, str(error))
-        except KeyboardInterrupt:
-            leave(130, "interrupted.")
-
-    return verb
-
-
-def leave(code: int, message: str) -> NoReturn:
-    """Print one message to stderr and end the process."""
-    print(f"nucleusnet: {message}", file=sys.stderr)
-    raise SystemExit(code)
 
 
 if __name__ == "__main__":

@@ -337,6 +337,6 @@ def torch_batches(cells: list[bytes], batch_size: int) -> Iterable[Any]:
 register()
 
 if __name__ == "__main__":
-    from nucleusnet_cli import run_verb
+    from nucleusnet_source.command import run_verb
 
     run_verb(f"python {sys.argv[0]}", lambda: sample_command, sys.argv[1:])
