@@ -17,8 +17,8 @@ from .archive_metadata import RecordMetadata, remember
 from .archive_plan import Limits, RecordPlan, ZipPlan, plan_records, zip_stem
 from .archive_sources import files_to_archive
 from .archive_zip import Digest, ZipReceipt, digest_bytes, write_zip
+from .disk_space import check_space, is_disk_full
 from .verify_files import SUMS_NAME
-from .workfolder import check_space, is_disk_full
 
 CONTENTS_NAME = "contents.csv"
 RECEIPTS_NAME = "receipts"

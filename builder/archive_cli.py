@@ -54,7 +54,7 @@ def archive(
     metadata. Call again to resume, or to change title, creators and so on: finished zips are kept, and so is what an
     earlier call said that this one does not.
 
-    Example: nucleusnet archive stitched --out zips --title "CV-1 nuclei" --creator "Doe, Jane; Some Institute"
+    Example: nucleusnet archive stitched --out zips --creator "Doe, Jane; Some Institute" --license CC-BY-4.0
     """
     from .archive import ArchiveOptions, Progress  # noqa: PLC0415 - `--help` stays fast
     from .archive import archive as run  # noqa: PLC0415
@@ -107,8 +107,9 @@ def deposit(
 ) -> None:
     """Bring an archive into drafts at Zenodo, one for each record; publish them with a second call.
 
-    Call again to resume: files that are there with the right MD5 are not sent again. The drafts are linked by their
-    DOIs and can be looked at and edited on the site. Nothing is published without --publish.
+    The archive must name its creators and license. Call again to resume: files that are there with the right MD5 are
+    not sent again. The drafts are linked by their DOIs and can be looked at and edited on the site. Nothing is
+    published without --publish.
 
     Example: nucleusnet deposit zips --zenodo --sandbox
     """

@@ -110,6 +110,8 @@ def alone(archive: Path) -> Iterator[None]:
     Raises:
         ArchiveError: one is at work there, or nothing can be written beside it.
     """
+    if not archive.parent.is_dir():  # the lock would make it
+        raise ArchiveError(f"{archive.parent}: an existing folder expected around the archive, none found; make it.")
     lock = filelock.FileLock(archive.with_name(f".{archive.name}.lock"))
     try:
         lock.acquire(timeout=0)
@@ -117,7 +119,7 @@ def alone(archive: Path) -> Iterator[None]:
         raise ArchiveError(f"{archive}: another archive or deposit is at work there; wait for it.") from error
     except OSError as error:
         raise ArchiveError(
-            f"{archive.parent}: an existing folder that can be written expected around the archive, found: {error}."
+            f"{archive.parent}: a folder that can be written expected around the archive, found: {error}."
         ) from error
     try:
         yield

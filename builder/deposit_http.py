@@ -23,7 +23,7 @@ DEPOSIT_POLICY = RetryPolicy(
     give_up_seconds=12 * 3600,
     first_contact_seconds=60,
     asked_seconds=2 * 3600,
-    most_attempts=200,
+    most_attempts=100,
     first_delay_seconds=2,
     longest_delay_seconds=300,
     connect_seconds=30,
@@ -34,7 +34,7 @@ _AGAIN = RETRIED_STATUSES - {_NO_SPACE}
 _MAX_ANSWER_BYTES = 16 << 20
 _CHECKSUM_SECONDS = 3600.0
 _MAX_SAID = 600
-_MOST_REFUSED = 5
+_MOST_WRONG = 5
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,11 @@ class Upload:
         """Headers of the request."""
         return {"Content-Length": str(self._digest.bytes), "Content-Type": "application/octet-stream"}
 
+    @property
+    def far(self) -> int:
+        """The bytes that the last attempt sent, or 0 if they are but a tenth: a shaky line is worth more patience."""
+        return self._told if 10 * self._told >= self._digest.bytes else 0
+
     def chunks(self) -> Iterator[bytes]:
         """Yield the bytes, and refuse the file if they are not those that were archived.
 
@@ -107,6 +112,14 @@ class Upload:
             f"{self._path}: the file with the MD5 {self._digest.md5} that was archived expected, found: {found}; "
             "run `nucleusnet archive` again."
         )
+
+
+class _Again(Exception):  # noqa: N818 - it is no error yet: the request is sent again
+    """A request failed in a way that may pass."""
+
+    def __init__(self, reason: str, *, wrong: bool = False, asked_seconds: float | None = None) -> None:
+        super().__init__(reason)
+        self.wrong, self.asked_seconds = wrong, asked_seconds
 
 
 class Api:
@@ -147,31 +160,37 @@ class Api:
             SourceChangedError: the file to upload is not the one that was archived.
         """
         what = f"{self.site.host}: {call.method} {call.path.partition('?')[0].removeprefix(self.site.url)}"
-        attempts, refused = Attempts(what, self._policy), 0
+        attempts, wrong = Attempts(what, self._policy), 0
         while True:
-            asked = None
             try:
-                status, headers, data = self._exchange(call)
-            except httpx2.TransportError as error:
-                reason = type(error).__name__
-            else:
-                self._reached = True
-                if status == 404 and call.missing_is_none:
-                    return None
-                if status in _AGAIN:
-                    reason, asked = f"status {status}", reset_seconds(headers)
-                else:
-                    answer = self._checked(what, status, data)
-                    problem = call.refusal(answer)
-                    if problem is None:
-                        return answer
-                    refused += 1
-                    if refused == _MOST_REFUSED:
-                        raise DepositError(f"{what}: a right answer expected, five times found {problem}; try later.")
-                    reason = problem
-            attempts.wait(reason, reached=self._reached, asked_seconds=asked)
+                return self._answer(call, what)
+            except _Again as again:
+                wrong += again.wrong
+                if wrong == _MOST_WRONG:
+                    raise DepositError(
+                        f"{what}: a right answer expected, five times found {again}; try later."
+                    ) from again
+                if call.upload is not None:
+                    attempts.came(call.upload.far)
+                attempts.wait(str(again), reached=self._reached, asked_seconds=again.asked_seconds)
             if (recovered := call.recover()) is not None:
                 return recovered
+
+    def _answer(self, call: Call, what: str) -> Any:
+        """Send a request once; raises _Again where another attempt may help."""
+        try:
+            status, headers, data = self._exchange(call)
+        except httpx2.TransportError as error:
+            raise _Again(type(error).__name__) from error
+        self._reached = True
+        if status == 404 and call.missing_is_none:
+            return None
+        if status in _AGAIN:
+            raise _Again(f"status {status}", asked_seconds=reset_seconds(headers))
+        answer = self._checked(what, status, data)
+        if problem := call.refusal(answer):
+            raise _Again(problem, wrong=True)
+        return answer
 
     def _exchange(self, call: Call) -> tuple[int, Mapping[str, str], bytes]:
         """Send a request once; return status, headers and content."""

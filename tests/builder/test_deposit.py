@@ -207,6 +207,16 @@ def test_a_storm_without_end_is_told_and_the_next_call_goes_on(zips: Path, serve
     assert stored(server) == wanted(zips)
 
 
+def test_a_line_that_breaks_late_each_time_does_not_use_up_the_patience(zips: Path, server: Zenodo) -> None:
+    hasty = replace(QUICK, give_up_seconds=0.3, first_delay_seconds=0.1, longest_delay_seconds=0.1)
+    server.faults = [Fault("PUT .*stitched-001", times=5, reset_after=150_000)]
+    deposit(zips, at(server), policy=hasty)
+    assert stored(server) == wanted(zips)
+    server.faults = [Fault("GET", times=5, status=503)]
+    with pytest.raises(TransferError, match="status 503"):
+        deposit(zips, at(server), policy=hasty)
+
+
 def test_the_wait_that_the_site_asks_for_is_kept(zips: Path, server: Zenodo) -> None:
     server.faults = [Fault("POST", status=429, headers={"Retry-After": "1"})]
     began = time.monotonic()
