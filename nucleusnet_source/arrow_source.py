@@ -58,7 +58,8 @@ def read_row_group(opened: OpenDataset, entry: ShardEntry, group: int) -> pa.Tab
     file = pa.PythonFile(SparseFile(parts, entry.bytes), "r")
     try:
         with pq.ParquetFile(file, metadata=footer, pre_buffer=False) as parquet_file:
-            return parquet_file.read_row_group(group)
+            # With threads, those of other columns may read on after an error and abort the process at its end.
+            return parquet_file.read_row_group(group, use_threads=False)
     except (pa.ArrowException, OSError) as error:
         where = f"{opened.store.name}/{entry.path}"
         raise CorruptDataError(

@@ -99,13 +99,13 @@ def answer_range(request: Request, status: int, headers: Headers) -> tuple[int, 
         CorruptDataError: the file is too short or too large.
         TransferError: the server cannot send parts of files, or sent others than were asked for.
     """
+    if headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise wrong_bytes(request, f"an answer compressed with {headers['Content-Encoding'][:40]!r}")
     size = file_state(status, headers).size
     if request.limit is not None and size is not None and size > request.limit:
         raise too_large(request, size)
     if status == BEYOND_THE_END or (request.stop is not None and size is not None and size < request.stop):
         raise too_short(request, size)
-    if headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise wrong_bytes(request, f"an answer compressed with {headers['Content-Encoding'][:40]!r}")
     if status == WHOLE:
         if request.stop is None or (request.start == 0 and request.stop == size):
             return 0, size

@@ -1,14 +1,13 @@
 """The HTTP client of this process: made as `huggingface_hub` makes its own, but never shared over a fork."""
 
 import atexit
-import contextlib
 import encodings.idna  # noqa: F401 - or the first connection would import it, with a lock that a fork could copy held
 import os
 import threading
 from collections.abc import Callable
 
 import httpx2
-from huggingface_hub.utils import _http as hub_http
+from huggingface_hub import get_session
 
 Factory = Callable[[], httpx2.Client]
 
@@ -17,7 +16,7 @@ class _Shared:
     """The client that all stores of a process use, with the factory that made it."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.factory: Factory | None = None
         self.client: httpx2.Client | None = None
 
@@ -33,16 +32,21 @@ def client() -> httpx2.Client:
     The client of `huggingface_hub` itself is not used: its child processes close it after a fork, and wait forever if
     a thread of the parent was about to send a request.
     """
-    factory: Factory = getattr(hub_http, "_GLOBAL_CLIENT_FACTORY", httpx2.Client)
+    factory: Factory = get_session.__globals__.get("_GLOBAL_CLIENT_FACTORY", httpx2.Client)
     with _shared.lock:
         if _shared.client is None or _shared.factory is not factory:
             _shared.factory, _shared.client = factory, factory()
         return _shared.client
 
 
+@atexit.register
+def _close() -> None:
+    if _shared.client is not None:
+        _shared.client.close()
+
+
 def _before_fork() -> None:
-    # While a client is made, modules are imported and certificates loaded; locks held there would stay held in the
-    # child.
+    # A client is made with imports and certificates, whose locks would stay held in the child.
     _shared.lock.acquire()
 
 
@@ -57,12 +61,5 @@ def _after_fork_in_child() -> None:
     _shared = _Shared()
 
 
-def _close() -> None:
-    if _shared.client is not None:
-        with contextlib.suppress(Exception):  # the process ends, and reads in other threads with it
-            _shared.client.close()
-
-
-atexit.register(_close)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

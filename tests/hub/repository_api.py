@@ -40,6 +40,9 @@ class RepositoryApi(HubHandler):
 
     @route("POST", r"/api/validate-yaml")
     def validate_yaml(self) -> None:
+        if self.hub.card_errors:
+            self.answer_json({"errors": [{"message": text} for text in self.hub.card_errors], "warnings": []}, 400)
+            return
         self.answer_json({"errors": [], "warnings": []})
 
     @route("GET", rf"/api/datasets/{REPO}(?:/revision/(?P<revision>[^/]+))?")

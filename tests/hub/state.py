@@ -39,6 +39,7 @@ class Hub:
         lying_sha256: report this SHA-256 for every large file in listings.
         latency_seconds: wait so long before every answer.
         bytes_per_second: take large objects no faster, each connection for itself.
+        card_errors: what `validate-yaml` finds wrong with every card.
         offers_xet: hand out tokens for a Xet storage (which is not there).
         arrived_bytes: bytes of large objects as they arrive.
         received: path and bytes of every large-object body, whole or not, when it ends.
@@ -56,6 +57,7 @@ class Hub:
     latency_seconds: float = 0.0
     bytes_per_second: float | None = None
     offers_xet: bool = False
+    card_errors: list[str] = field(default_factory=list)
     arrived_bytes: int = 0
     alarms: list[Alarm] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)

@@ -5,9 +5,7 @@ import pickle
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import huggingface_hub.constants
@@ -15,24 +13,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from nucleusnet_dataset import NucleusNet
+from nucleusnet_dataset import features
 from nucleusnet_source import opened
+from nucleusnet_source.arrow_source import row_group_tables
 from nucleusnet_source.errors import CorruptDataError, DatasetNotFoundError, SourceChangedError, TransferError
 from nucleusnet_source.fetch import sample_table
 from nucleusnet_source.hub_store import HubStore
 from nucleusnet_source.opened import open_dataset
 from nucleusnet_source.retries import RetryPolicy
 from tests.dataset_folder import write_dataset_folder
-from tests.hub.server import Hub, client_environment, serve_hub
+from tests.hub.server import Alarm, Hub, client_environment, serve_hub
 from tests.range_server import Fault, serve
 from tests.source.published import publish
 
 FAST = RetryPolicy(
-    give_up_seconds=2.0,
-    first_contact_seconds=0.3,
-    first_delay_seconds=0.01,
-    longest_delay_seconds=0.05,
-    stall_seconds=0.4,
+    give_up_seconds=10.0, first_contact_seconds=0.3, first_delay_seconds=0.01, longest_delay_seconds=0.05
 )
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -103,13 +98,14 @@ def test_one_seed_takes_the_same_nuclei_from_a_folder_a_url_and_the_hub(hub: Hub
     assert drawn[0].equals(drawn[2], check_metadata=True)
 
 
-def test_a_whole_config_is_read_from_the_hub_by_the_builder_of_datasets(hub: Hub, folder: Path, tmp_path: Path) -> None:
+def test_whole_shards_are_read_from_the_hub_one_row_group_at_a_time(hub: Hub, folder: Path) -> None:
     publish(hub, folder, "lab/set")
-    builder = NucleusNet("default", data_dir="lab/set", cache_dir=str(tmp_path / "cache"))
-    labels = [row["label"] for row in builder.as_streaming_dataset(split="train").remove_columns(["image", "mask"])]
-    expected = [pq.read_table(path, columns=["label"]) for path in sorted((folder / "data").glob("train-*"))]
-    assert labels == pa.concat_tables(expected)["label"].to_pylist()
-    assert sum(seen.sent for seen in hub.seen) < 1.1 * sum(path.stat().st_size for path in folder.rglob("*.*"))
+    dataset = open_dataset("lab/set")
+    (entry,) = dataset.shards("default", "test")
+    tables = list(row_group_tables(dataset, entry, features("default").arrow_schema))
+    assert pa.concat_tables(tables).equals(pq.read_table(folder / entry.path))
+    groups = pq.read_metadata(folder / entry.path).num_row_groups
+    assert requests(hub)[1:] == [(f"/{entry.path}", 302), *[("/cdn/", 206)] * (1 + groups)]
 
 
 def test_one_request_opens_a_dataset_and_redirects_are_followed_once(hub: Hub, folder: Path) -> None:
@@ -151,19 +147,18 @@ def test_a_push_does_not_change_what_an_opened_dataset_reads(
     assert open_dataset("lab/set").store.name == f"lab/set@{second}"
 
 
-def test_a_push_between_the_first_reads_of_two_threads_is_an_error(hub: Hub, folder: Path, tmp_path: Path) -> None:
+def test_a_push_between_two_first_reads_is_an_error(hub: Hub, folder: Path, tmp_path: Path) -> None:
     first = publish(hub, folder, "lab/set")
     store = HubStore("lab/set", None, FAST)
-    with ThreadPoolExecutor(1) as pool:
-        hub.latency_seconds = 0.3
-        late = pool.submit(store.read_file, "manifest.json", max_bytes=1 << 20)
-        time.sleep(0.1)
-        hub.latency_seconds = 0.0
+    (tmp_path / "manifest.json").write_text("changed", "utf-8")
+
+    def read_and_push() -> None:
         store.read_file("manifest.json", max_bytes=1 << 20)
-        (tmp_path / "manifest.json").write_text("changed", "utf-8")
-        second = publish(hub, tmp_path, "lab/set")
-        with pytest.raises(SourceChangedError, match=rf"lab/set@{first}: one commit expected, {second} found too"):
-            late.result()
+        publish(hub, tmp_path, "lab/set")
+
+    hub.alarms.append(Alarm(read_and_push, pattern="manifest"))
+    with pytest.raises(SourceChangedError, match=rf"lab/set@{first}: one commit expected, [0-9a-f]{{40}} found too"):
+        store.read_file("manifest.json", max_bytes=1 << 20)
 
 
 def test_a_private_repository_opens_with_a_token_that_only_the_hub_gets(
