@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.measuring import Cost, command_cost, measured, peak_mb, table, write_results  # noqa: E402
 from benchmarks.shuffle import REFERENCE_ROWS, shuffle_cost  # noqa: E402
 from builder.engine import local_workers, run_tasks  # noqa: E402
-from builder.images import decode_image, read_array  # noqa: E402
+from builder.images import decode_image, read_file  # noqa: E402
 from builder.masks import read_label_runs  # noqa: E402
 from builder.measure import sum_intensities  # noqa: E402
 from builder.options import BuildOptions  # noqa: E402
@@ -34,6 +34,7 @@ from builder.sources import find_sources  # noqa: E402
 
 REAL_NUCLEI_PER_MM2 = 275.0
 PUBLISHED_SAMPLE = 20
+REPEATS = 3
 FACTS = ("height", "width", "bit_depth", "mean_intensity", "std_intensity")
 FACTS += ("image_sha256", "mask_sha256", "fingerprint", "cells_bytes")
 
@@ -52,10 +53,23 @@ def piece_tasks(stitched: Path, pieces: Path) -> list[PieceTask]:
 def one_image(task: PieceTask, scratch: Path) -> tuple[Cost, Receipt]:
     """Measure everything that one image costs in steady state: piece, and its share of a shard."""
     make_piece(task)  # loads the machine code
-    with measured() as cost:
+
+    def whole() -> Receipt:
         receipt = make_piece(task)
         write_shards({"train": [receipt]}, task, scratch / "one")
-    return cost, receipt
+        return receipt
+
+    return least(whole)
+
+
+def least(call: Callable[[], Any]) -> tuple[Cost, Any]:
+    """Run something three times; returns the smallest cost and the last result."""
+    costs = []
+    for _ in range(REPEATS):
+        with measured() as cost:
+            result = call()
+        costs.append(cost)
+    return min(costs, key=lambda one: one.cpu_s), result
 
 
 def write_shards(receipts: dict[str, list[Receipt]], task: PieceTask, folder: Path) -> None:
@@ -70,14 +84,13 @@ def stages(task: PieceTask, receipt: Receipt, scratch: Path) -> list[tuple[str, 
     spent: list[tuple[str, Cost]] = []
 
     def step(name: str, call: Callable[[], Any]) -> Any:
-        with measured() as cost:
-            result = call()
+        cost, result = least(call)
         spent.append((name, cost))
         return result
 
     data = step("read mask", task.source.mask_path.read_bytes)
     runs = step("mask to runs", lambda: read_label_runs(data, "mask"))
-    pixels = step("read image", lambda: read_array(task.source.image_path))
+    pixels = step("read image", lambda: read_file(task.source.image_path))
     step("SHA-256 of image and mask", lambda: [hashlib.sha256(each).hexdigest() for each in (pixels, data)])
     image, _ = step("find the pixels", lambda: decode_image(pixels, "image"))
     regions = step("runs to regions", lambda: regions_from_runs(runs))
@@ -214,7 +227,7 @@ def stages_table(spent: list[tuple[str, Cost]]) -> str:
     """Return the stages with their sum."""
     rows = [[name, f"{cost.cpu_s:.3f}"] for name, cost in spent]
     rows.append(["sum", f"{sum(cost.cpu_s for _, cost in spent):.3f}"])
-    return table("Its stages", ["stage", "CPU s"], rows)
+    return table("Its stages, each the least of three runs", ["stage", "CPU s"], rows)
 
 
 def command_table(scratch: Path) -> str:

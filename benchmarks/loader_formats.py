@@ -146,12 +146,13 @@ def main() -> None:
     versions = {}
     for package, write in WRITERS.items():
         try:
+            number = version(package)
             with contextlib.redirect_stdout(sys.stderr):
                 write(folder, pngs)
         except ImportError as error:
             print(f"{package} left out: {error}", file=sys.stderr)
         else:
-            versions[package] = version(package)
+            versions[package] = number
     print(json.dumps(versions))
 
 

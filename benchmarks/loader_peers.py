@@ -130,7 +130,7 @@ def mosaicml_zstd(folder: Path, workers: int) -> Iterable[Any]:
 
 
 def mosaicml_unpacked(folder: Path, workers: int) -> Iterable[Any]:
-    """A later epoch: all shards lie unpacked on disk."""
+    """Later epochs: all shards lie unpacked on disk."""
     return mosaicml_loader(folder / "mosaicml-unpacked", workers, from_raw)
 
 
@@ -203,11 +203,13 @@ class Loader:
         title: what it is called there.
         package: what it needs.
         open: opens it below a folder, with a number of worker processes.
+        with_start: whether the time until the first batch counts.
     """
 
     title: str
     package: str
     open: Callable[[Path, int], Iterable[Any]]
+    with_start: bool = False
 
 
 LOADERS = {
@@ -215,7 +217,13 @@ LOADERS = {
     "litdata-zstd": Loader("LitData, raw pixels with zstd, shuffled", "litdata", litdata_zstd),
     "litdata-png": Loader("LitData, PNG, shuffled", "litdata", litdata_png),
     "mosaicml-zstd": Loader(
-        "MosaicML, raw pixels with zstd, unpacked on disk, shuffled", "mosaicml-streaming", mosaicml_zstd
+        "MosaicML, raw pixels with zstd, first epoch with unpacking, shuffled",
+        "mosaicml-streaming",
+        mosaicml_zstd,
+        with_start=True,
+    ),
+    "mosaicml-unpacked": Loader(
+        "MosaicML, raw pixels without compression (65 KB a crop), shuffled", "mosaicml-streaming", mosaicml_unpacked
     ),
     "mosaicml-png": Loader("MosaicML, PNG, shuffled", "mosaicml-streaming", mosaicml_png),
     "webdataset": Loader("WebDataset, PNG, shuffle(1000)", "webdataset", webdataset),

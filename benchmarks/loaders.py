@@ -104,9 +104,13 @@ def prepare(folder: Path, wanted: int, peers: str) -> tuple[int, dict[str, str]]
         command = [peers, str(ROOT / "benchmarks" / "loader_formats.py"), str(folder)]
         written = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         versions = json.loads(written.stdout) | {name: version(name) for name in ("torch", "pyarrow", "datasets")}
-        done.write_text(json.dumps([crops, versions]))
-    crops, versions = json.loads(done.read_text())
-    return crops, versions
+        facts = {"wanted": wanted, "peers": peers, "crops": crops, "versions": versions}
+        done.write_text(json.dumps(facts))
+    facts = json.loads(done.read_text())
+    if (facts["wanted"], facts["peers"]) != (wanted, peers):
+        said = f"--crops {facts['wanted']} --peers {facts['peers']}"
+        sys.exit(f"--data: crops of {said} are in {folder}; name these, or another folder")
+    return facts["crops"], facts["versions"]
 
 
 def run_epochs(folder: Path, names: Sequence[str], arguments: argparse.Namespace) -> Results:

@@ -3,9 +3,11 @@
 import contextlib
 import threading
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import CancelledError, Future, wait
+from concurrent.futures import Future, wait
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
+
+from nucleusnet_source.errors import UsageError
 
 Made = TypeVar("Made")
 Result = TypeVar("Result")
@@ -18,11 +20,12 @@ def arrived(read: "Future[Result]", consumer: threading.Thread) -> Result:
     """Wait for a read, but no longer than the thread that wants it lives.
 
     Raises:
-        CancelledError: That thread has ended, or the read was given up.
+        UsageError: That thread has ended.
+        CancelledError: The read was given up.
     """
     while not read.done():
         if not consumer.is_alive():
-            raise CancelledError
+            raise _abandoned()
         wait([read], CHECK_SECONDS)
     return read.result()
 
@@ -54,7 +57,8 @@ class BatchThread(threading.Thread):
                 self._made.put((batch, None))
                 del batch
                 if not self._is_more_wanted():
-                    break
+                    self._made.put((None, _abandoned()))
+                    return
             self._made.put((None, None))
         except BaseException as error:  # for the consumer
             self._made.put((None, error))
@@ -85,6 +89,12 @@ class BatchThread(threading.Thread):
         self._closed = True
         self._room.release()
         self.join()
+
+
+def _abandoned() -> UsageError:
+    return UsageError(
+        "expected the thread that began an epoch to go on with it, but it has ended; iterate in one thread"
+    )
 
 
 def made_ahead(

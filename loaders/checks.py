@@ -2,6 +2,8 @@
 
 from nucleusnet_source.errors import UsageError
 
+from .plan import EpochPlan
+
 
 def check_at_least(number: int, least: int, name: str) -> None:
     """Check a number that was given.
@@ -27,3 +29,17 @@ def check_topology(rank: int | None, world_size: int | None) -> tuple[int, int] 
             f"world_size {world_size}; give both, or neither to use torch.distributed"
         )
     return rank, world_size
+
+
+def check_not_empty(plan: EpochPlan, ranks: int, *, drop_last: bool) -> None:
+    """Refuse epochs without batches; all ranks come to the same answer.
+
+    Raises:
+        UsageError: There are too few rows.
+    """
+    least = plan.batch_size * ranks if drop_last else 1
+    if plan.rows < least:
+        raise UsageError(
+            f"expected at least {least} rows for {ranks} ranks with batches of {plan.batch_size}, found {plan.rows} "
+            "in the split; use a smaller batch_size or drop_last=False"
+        )

@@ -1,6 +1,6 @@
 """Cells to image tensors, a whole batch at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -33,38 +33,39 @@ class CellDecoder:
             (slice(block.start_row, block.stop_row), block.offset + 1, (stride, 1)) for block in self.layout.blocks
         ]
 
-    def decode(self, batch: Sequence[Cell], locate: Callable[[int], str]) -> torch.Tensor:
+    def decode(self, cells: Iterable[tuple[int, Cell]], count: int, locate: Callable[[int], str]) -> torch.Tensor:
         """Decode cells to a new tensor `(n, 1, 256, 256)`.
 
         Stored PNG cells are decoded together, ordinary PNG cells one by one.
 
         Args:
-            batch: The cells.
+            cells: Each cell with its place in the batch, in any order; none is held longer than until the next.
+            count: Their number.
             locate: Gives file and row of the n-th cell of the batch, for the error message.
 
         Raises:
             CorruptDataError: A cell is damaged, or has another size or bit depth.
         """
-        packed = np.empty((len(batch), CELL_SIZE_PX, self.layout.row_bytes), np.uint8)
-        ordinary = [position for position, cell in enumerate(batch) if isinstance(cell, bytes)]
-        for start in range(0, len(batch), GROUP_CELLS):
-            group = slice(start, start + GROUP_CELLS)
-            self._spread(batch[group], packed[group])
-            add_up_rows(packed[group])
+        packed = np.empty((count, CELL_SIZE_PX, self.layout.row_bytes), np.uint8)
+        ordinary: list[tuple[int, bytes]] = []
+        for position, cell in cells:
+            if isinstance(cell, bytes):
+                packed[position] = 0
+                ordinary.append((position, cell))
+            else:
+                self._spread(cell, packed[position])
+        for start in range(0, count, GROUP_CELLS):
+            add_up_rows(packed[start : start + GROUP_CELLS])
         pixels = self._pixels(packed)
-        for position in ordinary:
-            pixels[position] = self._decode_ordinary(batch[position], locate(position))
+        for position, cell in ordinary:
+            pixels[position] = self._decode_ordinary(cell, locate(position))
         return torch.from_numpy(pixels)[:, None]
 
-    def _spread(self, batch: Sequence[Cell], packed: StoredCell) -> None:
-        """Copy the filtered rows of the stored cells to where their pixels shall lie."""
-        for cell, place in zip(batch, packed, strict=True):
-            if isinstance(cell, bytes):
-                place[:] = 0
-                continue
-            for rows, offset, strides in self._blocks:
-                part = place[rows]
-                part[:] = np.ndarray(part.shape, np.uint8, cell, offset, strides)
+    def _spread(self, cell: StoredCell, place: StoredCell) -> None:
+        """Copy the filtered rows of a stored cell to where its pixels shall lie."""
+        for rows, offset, strides in self._blocks:
+            part = place[rows]
+            part[:] = np.ndarray(part.shape, np.uint8, cell, offset, strides)
 
     def _pixels(self, packed: StoredCell) -> npt.NDArray[Any]:
         """Turn packed rows `(n, 256, row_bytes)` into pixels `(n, 256, 256)`."""
@@ -73,10 +74,10 @@ class CellDecoder:
         pixels = packed.view(self._pixel_type)
         return pixels.byteswap(inplace=True) if self.layout.bit_depth == 16 and np.little_endian else pixels
 
-    def _decode_ordinary(self, cell: Cell, where: str) -> npt.NDArray[Any]:
+    def _decode_ordinary(self, cell: bytes, where: str) -> npt.NDArray[Any]:
         """Decode any grey PNG of the right size and bit depth."""
         try:
-            pixels = decode_cell(bytes(cell))
+            pixels = decode_cell(cell)
         except CorruptDataError as error:
             raise CorruptDataError(f"{where}: {error}; run `nucleusnet verify`, download it again") from error
         expected = (self._pixel_type, (CELL_SIZE_PX, CELL_SIZE_PX))

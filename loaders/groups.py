@@ -22,6 +22,9 @@ _CODECS = {"ZSTD": "zstd", "SNAPPY": "snappy", "GZIP": "gzip", "UNCOMPRESSED": N
 class PagedCells:
     """Cells of one column of a row group, decompressed page by page when first asked for.
 
+    Every row is asked for once, and a page is let go of with its last row: its memory is used again for the next one
+    while it is still in the processor's cache.
+
     Args:
         chunk: The bytes of the column chunk.
         pages: Its pages.
@@ -35,6 +38,7 @@ class PagedCells:
         self._codec = pa.Codec(codec) if codec else None
         self._layout = layout
         self._first_rows = [page.row for page in pages]
+        self._rows_left = [page.rows for page in pages]
         self._tables: dict[int, StoredCell | None] = {}
 
     def cell(self, row: int) -> StoredCell | None:
@@ -43,6 +47,9 @@ class PagedCells:
         if number not in self._tables:
             self._tables[number] = self._read(self._pages[number])
         table = self._tables[number]
+        self._rows_left[number] -= 1
+        if not self._rows_left[number]:
+            del self._tables[number]
         return None if table is None else table[row - self._first_rows[number]]
 
     def _read(self, page: Page) -> StoredCell | None:

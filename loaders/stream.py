@@ -112,12 +112,13 @@ class BatchReader:
         return {name: self._column(name, kind, picks) for name, kind in self._split.kinds.items()}
 
     def _column(self, name: str, kind: ColumnKind, picks: Sequence[tuple[OpenGroup, int]]) -> Any:
+        if name in self._decoders:
+            # Row by row of each group, so that a page is decompressed, used up and let go of before the next.
+            order = sorted(range(len(picks)), key=lambda n: (id(picks[n][0]), picks[n][1]))
+            cells = ((n, picks[n][0].value(name, picks[n][1])) for n in order)
+            return self._decoders[name].decode(cells, len(picks), lambda n: picks[n][0].describe(picks[n][1]))
         values = [group.value(name, row) for group, row in picks]
-        if kind == "text":
-            return values
-        if kind == "number":
-            return torch.from_numpy(np.array(values))
-        return self._decoders[name].decode(values, lambda n: picks[n][0].describe(picks[n][1]))
+        return values if kind == "text" else torch.from_numpy(np.array(values))
 
 
 class BatchStream(IterableDataset[Batch]):

@@ -1,6 +1,7 @@
 """The training stream: every nucleus of a split once an epoch, in random order, resumable at every batch."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
 from typing import Any
 
 import torch
@@ -9,23 +10,25 @@ from torch.utils.data import DataLoader
 
 from nucleusnet_source.errors import StateError, UsageError
 from nucleusnet_source.opened import open_dataset
-from nucleusnet_source.ordering import MAX_SEED, check_seed
+from nucleusnet_source.ordering import check_seed
 
-from .checks import check_at_least, check_topology
+from .checks import check_at_least, check_not_empty, check_topology
 from .columns import Batch
 from .opening import CONFIG, fingerprint, open_split
-from .plan import EpochPlan, batches_of_reader
+from .plan import batches_of_reader
 from .stream import BatchStream
 from .transforming import Transform
 
 STATE_FORMAT = 1
+MAX_EPOCH = 2**63 - 1
 
 
 class TrainLoader:
     """Batches of a split of a NucleusNet dataset, in another order every epoch; made by `train_loader`.
 
     Iterating gives the batches of one epoch, iterating again those of the next one. Who breaks out of an
-    iteration and starts another gets the same batches again, from where the first one began.
+    iteration and starts another gets the same batches again, from where the first one began: call `set_epoch` to
+    have others. Lightning and accelerate take the loader as it is, and keep its state in their checkpoints.
 
     Args:
         stream: The batches of this process.
@@ -106,7 +109,8 @@ class TrainLoader:
         Naming the current epoch changes nothing, so that a loop which does so at the start of every epoch also
         goes on in the middle of one after `load_state_dict`.
         """
-        check_seed(epoch)
+        if not isinstance(epoch, int) or isinstance(epoch, bool) or not 0 <= epoch <= MAX_EPOCH:
+            raise UsageError(f"expected an epoch from 0 to 2**63 - 1, found {epoch!r}")
         self._leave_finished_epoch()
         if epoch != self._epoch:
             self._go_to(epoch)
@@ -143,7 +147,7 @@ class TrainLoader:
         if not wrong:
             wrong = [
                 f"{name} from 0 to {most} expected, {state.get(name)!r} found"
-                for name, most in (("epoch", MAX_SEED), ("batches", self._stream.plan(0).all_batches))
+                for name, most in (("epoch", MAX_EPOCH), ("batches", self._stream.plan(0).all_batches))
                 if type(state.get(name)) is not int or not 0 <= state[name] <= most
             ]
         if wrong:
@@ -154,7 +158,7 @@ class TrainLoader:
 
 
 def train_loader(
-    source: str,
+    source: str | PathLike[str],
     split: str = "train",
     *,
     batch_size: int,
@@ -180,8 +184,8 @@ def train_loader(
     thread makes batches ahead.
 
     Args:
-        source: Dataset folder, URL of one, or `owner/name` on the Hub.
-        split: Name of the split.
+        source: Dataset folder, URL of one, `owner/name` on the Hub, or `nucleusnet` for what the bare name means.
+        split: A split, or several, such as "train+test".
         batch_size: Rows of a batch on each rank.
         seed: Seed of the order and of the transform.
         columns: Wanted columns of config `default`, in the order that a batch shall have.
@@ -234,17 +238,3 @@ def train_loader(
 def as_it_is(batch: Any) -> Any:
     """Give a batch back, for a DataLoader that shall not change it."""
     return batch
-
-
-def check_not_empty(plan: EpochPlan, ranks: int, *, drop_last: bool) -> None:
-    """Refuse epochs without batches; all ranks come to the same answer.
-
-    Raises:
-        UsageError: There are too few rows.
-    """
-    least = plan.batch_size * ranks if drop_last else 1
-    if plan.rows < least:
-        raise UsageError(
-            f"expected at least {least} rows for {ranks} ranks with batches of {plan.batch_size}, found {plan.rows} "
-            "in the split; use a smaller batch_size or drop_last=False"
-        )

@@ -26,10 +26,10 @@ from nucleusnet_source.intensity import IntensityStatistics, read_intensity
 from nucleusnet_source.opened import open_dataset
 
 from .columns import Batch
+from .images import centred, flipped, images_of, inside_of, raw_images_of, uniform
 from .transforming import Transform, takes_generator
 
 _TINY = 1e-6
-_BATCH_AXES = 4
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class ToFloat:
 
     def __call__(self, batch: Batch, generator: torch.Generator | None = None) -> Batch:
         """Scale column `image`."""
-        images = _raw_images(batch, "ToFloat")
+        images = raw_images_of(batch, "ToFloat")
         white = torch.iinfo(images.dtype).max if self.white is None else self.white
         return {**batch, "image": images.to(torch.float32) / white}
 
@@ -83,7 +83,7 @@ class StandardizeNucleus:
 
     def __call__(self, batch: Batch, generator: torch.Generator | None = None) -> Batch:
         """Standardise column `image`."""
-        inside, values, mean = _centred(batch)
+        inside, values, mean = centred(batch)
         pixels = inside.sum(dim=(1, 2, 3), keepdim=True).clamp_min(1)
         std = (values.square().sum(dim=(1, 2, 3), keepdim=True) / pixels).sqrt()
         # Values that are all equal differ from their mean by rounding alone.
@@ -118,9 +118,9 @@ class StandardizeDataset:
 
     def __call__(self, batch: Batch, generator: torch.Generator | None = None) -> Batch:
         """Standardise column `image`."""
-        images = _raw_images(batch, "StandardizeDataset")
+        images = raw_images_of(batch, "StandardizeDataset")
         values = (images.to(torch.float32) - self.mean) / self.std
-        return {**batch, "image": torch.where(_inside(batch), values, 0)}
+        return {**batch, "image": torch.where(inside_of(batch), values, 0)}
 
 
 @dataclass(frozen=True)
@@ -143,10 +143,10 @@ class RandomFlips:
 
     def __call__(self, batch: Batch, generator: torch.Generator | None = None) -> Batch:
         """Mirror images and masks."""
-        count = len(_images(batch))
-        left_right = _uniform(count, generator) < self.horizontal
-        top_bottom = _uniform(count, generator) < self.vertical
-        return _flipped(_flipped(batch, left_right, (-1,)), top_bottom, (-2,))
+        count = len(images_of(batch))
+        left_right = uniform(count, generator) < self.horizontal
+        top_bottom = uniform(count, generator) < self.vertical
+        return flipped(flipped(batch, left_right, (-1,)), top_bottom, (-2,))
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class RandomHalfTurn:
 
     def __call__(self, batch: Batch, generator: torch.Generator | None = None) -> Batch:
         """Turn images and masks."""
-        return _flipped(batch, _uniform(len(_images(batch)), generator) < self.probability, (-2, -1))
+        return flipped(batch, uniform(len(images_of(batch)), generator) < self.probability, (-2, -1))
 
 
 @dataclass(frozen=True)
@@ -187,10 +187,10 @@ class ContrastJitter:
 
     def __call__(self, batch: Batch, generator: torch.Generator | None = None) -> Batch:
         """Change column `image`."""
-        inside, values, mean = _centred(batch)
-        exponents = 2 * _uniform(len(values), generator) - 1
+        inside, values, mean = centred(batch)
+        exponents = 2 * uniform(len(values), generator) - 1
         factors = ((1 + self.strength) ** exponents).to(values.device)[:, None, None, None]
-        images = _images(batch).to(torch.float32)
+        images = images_of(batch).to(torch.float32)
         return {**batch, "image": torch.where(inside, values * factors + mean, images)}
 
 
@@ -214,55 +214,6 @@ def dataset_statistics(source: str | PathLike[str], split: str = "train") -> Int
         return read_intensity(opened, split)
     finally:
         opened.store.close()
-
-
-def _images(batch: Batch) -> torch.Tensor:
-    images = batch.get("image")
-    if not isinstance(images, torch.Tensor) or images.ndim != _BATCH_AXES:
-        found = ", ".join(batch) or "nothing"
-        raise UsageError(f"expected a batch with images (B, 1, 256, 256) in column image, found {found}; ask for it")
-    return images
-
-
-def _raw_images(batch: Batch, name: str) -> torch.Tensor:
-    images = _images(batch)
-    if images.dtype not in (torch.uint8, torch.uint16):
-        raise UsageError(f"{name}: expected raw camera values, uint8 or uint16, found {images.dtype}; put it first")
-    return images
-
-
-def _inside(batch: Batch) -> torch.Tensor:
-    """Say which pixels belong to the nuclei, bool (B, 1, height, width)."""
-    mask = batch.get("mask")
-    return mask if isinstance(mask, torch.Tensor) else _images(batch) != 0
-
-
-def _centred(batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Give what is inside, the differences from the mean of each nucleus (0 outside), and these means (B, 1, 1, 1)."""
-    inside = _inside(batch)
-    images = torch.where(inside, _images(batch).to(torch.float32), 0)
-    pixels = inside.sum(dim=(1, 2, 3), keepdim=True).clamp_min(1)
-    mean = images.sum(dim=(1, 2, 3), keepdim=True) / pixels
-    return inside, torch.where(inside, images - mean, 0), mean
-
-
-def _uniform(count: int, generator: torch.Generator | None) -> torch.Tensor:
-    """Draw numbers in [0, 1), on the device of the generator."""
-    return torch.rand(count, generator=generator, device="cpu" if generator is None else generator.device)
-
-
-def _flipped(batch: Batch, chosen: torch.Tensor, axes: tuple[int, ...]) -> Batch:
-    """Flip the chosen ones of all columns of images."""
-    return {
-        name: _flip(values, chosen, axes) if isinstance(values, torch.Tensor) and values.ndim == _BATCH_AXES else values
-        for name, values in batch.items()
-    }
-
-
-def _flip(values: torch.Tensor, chosen: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
-    if values.dtype == torch.uint16:  # which torch cannot flip
-        return _flip(values.view(torch.int16), chosen, axes).view(torch.uint16)
-    return torch.where(chosen.to(values.device)[:, None, None, None], values.flip(axes), values)
 
 
 def _check_probability(value: float, name: str) -> None:

@@ -26,11 +26,13 @@ __all__ = [
     "PngLayout",
     "are_stored_cells",
     "check_cell",
+    "check_checksums",
     "decode_batch",
     "decode_cell",
     "encode_gray",
     "encode_mask",
     "is_stored_cell",
+    "layout_of",
     "png_layout",
 ]
 
@@ -164,7 +166,7 @@ def decode_cell(data: bytes) -> npt.NDArray[Any]:
     Raises:
         CorruptDataError: The bytes are no PNG, are damaged, or hold colours.
     """
-    layout = _layout_of(data)
+    layout = layout_of(data)
     if layout is None or not is_stored_cell(data, layout):
         return _decode_ordinary(data)
     dtypes = {1: np.bool_, 8: np.uint8, 16: np.uint16}
@@ -174,7 +176,7 @@ def decode_cell(data: bytes) -> npt.NDArray[Any]:
     return pixels
 
 
-def _layout_of(data: bytes) -> PngLayout | None:
+def layout_of(data: bytes) -> PngLayout | None:
     """Give the stored layout for the size that a PNG's header states, if the file could have it."""
     if len(data) < 33 or not data.startswith(SIGNATURE):
         return None
@@ -211,11 +213,20 @@ def check_cell(data: bytes) -> None:
     Raises:
         CorruptDataError: Something is damaged; says what.
     """
-    layout = _layout_of(data)
+    layout = layout_of(data)
     if layout is None or not is_stored_cell(data, layout):
         _check_chunks(data)
         _decode_ordinary(data)
         return
+    check_checksums(data, layout)
+
+
+def check_checksums(data: bytes | memoryview, layout: PngLayout) -> None:
+    """Check the checksums of a cell that is known to have this layout (see `are_stored_cells`).
+
+    Raises:
+        CorruptDataError: One of them does not fit.
+    """
     adler, crc = struct.unpack_from(">II", data, layout.adler_offset)
     checksum = 1
     for block in layout.blocks:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,7 +29,7 @@ def state_facts(folder: Path, path: str) -> None:
     """Have the manifest say what a shard is now."""
     manifest = Manifest.from_json((folder / MANIFEST_NAME).read_bytes())
     data = (folder / path).read_bytes()
-    facts = {
+    facts: dict[str, Any] = {
         "bytes": len(data),
         "footer_bytes": int.from_bytes(data[-8:-4], "little") + 8,
         "sha256": hashlib.sha256(data).hexdigest(),

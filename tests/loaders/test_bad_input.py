@@ -57,8 +57,10 @@ def test_bad_arguments(folder: Path, options: dict[str, Any], error: type[Except
 
 
 def test_an_epoch_that_cannot_be_is_refused(folder: Path) -> None:
-    with pytest.raises(UsageError, match="expected a seed from 0"):
-        train_loader(folder, batch_size=16).set_epoch(-1)
+    loader = train_loader(folder, batch_size=16)
+    for epoch in (-1, 2**63, True, 1.0):
+        with pytest.raises(UsageError, match=r"expected an epoch from 0 to 2\*\*63 - 1, found"):
+            loader.set_epoch(epoch)  # type: ignore[arg-type]
 
 
 def test_a_folder_that_is_no_dataset(tmp_path: Path) -> None:

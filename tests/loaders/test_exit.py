@@ -2,12 +2,17 @@
 
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from loaders import train_loader
 from loaders.plan import EpochPlan
+from nucleusnet_source.errors import UsageError
 from tests.dataset_folder import write_dataset_folder
 from tests.range_server import Fault, serve
 
@@ -54,3 +59,21 @@ def test_a_process_does_not_wait_for_a_server_that_hangs(served: Path, workers: 
         # A read that hangs is tried again after 20 s, for a minute in all.
         server.faults.append(Fault(f"data/train-(?!{first_group:05d})", times=1000, cut_after=0, stall_seconds=300))
         assert program.go_on() < 40
+
+
+def test_a_thread_that_ends_leaves_no_other_behind_and_nothing_is_lost_silently(folder: Path) -> None:
+    kept: list[Iterator[Any]] = []
+
+    def take_one() -> None:
+        kept.append(iter(train_loader(folder, batch_size=8)))
+        next(kept[0])
+
+    thread = threading.Thread(target=take_one)
+    thread.start()
+    thread.join()
+    end = time.monotonic() + 20
+    while any(other.name == "nucleusnet-batches" for other in threading.enumerate()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    with pytest.raises(UsageError, match="the thread that began an epoch to go on with it, but it has ended"):
+        list(kept[0])

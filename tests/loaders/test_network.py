@@ -53,7 +53,8 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
 
 def content(source: str | Path, **options: Any) -> list[tuple[list[str], bytes, list[int]]]:
     """Everything that an epoch gives."""
-    loader = train_loader(source, **{"batch_size": 16, "columns": COLUMNS, "seed": 1, "drop_last": False} | options)
+    settings: dict[str, Any] = {"batch_size": 16, "columns": COLUMNS, "seed": 1, "drop_last": False} | options
+    loader = train_loader(source, **settings)
     return [(batch["nucleus_id"], batch["image"].numpy().tobytes(), batch["run"].tolist()) for batch in loader]
 
 

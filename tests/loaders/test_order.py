@@ -9,7 +9,7 @@ import pytest
 
 from loaders import TrainLoader, train_loader
 
-WORKERS = [0, 1, 2] if sys.platform == "linux" else [0]
+WORKERS = [0, 1, 2, 4] if sys.platform == "linux" else [0]
 COLUMNS = ("nucleus_id",)
 
 
@@ -46,6 +46,7 @@ def test_the_order_of_a_seed_and_epoch_is_the_same_in_every_version(folder: Path
     assert twelve_lanes[11:15] == [[456, 154, 448, 348], [331, 36, 29, 43], [117, 310, 391, 337], [149, 494, 239, 25]]
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
 @pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("world_size", [1, 2, 3, 4])
 def test_all_ranks_and_workers_together_give_every_row_once(folder: Path, world_size: int, workers: int) -> None:
@@ -69,6 +70,7 @@ def test_all_ranks_and_workers_together_give_every_row_once(folder: Path, world_
     assert sum(counts) == 72
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
 @pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("world_size", [1, 2, 3, 4])
 def test_drop_last_gives_all_ranks_the_same_number_of_full_batches(folder: Path, world_size: int, workers: int) -> None:

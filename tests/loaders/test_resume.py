@@ -21,7 +21,8 @@ TOPOLOGY = st.tuples(st.integers(1, 4), WORKERS)
 
 
 def loader_of(folder: Path, **options: Any) -> TrainLoader:
-    return train_loader(str(folder), **{"batch_size": 16, "columns": ("nucleus_id",), "seed": 3} | options)
+    settings: dict[str, Any] = {"batch_size": 16, "columns": ("nucleus_id",), "seed": 3} | options
+    return train_loader(folder, **settings)
 
 
 def ids(batches: Any) -> list[tuple[str, ...]]:

@@ -101,8 +101,9 @@ def test_16_bit_images_are_uint16(tmp_path: Path, stored: bool) -> None:
 def test_bad_input_is_one_clear_error(
     folder: Path, options: dict[str, Any], error: type[Exception], message: str
 ) -> None:
+    settings: dict[str, Any] = {"n": 20, "source": folder} | options
     with pytest.raises(error, match=message):
-        sample_loader(**{"n": 20, "source": folder} | options)
+        sample_loader(**settings)
 
 
 @pytest.mark.parametrize("cell", [b"\x89PNG?", None])
