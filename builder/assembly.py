@@ -11,6 +11,7 @@ import nucleusnet_dataset
 from nucleusnet_source.errors import BuildError
 from nucleusnet_source.manifest import Manifest
 
+from .disk_space import check_space
 from .engine import Workers, in_order
 from .folder import FolderPlan, Mapper, write_folder
 from .options import BuildOptions
@@ -18,7 +19,7 @@ from .receipts import Receipt
 from .reporting import Progress
 from .shards import SHARD_BYTES
 from .sources import Failure
-from .workfolder import WorkFolder, check_space
+from .workfolder import WorkFolder
 
 
 @dataclass(frozen=True)

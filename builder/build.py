@@ -11,25 +11,14 @@ from nucleusnet_source.errors import NucleusNetError, UsageError
 from .array_tasks import Share, check_finished, outcome, record_failure, record_tasks, recorded_tasks
 from .assembly import BuildResult, publish
 from .cluster import dask_workers
+from .disk_space import check_space, disk_full_reported, file_bytes, is_disk_full, space_for_images
 from .engine import Workers, in_order, local_workers, run_tasks
 from .options import BuildOptions
 from .pieces import PieceTask, ensure_piece
 from .receipts import Receipt
 from .reporting import Progress, logging_to
 from .sources import Failure, Source, find_sources
-from .workfolder import (
-    WorkFolder,
-    check_output,
-    check_space,
-    disk_full_reported,
-    file_bytes,
-    is_disk_full,
-    join_work,
-    make_work_folder,
-    open_work,
-    space_for_images,
-    work_folder,
-)
+from .workfolder import WorkFolder, check_output, join_work, make_work_folder, open_work, work_folder
 
 
 @dataclass(frozen=True)

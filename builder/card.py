@@ -6,13 +6,13 @@ from pathlib import Path
 
 import nucleusnet_dataset
 from nucleusnet_source.atomic import write_bytes_atomic
-from nucleusnet_source.errors import BuildError
 from nucleusnet_source.manifest import Manifest
 
 from .card_statistics import PICTURE_PATH, CardStatistics
 from .card_yaml import PRETTY_NAME, card_yaml
 from .column_meanings import schema_table
 from .drift import plain_markdown
+from .shipped import shipped
 from .study import ITEMS, NOT_STATED, Study, citation
 from .verify_files import CARD_NAME
 
@@ -31,9 +31,10 @@ _RECIPES = {
     ),
     "refined": (
         "Recipe `refined`: every label becomes a row; those that touch the image border have `touches_border` set. "
-        "The major axis of the whole mask (second moments) lies flat and its heavier end (third moment) always on the "
-        "same side; one affine resampling, bilinear for the image and nearest for the mask. Nuclei larger than the "
-        "frame are kept whole at a smaller scale."
+        "The centroid of the mask lies in the middle of the crop, its major axis (second moments) flat, and its longer "
+        "tail (third moment) to the right; one resampling, bilinear for the image and nearest for the mask. A crop "
+        "shows 256 x 256 px of the image; where a nucleus does not fit, the square of 288, 320, ... px that holds it, "
+        "scaled down to 256. The side of that square is 32 * round(8 * sqrt(`area_px` / pixels of `mask`))."
     ),
 }
 _CONFIGS = {
@@ -66,20 +67,7 @@ def write_card(folder: Path, facts: CardFacts) -> None:
     picture = folder / PICTURE_PATH
     picture.parent.mkdir(exist_ok=True)
     write_bytes_atomic(picture, facts.statistics.picture.encode())
-    write_bytes_atomic(folder / CARD_NAME, filled(template(), facts).encode())
-
-
-def template() -> str:
-    """Return the template: beside this module in a wheel, at the root of a checkout.
-
-    Raises:
-        BuildError: it is in neither place.
-    """
-    here = Path(__file__).resolve().parent
-    for path in (here / "dataset_card.md", here.parent / "dataset_card.md"):
-        if path.is_file():
-            return path.read_text("utf-8")
-    raise BuildError(f"{here}: dataset_card.md expected beside this module, none found; install nucleusnet again.")
+    write_bytes_atomic(folder / CARD_NAME, filled(shipped("dataset_card.md").read_text("utf-8"), facts).encode())
 
 
 def filled(text: str, facts: CardFacts) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .tenk import natural_order
 
 MEASURES = {
-    "area_um2": "area, um²",
+    "area_um2": "area, µm²",
     "mean_intensity": "mean intensity",
     "integrated_intensity": "integrated intensity",
 }

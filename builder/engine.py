@@ -26,6 +26,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 WINDOW_PER_WORKER = 2
+DEATHS_WITHOUT_RESULT = 3
 _POLL_SECONDS = 0.5
 _DASK_WORKER_DEATH = "KilledWorker"  # by name, so that this module needs no Dask
 
@@ -62,16 +63,25 @@ def run_tasks(
         tasks: one argument each.
         make_executor: gives a fresh executor; called again after each break.
         workers: number of workers of that executor.
+
+    Raises:
+        WorkerDiedError: three tasks have ended their workers and none has ended in any other way.
     """
     waiting, suspects = deque(tasks), deque[Task]()
+    ended, died = 0, 0
     while waiting or suspects:
         with Pool(make_executor(), function) as pool:
             while suspects or waiting or pool.running:
                 limit = 1 if suspects or pool.alone else WINDOW_PER_WORKER * workers
                 pool.fill(suspects or waiting, limit, alone=bool(suspects))
-                yield from pool.collect()
+                for done in pool.collect():
+                    ended += 1
+                    yield done
                 if pool.broken:
                     if pool.alone and len(pool.lost) == 1:
+                        died += 1
+                        if died == DEATHS_WITHOUT_RESULT and not ended:
+                            raise no_worker_lives()
                         yield Done(pool.lost[0], None, worker_died())
                     else:
                         suspects.extend(pool.lost)
@@ -163,6 +173,14 @@ def worker_died() -> WorkerDiedError:
     return WorkerDiedError(
         "its worker process ended twice without an error message, the second time with nothing else running; most "
         "often the system stopped it for lack of memory: use fewer --workers, or look at the file."
+    )
+
+
+def no_worker_lives() -> WorkerDiedError:
+    """Return the error of a build whose workers end whatever they are given."""
+    return WorkerDiedError(
+        "worker processes that finish a task expected, all ended without an error message; use fewer --workers if "
+        'memory is short; a script that builds must do so below `if __name__ == "__main__":`, since workers import it.'
     )
 
 

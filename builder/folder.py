@@ -105,7 +105,7 @@ def write_folder(
         *write_stitched(plan, ordered, by_split),
         *write_10k(plan, filled),
     ]
-    write_provenance(plan.folder, ordered, plan.pieces_dir)
+    write_provenance(plan.folder, ordered, plan.pieces_dir, facts={FACTS_KEY: facts_of(plan, "provenance")})
     manifest = describe(plan, ordered, by_split, filled, shards)
     statistics = card_statistics(read_measures(plan.folder, manifest), {r.stem: r.run_group for r in ordered})
     write_card(plan.folder, CardFacts(manifest, len(ordered), plan.study, statistics))
@@ -116,7 +116,13 @@ def write_folder(
 
 
 def with_facts(plan: FolderPlan, config: str) -> pa.Schema:
-    """Return the schema of a config with what its files tell of themselves, wherever a single one of them ends up."""
+    """Return the schema of a config with the facts in its metadata."""
+    schema = plan.schemas[config]
+    return schema.with_metadata({**(schema.metadata or {}), FACTS_KEY: facts_of(plan, config)})
+
+
+def facts_of(plan: FolderPlan, config: str) -> str:
+    """Return what a file tells of itself as JSON, wherever a single one ends up."""
     facts = {
         "config": config,
         "version": plan.version,
@@ -125,8 +131,7 @@ def with_facts(plan: FolderPlan, config: str) -> pa.Schema:
         "pixels_per_um": plan.parameters["pixels_per_um"],
         "versions": dict(plan.versions),
     }
-    schema = plan.schemas[config]
-    return schema.with_metadata({**(schema.metadata or {}), FACTS_KEY: json.dumps(facts, sort_keys=True)})
+    return json.dumps(facts, sort_keys=True)
 
 
 def kept_by_run(receipts: Sequence[Receipt]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from nucleusnet_source.errors import InputImageError, InputMaskError
 
-from .images import decode_image, read_array, reading
+from .images import decode_image, read_file, reading
 from .masks import LabelRuns, read_label_runs
 from .measure import IntensitySums, sum_runs
 from .sources import Source
@@ -38,7 +38,7 @@ def measure_file(task: ImageTask) -> ImageStatistics:
         mask_data = mask_path.read_bytes()
     runs = read_label_runs(mask_data, mask_path.name, allow_pickle=task.allow_pickle)
     with reading(image_path, InputImageError):
-        image_data = read_array(image_path)
+        image_data = read_file(image_path)
     pixels, _ = decode_image(image_data, image_path.name)
     if pixels.shape != runs.shape:
         raise InputMaskError(

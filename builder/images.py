@@ -43,7 +43,7 @@ class StitchedImage:
 class BytesAsFile(io.RawIOBase):
     """Bytes in memory as a file to read; `io.BytesIO` would copy all but `bytes`."""
 
-    def __init__(self, data: bytes | NDArray[np.uint8]) -> None:
+    def __init__(self, data: bytes | memoryview) -> None:
         self.data, self.at = memoryview(data), 0
 
     def readable(self) -> bool:
@@ -83,18 +83,14 @@ def reading(path: Path, kind: type[Exception]) -> Iterator[None]:
         ) from error
 
 
-def read_array(path: Path) -> NDArray[np.uint8]:
-    """Read a whole file as uint8 (bytes,), read-only.
-
-    Numpy asks the system for large pages, which saves half of the time that `Path.read_bytes` takes.
-    """
+def read_file(path: Path) -> memoryview:
+    """Read a whole file; numpy asks the system for large pages, which saves half of what `Path.read_bytes` takes."""
     with path.open("rb", buffering=0) as file:
-        data = np.empty(os.fstat(file.fileno()).st_size, np.uint8)
+        room = np.empty(os.fstat(file.fileno()).st_size, np.uint8).data
         have = 0
-        while have < data.size and (count := file.readinto(data[have:])):
+        while have < len(room) and (count := file.readinto(room[have:])):
             have += count
-    data.flags.writeable = False
-    return data[:have]
+    return room[:have].toreadonly()
 
 
 def read_image(path: Path) -> StitchedImage:
@@ -107,12 +103,12 @@ def read_image(path: Path) -> StitchedImage:
         InputImageError: unreadable, truncated, not one grey plane of uint8 or uint16, or beyond 60,000 px a side.
     """
     with reading(path, InputImageError):
-        data = read_array(path)
+        data = read_file(path)
     pixels, pixels_per_um = decode_image(data, path.name)
     return StitchedImage(pixels, hashlib.sha256(data).hexdigest(), pixels_per_um)
 
 
-def decode_image(data: bytes | NDArray[np.uint8], name: str) -> tuple[NDArray[Any], float | None]:
+def decode_image(data: bytes | memoryview, name: str) -> tuple[NDArray[Any], float | None]:
     """Decode the bytes of a TIFF file to (height, width) pixels, and the pixels per um that it states, if any.
 
     Raises:
@@ -194,14 +190,14 @@ def missing_parts(page: Any) -> int:
     return 0 if whole else max(0, math.prod(page.chunked) - len(page.dataoffsets))
 
 
-def _pixels(page: Any, data: bytes | NDArray[np.uint8]) -> NDArray[Any]:
+def _pixels(page: Any, data: bytes | memoryview) -> NDArray[Any]:
     """Return native-endian pixels, read-only, without a copy where they lie in the file as they are."""
     pixels = _stored_pixels(page, data)
     pixels.flags.writeable = False  # one type for all files, so that the loops over pixels are compiled once
     return pixels
 
 
-def _stored_pixels(page: Any, data: bytes | NDArray[np.uint8]) -> NDArray[Any]:
+def _stored_pixels(page: Any, data: bytes | memoryview) -> NDArray[Any]:
     if page.is_contiguous and page.compression == 1 and page.fillorder == 1:
         dtype = np.dtype(page.dtype).newbyteorder(page.parent.byteorder)
         stored = np.frombuffer(data, dtype, page.size, page.dataoffsets[0]).reshape(page.shape)

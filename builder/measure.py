@@ -59,15 +59,6 @@ def sum_intensities(image: NDArray[Any], regions: Regions) -> IntensitySums:
     return IntensitySums(regions.area_px, total, squared, maximum)
 
 
-def intensity_measurements(image: NDArray[Any], regions: Regions) -> dict[str, NDArray[Any]]:
-    """Measure the pixels of the stitched image (H, W) under each label; see `IntensitySums.columns`.
-
-    Raises:
-        ValueError: as `sum_intensities`.
-    """
-    return sum_intensities(image, regions).columns()
-
-
 def _mean_and_std(area: int, total: int, total_squared: int) -> tuple[float, float]:
     """Divide unbounded integers once, so that a small spread around a large mean keeps its digits."""
     variance = (area * total_squared - total * total) / (area * area)

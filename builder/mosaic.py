@@ -13,8 +13,8 @@ from nucleusnet_source.errors import CorruptDataError, UsageError
 from nucleusnet_source.manifest import ShardEntry
 from nucleusnet_source.opened import OpenDataset
 
+from .config_columns import read_columns
 from .run_names import run_names
-from .statistics_source import read_columns
 from .tenk import NUCLEI_PER_RUN, natural_order
 
 CONFIG = "10k"

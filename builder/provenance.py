@@ -1,6 +1,6 @@
 """`provenance.parquet`: every label that was found, with what became of it and the files it came from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,17 +22,20 @@ SCHEMA = pa.schema(
 )
 
 
-def write_provenance(folder: Path, receipts: Iterable[Receipt], pieces_dir: Path) -> None:
+def write_provenance(
+    folder: Path, receipts: Iterable[Receipt], pieces_dir: Path, *, facts: Mapping[str, str] | None = None
+) -> None:
     """Write one row per label, by image and label; an image without labels has one row without a label.
 
     Args:
         folder: the dataset folder.
         receipts: of all images, in any order; memory holds the labels of one image and one row group.
         pieces_dir: where their label files lie.
+        facts: metadata of the file.
     """
     ordered = sorted(receipts, key=lambda receipt: receipt.stem)
     tables = (image_labels(receipt, pieces_dir) for receipt in ordered)
-    write_parquet(folder / PROVENANCE_NAME, SCHEMA, in_groups(tables, SMALL_ROW_GROUP_ROWS))
+    write_parquet(folder / PROVENANCE_NAME, SCHEMA.with_metadata(facts), in_groups(tables, SMALL_ROW_GROUP_ROWS))
 
 
 def image_labels(receipt: Receipt, pieces_dir: Path) -> pa.Table:

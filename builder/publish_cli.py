@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,8 +34,8 @@ def upload(
     """Publish a dataset folder on the Hugging Face Hub.
 
     Verifies the folder, sends what the Hub lacks, makes it visible by one commit, and checks it there. Keeps trying for
-    hours when the network or the Hub fails; call it again after any end: what has arrived is not sent again. The token
-    is that of `hf auth login` or HF_TOKEN.
+    hours when the network or the Hub fails; call it again after any end: what has arrived is not sent again. Its notes
+    are in FOLDER.upload.json. The token is that of `hf auth login` or HF_TOKEN.
 
     Example: nucleusnet upload nucleusnet --repo owner/nucleusnet --tag v1.0.0
     """
@@ -96,6 +97,7 @@ class SendingBar:
     def __init__(self, *, quiet: bool) -> None:
         self.quiet = quiet
         self.shown: Any = None
+        self.lock = threading.Lock()
 
     def __enter__(self) -> "SendingBar":
         return self
@@ -117,9 +119,10 @@ class SendingBar:
         )
 
     def moved(self, count: int) -> None:
-        """Move the bar; threads call it, and tqdm has a lock."""
-        if self.shown is not None:
-            self.shown.update(count)
+        """Move the bar; called by several threads."""
+        with self.lock:
+            if self.shown is not None:
+                self.shown.update(count)
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""

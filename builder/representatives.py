@@ -15,9 +15,9 @@ from nucleusnet_source.errors import CorruptDataError, SelectionError, UsageErro
 from nucleusnet_source.fetch import Picks, fetch_rows
 from nucleusnet_source.opened import OpenDataset
 
+from .config_columns import read_columns
 from .nucleus_ranking import Centre, Metric, centre_of, distances_to, nearest, z_scores
 from .statistics import aligned
-from .statistics_source import read_columns
 
 MEASUREMENTS = (
     "area_um2",

@@ -11,6 +11,8 @@ const count = new Intl.NumberFormat("en");
 let points = []; // where each image lies: [x, y], px
 let current = -1;
 
+const panorama = (name) => `${data.panoramas}#${new URLSearchParams({ image: name })}`;
+
 function element(parent, name, attributes, text) {
   const made = document.createElementNS(parent.namespaceURI, name);
   for (const [key, value] of Object.entries(attributes || {})) made.setAttribute(key, value);
@@ -127,6 +129,10 @@ function show(rank, spoken) {
   if (spoken) document.getElementById("spoken").textContent = `${images[rank][NAME]}: ${tip.lastElementChild.textContent}`;
 }
 
+function follow(rank) {
+  if (data.panoramas && rank >= 0) window.open(panorama(images[rank][NAME]), "_blank", "noopener");
+}
+
 function nearest(event, reach) {
   const frame = chart.getBoundingClientRect();
   const [px, py] = [event.clientX - frame.left, event.clientY - frame.top];
@@ -160,10 +166,12 @@ const KEYS = {
 chart.addEventListener("pointermove", (event) => event.pointerType === "mouse" && show(nearest(event, 20)));
 chart.addEventListener("pointerdown", (event) => show(nearest(event, event.pointerType === "mouse" ? 20 : 32)));
 chart.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && show(-1));
+chart.addEventListener("click", (event) => event.pointerType !== "touch" && follow(nearest(event, 20)));
 chart.addEventListener("focus", () => current < 0 && chart.matches(":focus-visible") && show(0, true));
 chart.addEventListener("blur", () => show(-1));
 chart.addEventListener("keydown", (event) => {
   if (event.key === "Escape") return show(-1);
+  if (event.key === "Enter") return follow(current);
   if (!(event.key in KEYS) || event.ctrlKey || event.altKey || event.metaKey) return;
   event.preventDefault();
   show(current < 0 ? 0 : KEYS[event.key](), true);
@@ -182,7 +190,8 @@ function fillTable() {
     const line = element(body, "tr", row[0] <= data.top ? { class: "top" } : {});
     row.forEach((value, at) => {
       const text = at > 2 ? value.toFixed(4) : String(value);
-      if (at === 1) element(line, "th", { scope: "row" }, text);
+      if (at === 1 && data.panoramas) element(element(line, "th", { scope: "row" }), "a", { href: panorama(text) }, text);
+      else if (at === 1) element(line, "th", { scope: "row" }, text);
       else element(line, "td", {}, text);
     });
   }
@@ -210,6 +219,7 @@ document.getElementById("show-plot").addEventListener("click", () => view(false)
 document.getElementById("show-table").addEventListener("click", () => view(true));
 document.getElementById("summary").textContent = data.summary;
 chart.setAttribute("aria-label", data.summary);
+if (data.panoramas) document.getElementById("keys").append(" A click, or Enter, opens the panorama of the image.");
 for (const note of data.notes) element(document.getElementById("notes"), "li", {}, note);
 new ResizeObserver(draw).observe(figure);
 draw();

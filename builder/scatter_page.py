@@ -5,39 +5,45 @@ import hashlib
 import json
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from nucleusnet_source.atomic import write_bytes_atomic
-from nucleusnet_source.errors import OutputError
+from nucleusnet_source.errors import OutputError, UsageError
 
 from .statistics import DECIMALS, Ranking, no_centroid, notes
 
 _HERE = Path(__file__).resolve().parent
 
 
-def write_scatter_page(path: Path, ranking: Ranking, top: int) -> None:
-    """Write the page, whole or not at all.
+def write_scatter_page(path: Path, ranking: Ranking, top: int, *, panoramas: str | None = None) -> None:
+    """Write the page, whole or not at all; see `scatter_page`.
 
     Raises:
         BuildError: no image has regions of interest.
         OutputError: the page cannot be written there.
+        UsageError: `panoramas` is no address that a page may link to.
     """
-    page = scatter_page(ranking, top).encode()
+    page = scatter_page(ranking, top, panoramas=panoramas).encode()
     try:
         write_bytes_atomic(path, page)
     except OSError as error:
         raise OutputError(f"{path}: a file that can be written expected ({error}); choose another --page.") from error
 
 
-def scatter_page(ranking: Ranking, top: int) -> str:
+def scatter_page(ranking: Ranking, top: int, *, panoramas: str | None = None) -> str:
     """Return the page: one file that works offline and may load nothing, as its security policy says.
 
     Args:
         ranking: of the images.
         top: how many representatives are ringed.
+        panoramas: address of a page to which images link, with `#image=` and their name after it.
 
     Raises:
         BuildError: no image has regions of interest.
+        UsageError: `panoramas` is no address that a page may link to.
     """
+    if panoramas is not None and (urlsplit(panoramas).scheme not in ("", "http", "https") or "#" in panoramas):
+        raise UsageError(f"--panoramas: an http(s) or relative address without # expected, {panoramas!r} found")
     style, script = ((_HERE / f"scatter_page.{kind}").read_text("utf-8") for kind in ("css", "js"))
     allowed = [
         "default-src 'none'",
@@ -47,7 +53,7 @@ def scatter_page(ranking: Ranking, top: int) -> str:
         "base-uri 'none'",
         "form-action 'none'",
     ]
-    parts = {"csp": "; ".join(allowed), "style": style, "script": script, "data": page_data(ranking, top)}
+    parts = {"csp": "; ".join(allowed), "style": style, "script": script, "data": page_data(ranking, top, panoramas)}
     template = (_HERE / "scatter_page.html").read_text("utf-8")
     return re.sub("|".join(f"{{{name}}}" for name in parts), lambda found: parts[found[0][1:-1]], template)
 
@@ -60,7 +66,7 @@ def source_hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def page_data(ranking: Ranking, top: int) -> str:
+def page_data(ranking: Ranking, top: int, panoramas: str | None = None) -> str:
     """Return everything that the page shows as JSON that cannot end the element it stands in.
 
     Raises:
@@ -78,6 +84,7 @@ def page_data(ranking: Ranking, top: int) -> str:
         "notes": notes(ranking, top),
         "centroid": [round(centre.num_rois, DECIMALS), round(centre.mean_intensity, DECIMALS)],
         "top": ringed,
+        "panoramas": panoramas,
         "images": [
             [
                 one.image,

@@ -1,18 +1,17 @@
 """Statistics of all stitched images of a source: measured from images and masks, or read from a dataset or a table."""
 
+import contextlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-
-from nucleusnet_source.errors import BuildError, DatasetNotFoundError, NucleusNetError
-from nucleusnet_source.fetch import Picks, fetch_rows
+from nucleusnet_source.errors import BuildError, CorruptDataError, DatasetNotFoundError, NucleusNetError
 from nucleusnet_source.location import BARE_NAME
 from nucleusnet_source.manifest import MANIFEST_NAME
 from nucleusnet_source.opened import OpenDataset, open_dataset
 
+from .config_columns import read_columns
 from .engine import Workers, local_workers, run_tasks
 from .reporting import Progress
 from .sources import Failure, find_sources
@@ -86,12 +85,14 @@ def measure_folder(folder: Path, options: FolderOptions, progress: Progress) -> 
     workers: Workers = local_workers(max(1, min(options.workers, len(tasks))))
     images: list[ImageStatistics] = []
     progress.stage("images", len(tasks))
-    for done in run_tasks(measure_file, tasks, make_executor=workers.make_executor, workers=workers.count):
-        if done.result is None:
-            failures.append(Failure(done.task.source.stem, reason(done.error)))
-        else:
-            images.append(done.result)
-        progress.step(1, done.result.num_rois if done.result else 0)
+    ends = run_tasks(measure_file, tasks, make_executor=workers.make_executor, workers=workers.count)
+    with contextlib.closing(ends):
+        for done in ends:
+            if done.result is None:
+                failures.append(Failure(done.task.source.stem, reason(done.error)))
+            else:
+                images.append(done.result)
+            progress.step(1, done.result.num_rois if done.result else 0)
     refuse_nothing(folder, images, failures)
     return Measured(
         tuple(sorted(images, key=lambda one: one.image)), tuple(sorted(failures, key=lambda failure: failure.name))
@@ -117,21 +118,22 @@ def refuse_nothing(folder: Path, images: Sequence[ImageStatistics], failures: Se
 
 
 def dataset_statistics(opened: OpenDataset) -> list[ImageStatistics]:
-    """Return what config `stitched` of all splits says, sorted by name."""
+    """Return what config `stitched` of all splits says, sorted by name.
+
+    Raises:
+        CorruptDataError: an image is there twice, or has numbers that cannot be.
+        NucleusNetError: the dataset cannot be read.
+    """
     columns = ["name", "num_rois", "mean_intensity", "std_intensity"]
     rows = read_columns(opened, "stitched", columns).to_pylist()
-    return sorted((ImageStatistics(*(row[column] for column in columns)) for row in rows), key=lambda one: one.image)
-
-
-def read_columns(opened: OpenDataset, config: str, columns: Sequence[str], splits: Sequence[str] = ()) -> pa.Table:
-    """Return some columns of all rows of a config, split by split.
-
-    Args:
-        opened: the dataset.
-        config: one of its configs.
-        columns: the wanted columns.
-        splits: the wanted splits, all by default.
-    """
-    entries = opened.shards(config, "+".join(splits or opened.manifest.splits_of(config)))
-    every_row = np.arange(sum(entry.rows for entry in entries), dtype=np.int64)
-    return fetch_rows(opened, Picks(tuple(entries), every_row), columns)[0]
+    images = sorted((ImageStatistics(*(row[column] for column in columns)) for row in rows), key=lambda one: one.image)
+    for before, one in zip([None, *images], images, strict=False):
+        twice = before is not None and before.image == one.image
+        values = (one.num_rois, one.mean_intensity or 0, one.std_intensity or 0)
+        if twice or not all(math.isfinite(value) and value >= 0 for value in values):
+            found = "twice" if twice else f"with {', '.join(map(str, values))}"
+            raise CorruptDataError(
+                f"{opened.store.name}, config stitched: each image once with its numbers expected, {one.image} found "
+                f"{found}; run `nucleusnet verify`."
+            )
+    return images

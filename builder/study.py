@@ -8,7 +8,10 @@ from typing import Any
 
 from nucleusnet_source.errors import UsageError
 
+from .shipped import shipped
+
 NOT_STATED = "not stated"
+EXAMPLE = "study.toml"
 MAX_STUDY_BYTES = 1 << 20
 
 _TEXT, _LIST, _INTEGER, _NUMBER = "text", "a list of texts", "a whole number", "a number"
@@ -117,11 +120,12 @@ def read_study(path: Path, *, pixels_per_um: float | None) -> Study:
         if isinstance(error, UsageError):
             raise
         raise UsageError(
-            f"{path}: a study file in TOML expected, found: {error}; study.toml of NucleusNet is an example."
+            f"{path}: a study file in TOML expected, found: {error}; an example is {shipped(EXAMPLE)}."
         ) from error
     problems = [*unknown_items(facts), *wrong_items(facts), *missing_items(facts)]
     if problems:
-        raise UsageError("\n".join([f"{path}: a complete study expected, found:", *(f"  {line}" for line in problems)]))
+        lines = [f"{path}: a complete study expected, found:", *(f"  {line}" for line in problems)]
+        raise UsageError("\n".join([*lines, f"An example that explains every item is {shipped(EXAMPLE)}."]))
     study = Study(facts)
     stated = study.get("acquisition", "pixels_per_um")
     if stated is not None and pixels_per_um is not None and float(stated) != pixels_per_um:

@@ -33,6 +33,10 @@ def stats(
     page: Annotated[
         Path | None, typer.Option(help="Write a scatter plot to point at: one .html that works offline.")
     ] = None,
+    panoramas: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Let points of --page link to this panorama.html of `nucleusnet browse`."),
+    ] = None,
     masks: Annotated[Path | None, typer.Option(help="Folder of the masks, if another.")] = None,
     recursive: Annotated[bool, typer.Option("--recursive", help="Look for images in subfolders too.")] = False,
     allow_pickle: Annotated[
@@ -73,7 +77,7 @@ def stats(
     if plot is not None:
         write_scatter_plot(plot, ranking, top)
     if page is not None:
-        write_scatter_page(page, ranking, top)
+        write_scatter_page(page, ranking, top, panoramas=panoramas)
     if measured.failures:
         say([f"{len(measured.failures)} images are not in these numbers:"])
         say([f"  {failure.name}: {failure.message}" for failure in measured.failures])

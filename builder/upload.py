@@ -10,14 +10,15 @@ from huggingface_hub import HfApi, get_token
 from nucleusnet_source.errors import UploadError, UsageError
 from nucleusnet_source.manifest import MANIFEST_NAME
 
+from .upload_client import client_settings, without_xet
 from .upload_commit import check_arrived, commit
 from .upload_files import Addition, is_large, send_files
-from .upload_hub import Head, HubTarget, client_settings, without_xet
+from .upload_hub import Head, HubTarget
 from .upload_journal import Journal, LocalFile, open_journal
 from .upload_local import Stage, Step, refuse_changes, verified_files
 from .upload_plan import RemoteFile, UploadPlan, plan_upload, refuse_edited_card, refuse_strangers, same_content
 from .upload_retries import Patience
-from .verify_files import CARD_NAME, read_manifest
+from .verify_files import CARD_NAME, read_manifest, read_text
 
 _REPO_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _REF = re.compile(r"[\w][\w./-]*", re.ASCII)
@@ -135,11 +136,31 @@ def publish(
     created = head is None
     url = f"{target.api.endpoint}/datasets/{options.repo_id}"
     if (head is None or head.commit is None) and not options.dry_run:
-        head = make(options, target, repository=head is None)
+        head = make(options, target, repository=created)
     elif options.public and head is not None and target.is_private():
         progress.say(f"{options.repo_id} is private; --public is for new ones, make it public in its settings: {url}")
     found = head.commit if head is not None else None
-    remote = target.files(found) if found is not None else {}
+    plan = compare(options, target, journal, local, found)
+    refuse_other_tag(options, plan, head)
+    if options.dry_run or head is None or found is None:
+        return UploadResult(plan, found if plan.nothing else None, url, created, options.tag)
+    journal.note_card(target.name, local[CARD_NAME].git_oid)
+    if not plan.nothing:
+        found = send(options, target, plan, parent=found, local=local, progress=progress)
+    if options.tag is not None and options.tag not in head.tags:
+        target.tag(options.tag, found)
+    return UploadResult(plan, found, url, created, options.tag)
+
+
+def compare(
+    options: UploadOptions, target: HubTarget, journal: Journal, local: dict[str, LocalFile], commit_id: str | None
+) -> UploadPlan:
+    """Return what is to be changed on top of a commit.
+
+    Raises:
+        UploadError: somebody else's files or changes are in the way.
+    """
+    remote = target.files(commit_id) if commit_id is not None else {}
     refuse_strangers(options.repo_id, remote)
     refuse_edited_card(
         options.repo_id,
@@ -148,16 +169,7 @@ def publish(
         ours=journal.cards.get(target.name, []),
         replace_card=options.replace_card,
     )
-    plan = plan_upload(local, remote, listed=listed_paths(target, local, remote, found))
-    refuse_other_tag(options, plan, head)
-    if not options.dry_run and found is not None:
-        journal.note_card(target.name, local[CARD_NAME].git_oid)
-        if not plan.nothing:
-            found = send(options, target, plan, parent=found, local=local, progress=progress)
-        if options.tag is not None and (head is None or options.tag not in head.tags):
-            target.tag(options.tag, found)
-    commit_id = found if plan.nothing or not options.dry_run else None
-    return UploadResult(plan, commit_id, url, created, options.tag)
+    return plan_upload(local, remote, listed=listed_paths(target, local, remote, commit_id))
 
 
 def make(options: UploadOptions, target: HubTarget, *, repository: bool) -> Head:
@@ -209,6 +221,8 @@ def send(
 ) -> str:
     """Send what is missing, commit it, and check that it arrived; returns the commit."""
     folder = options.folder.absolute()
+    if any(file.path == CARD_NAME for file in plan.send):
+        target.check_head(read_text(folder / CARD_NAME))
     progress.sending(len(plan.send), plan.bytes)
     with without_xet(wanted=not target.offers_xet()):
         additions = [Addition(folder, file, progress.moved, target.stop) for file in plan.send]

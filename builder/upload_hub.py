@@ -1,29 +1,24 @@
 """The repository on the Hub as an upload sees it: who we are there, its revisions, its files."""
 
-import contextlib
 import functools
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import httpx2
-import huggingface_hub
-from huggingface_hub import HfApi, constants, get_session, set_client_factory
-from huggingface_hub.errors import RepositoryNotFoundError
+from huggingface_hub import HfApi, constants, get_session
+from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
-from huggingface_hub.utils import logging as hub_logging
-from huggingface_hub.utils._http import default_client_factory
 
 from nucleusnet_source.errors import ManifestError, UploadError
 from nucleusnet_source.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest
 
 from .upload_plan import RemoteFile
 from .upload_retries import Patience, persistently, status_of
+from .verify_files import CARD_NAME
 
 Result = TypeVar("Result")
-_CONNECT_SECONDS = 30.0
 _LOG_IN = (
     "log in with `hf auth login`, or set HF_TOKEN to a token with write access (https://huggingface.co/settings/tokens)"
 )
@@ -155,6 +150,32 @@ class HubTarget:
         hf_raise_for_status(response)
         return bytes(response.content)
 
+    def check_head(self, card: str) -> None:
+        """Let the Hub check the YAML head of a card, before anything is sent.
+
+        Raises:
+            UploadError: it finds something wrong.
+        """
+        errors = self.ask(CARD_NAME, functools.partial(self._head_errors, card))
+        if errors:
+            raise UploadError(
+                f"{self.repo_id}: a {CARD_NAME} whose head the Hub accepts expected, found: {'; '.join(errors)}; "
+                "correct it in the folder, or in the study file and build again."
+            )
+
+    def _head_errors(self, card: str) -> list[str]:
+        response = get_session().post(
+            f"{self.api.endpoint}/api/validate-yaml",
+            json={"content": card, "repoType": "dataset"},
+            headers=build_hf_headers(token=self.api.token),
+        )
+        if response.status_code == 400:
+            return [str(error.get("message")) for error in response.json().get("errors", [])] or [
+                "it does not say what"
+            ]
+        hf_raise_for_status(response)
+        return []
+
     def offers_xet(self) -> bool:
         """Say whether the Hub gives tokens for its Xet storage, and this machine can use it."""
         try:
@@ -178,7 +199,7 @@ class HubTarget:
         def make() -> None:
             try:
                 self.api.create_tag(self.repo_id, tag=tag, revision=commit, repo_type="dataset")
-            except huggingface_hub.errors.HfHubHTTPError as error:
+            except HfHubHTTPError as error:
                 # The answer to an earlier request may have been lost.
                 head = self.head() if status_of(error) == 409 else None
                 if head is None or head.tags.get(tag) != commit:
@@ -196,37 +217,3 @@ def may_write(token: Mapping[str, Any]) -> bool:
         return True
     permissions = {str(permission) for scope in scopes for permission in scope.get("permissions", [])}
     return "repo.write" in permissions
-
-
-@contextlib.contextmanager
-def client_settings(patience: Patience) -> Iterator[None]:
-    """Let the Hub's client give up a silent server, and leave what is printed to us."""
-
-    def client() -> httpx2.Client:
-        made = default_client_factory()
-        made.timeout = httpx2.Timeout(patience.silence_seconds, connect=_CONNECT_SECONDS, pool=None)
-        return made
-
-    verbosity = hub_logging.get_verbosity()
-    disabled = huggingface_hub.utils.are_progress_bars_disabled()
-    set_client_factory(client)
-    hub_logging.set_verbosity(hub_logging.CRITICAL)
-    huggingface_hub.utils.disable_progress_bars()
-    try:
-        yield
-    finally:
-        set_client_factory(default_client_factory)
-        hub_logging.set_verbosity(verbosity)
-        if not disabled:
-            huggingface_hub.utils.enable_progress_bars()
-
-
-@contextlib.contextmanager
-def without_xet(*, wanted: bool) -> Iterator[None]:
-    """Keep the client from using Xet, which it would choose without asking the Hub."""
-    before = constants.HF_HUB_DISABLE_XET
-    constants.HF_HUB_DISABLE_XET = before or wanted
-    try:
-        yield
-    finally:
-        constants.HF_HUB_DISABLE_XET = before

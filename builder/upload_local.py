@@ -46,8 +46,14 @@ def verified_files(folder: Path, journal: Journal, *, workers: int, stage: Stage
 
 
 def states(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return size and time of modification of every file, by path; links are left to the check."""
-    facts = {path: (folder / path).lstat() for path in sorted(walk(folder, Report()))}
+    """Return size and time of modification of every file, by path.
+
+    Raises:
+        CorruptDataError: something there is no file, such as a link.
+    """
+    report = Report()
+    facts = {path: (folder / path).lstat() for path in sorted(walk(folder, report))}
+    refuse_problems(folder, report)
     return {path: (fact.st_size, fact.st_mtime_ns) for path, fact in facts.items()}
 
 

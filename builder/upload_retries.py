@@ -1,10 +1,13 @@
 """Patience: what fails for a while is tried again for hours, what cannot succeed ends at once."""
 
+import json
+import re
 import ssl
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -14,8 +17,11 @@ from huggingface_hub.errors import HfHubHTTPError
 from nucleusnet_source.errors import NucleusNetError, TransferError, UploadError
 
 Result = TypeVar("Result")
+_QUERY = re.compile(r"\?\S+")
+_LONGEST_ASKED_SECONDS = 3600.0
 _PASSING_STATUSES = {408, 425, 429, 500, 502, 503, 504}
-_UNREACHABLE = (httpx2.TransportError, ConnectionError, TimeoutError, ssl.SSLError)
+# JSON that is none: a page of some proxy instead of the Hub's answer.
+_NO_ANSWER = (httpx2.TransportError, ConnectionError, TimeoutError, ssl.SSLError, json.JSONDecodeError)
 _REMEDIES = {
     401: "the token was refused or has expired: log in again with `hf auth login`, or set HF_TOKEN",
     403: "the token must not write there: make one with write access at https://huggingface.co/settings/tokens",
@@ -32,8 +38,8 @@ class Patience:
     Attributes:
         first_delay_seconds: before the first repetition.
         factor: each delay to the one before.
-        longest_delay_seconds: no delay is longer, but a server may ask for more.
-        give_up_seconds: without any success for so long, the upload ends.
+        longest_delay_seconds: no delay is longer, but a server may ask for more, up to an hour.
+        give_up_seconds: what still fails so long after its first failure ends the upload.
         silence_seconds: a server that neither takes nor sends a byte for so long has failed.
     """
 
@@ -70,7 +76,8 @@ def persistently(
         TransferError: it did not succeed for too long.
         Stopped: `stop` was set.
     """
-    began, delay = time.monotonic(), patience.first_delay_seconds
+    first_failure: float | None = None
+    delay = patience.first_delay_seconds
     while True:
         try:
             return call()
@@ -78,11 +85,12 @@ def persistently(
             if stop.is_set():
                 raise Stopped from error
             refuse_lasting(error, what)
-            waited = time.monotonic() - began
+            first_failure = first_failure or time.monotonic()
+            waited = time.monotonic() - first_failure
             if waited >= patience.give_up_seconds:
                 raise TransferError(
-                    f"{what}: failed for {waited / 3600:.1f} hours, last with {described(error)}; call the upload "
-                    "again: what has arrived is not sent again."
+                    f"{what}: failed for {timedelta(seconds=round(waited))}, last with {described(error)}; call the "
+                    "upload again: what has arrived is not sent again."
                 ) from error
             pause = max(delay, asked_seconds(error))
             say(f"{what}: {described(error)}; again in {pause:.0f} s")
@@ -136,14 +144,14 @@ def is_passing(error: BaseException) -> bool:
         return status in _PASSING_STATUSES
     found = causes(error)
     # What goes wrong inside hf_xet has no type of its own.
-    return type(found[-1]) is RuntimeError or any(isinstance(cause, _UNREACHABLE) for cause in found)
+    return type(found[-1]) is RuntimeError or any(isinstance(cause, _NO_ANSWER) for cause in found)
 
 
 def asked_seconds(error: BaseException) -> float:
     """Return how long the server asks to wait, 0 if it says nothing."""
     response = response_of(error)
     asked = "" if response is None else response.headers.get("Retry-After", "")
-    return float(asked) if asked.isdigit() else 0.0
+    return min(float(asked), _LONGEST_ASKED_SECONDS) if asked.isdigit() else 0.0
 
 
 def described(error: BaseException) -> str:
@@ -151,7 +159,8 @@ def described(error: BaseException) -> str:
     response = response_of(error)
     if response is None:
         last = causes(error)[-1]
-        return f"{type(last).__name__}: {last}" if str(last) else type(last).__name__
+        text = _QUERY.sub("?...", str(last))
+        return f"{type(last).__name__}: {text}" if text else type(last).__name__
     host = urlsplit(str(response.request.url)).netloc
     said = next((c.server_message for c in causes(error) if isinstance(c, HfHubHTTPError)), None)
     told = " ".join(

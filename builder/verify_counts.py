@@ -11,6 +11,7 @@ from nucleusnet_source.manifest import MANIFEST_NAME, Manifest, ShardEntry
 
 from .pieces import KEPT
 from .provenance import NO_NUCLEI, PROVENANCE_NAME
+from .tenk import runs_with_fewer
 from .verify_files import CARD_NAME, read_text
 from .verify_report import MAX_PROBLEMS_OF_A_FILE, Problem, Report
 
@@ -86,6 +87,10 @@ def check_provenance(folder: Path, manifest: Manifest, shards: list[ShardEntry],
     report.expect(PROVENANCE_NAME, "labels kept", manifest.kept, outcomes.pop(KEPT, 0))
     wanted = {reason: count for reason, count in manifest.dropped.items() if count}
     report.expect(PROVENANCE_NAME, "labels dropped", wanted, dict(sorted(outcomes.items())))
+    kept: Counter[str] = Counter()
+    for image, group in groups.items():
+        kept[group] += images[image][KEPT]
+    report.expect(MANIFEST_NAME, "fewer_in_10k", runs_with_fewer(kept), manifest.fewer_in_10k)
     check_runs(folder, manifest, groups, shards, report)
     check_stitched(folder, [shard for shard in shards if shard.config == "stitched"], images, report)
 

@@ -1,13 +1,12 @@
 """The folder `<out>.work` beside the output: everything is made there and appears as `<out>` by one rename."""
 
 import contextlib
-import errno
 import json
 import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,9 @@ from nucleusnet_source.atomic import sync_folder, write_bytes_atomic
 from nucleusnet_source.errors import ManifestError, OutputError, UsageError
 from nucleusnet_source.manifest import MANIFEST_NAME, Manifest
 
-# Pieces and shards together, as a share of the images' bytes: 664 nuclei of 16 kB in 156 MB, twice, and a margin.
-NEEDED_SHARE = 0.2
-NEEDED_LEAST_BYTES = 64 << 20
+from .disk_space import is_disk_full
+
 _RECORD_NAME = "parameters.json"
-_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _OWN_NAME = re.compile(r"\..*|pieces|parts|dataset|tasks\.json|build\.log|task-\d+\.log|replaced-[0-9a-f]{8}")
 
 
@@ -208,59 +205,3 @@ def differences(recorded: bytes, parameters: dict[str, Any]) -> str:
         return "its record is damaged"
     names = sorted(name for name in before.keys() | parameters.keys() if before.get(name) != parameters.get(name))
     return ", ".join(f"{name}: {before.get(name)!r} then, {parameters.get(name)!r} now" for name in names)
-
-
-def check_space(folder: Path, needed_bytes: int, what: str) -> None:
-    """Refuse to start when the disk is too small.
-
-    Raises:
-        OutputError: less is free than needed.
-    """
-    free = shutil.disk_usage(folder).free
-    if free < needed_bytes:
-        raise OutputError(
-            f"{folder}: about {needed_bytes / 1e9:.1f} GB of free space expected for {what}, {free / 1e9:.1f} GB "
-            "found; make room and call again: what is finished is kept."
-        )
-
-
-def file_bytes(paths: Iterable[Path]) -> int:
-    """Add up the sizes of files; one that is not there, or no longer, counts nothing."""
-    total = 0
-    for path in paths:
-        with contextlib.suppress(OSError):
-            total += path.stat().st_size
-    return total
-
-
-def space_for_images(image_bytes: int, made_bytes: int) -> int:
-    """Estimate the space that a build still needs, pieces and shards together.
-
-    Args:
-        image_bytes: size of the images.
-        made_bytes: size of the pieces that are there already.
-    """
-    return max(NEEDED_LEAST_BYTES, int(NEEDED_SHARE * image_bytes) - made_bytes)
-
-
-def is_disk_full(error: BaseException | None) -> bool:
-    """Say whether an error means that nothing more can be written: a full disk, a quota, a limit on file sizes."""
-    return isinstance(error, OSError) and error.errno in _FULL
-
-
-@contextlib.contextmanager
-def disk_full_reported(work: Path) -> Iterator[None]:
-    """Turn the system's error about a full disk into one that says what to do.
-
-    Raises:
-        OutputError: the disk is full.
-    """
-    try:
-        yield
-    except OSError as error:
-        if not is_disk_full(error):
-            raise
-        raise OutputError(
-            f"{work}: the disk is full ({os.strerror(error.errno or 0)}); make room and call again: "
-            "what is finished is kept."
-        ) from error

@@ -16,8 +16,8 @@ import tifffile
 from PIL import Image
 
 from builder.build import build
+from builder.disk_space import check_space
 from builder.options import BuildOptions
-from builder.workfolder import check_space
 from nucleusnet_source.errors import BuildError, OutputError, PairingError
 
 from .commands import contents, nucleusnet

@@ -136,7 +136,7 @@ def test_the_statistics_are_those_of_the_rows_and_the_picture_shows_every_run(de
     assert "![Number, area and brightness of the nuclei of each run](figures/runs.svg)" in text
     picture = ElementTree.fromstring((described / "figures" / "runs.svg").read_text("utf-8"))
     runs = sum(map(len, manifest.runs.values()))
-    measures = "number of nuclei, area, um², mean intensity, integrated intensity"
+    measures = "number of nuclei, area, µm², mean intensity, integrated intensity"
     assert picture.get("aria-label") == f"{runs} runs: {measures}"
     assert "figures/runs.svg" in (described / "SHA256SUMS").read_text()
     tables = [pq.read_table(described / s.path) for s in manifest.shards if s.config == "metadata"]

@@ -64,10 +64,11 @@ def test_it_states_every_shard_with_its_hash_and_no_time(built: Path) -> None:
 def test_every_parquet_file_tells_what_it_is_part_of(built: Path) -> None:
     manifest = read_manifest(built)
     assert manifest.parameters["versions"].keys() >= {"nucleusnet", "numpy", "pyarrow", "opencv-python-headless"}
-    for shard in manifest.shards:
-        facts = json.loads(pq.read_metadata(built / shard.path).metadata[b"nucleusnet"])
+    paths = {shard.path: shard.config for shard in manifest.shards} | {"provenance.parquet": "provenance"}
+    for path, config in paths.items():
+        facts = json.loads(pq.read_metadata(built / path).metadata[b"nucleusnet"])
         assert facts == {
-            "config": shard.config,
+            "config": config,
             "version": VERSION,
             "recipe": "published",
             "seed": 0,

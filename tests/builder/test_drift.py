@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builder.config_columns import read_columns
 from builder.drift import (
     COLUMNS,
     MEASURES,
@@ -21,7 +22,6 @@ from builder.drift import (
     robust_spread,
 )
 from builder.drift_picture import svg_picture, ticks
-from builder.statistics_source import read_columns
 from nucleusnet_source.opened import open_dataset
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -108,7 +108,7 @@ def test_the_markdown_table_has_one_row_a_run_and_shows_names_as_they_are() -> N
     table = nuclei({1: [1.0, 2, 3], 2: [2.0]})
     images = {"Run01TL_top_left": "a|b *<c>*", "Run02TL_top_left": "2"}
     assert markdown_table(drift_report(table, images)) == (
-        "| run | nuclei | area, um² | mean intensity | integrated intensity |\n"
+        "| run | nuclei | area, µm² | mean intensity | integrated intensity |\n"
         "|---|---:|---:|---:|---:|\n"
         "| 2 | 1 | 2.0 < 2.0 < 2.0 | 20.0 < 20.0 < 20.0 | 200 < 200 < 200 |\n"
         "| a\\|b \\*&lt;c&gt;\\* | 3 | 1.5 < 2.0 < 2.5 | 15.0 < 20.0 < 25.0 | 150 < 200 < 250 |"
@@ -126,7 +126,7 @@ def test_the_picture_shows_all_runs_the_allowed_band_and_the_names_of_deviants()
     titles = [text.text for text in root.iter(f"{SVG}text") if text.get("class") == "t"]
     assert titles == [
         "number of nuclei",
-        "area, um²: median and quartiles",
+        "area, µm²: median and quartiles",
         "mean intensity: median and quartiles",
         "integrated intensity: median and quartiles",
     ]

@@ -83,6 +83,28 @@ def test_a_task_that_ends_its_worker_twice_is_an_error_and_all_others_have_resul
     assert "ended twice" in str(next(one.error for one in done if one.error))
 
 
+def test_workers_that_end_whatever_they_are_given_end_the_run(tmp_path: Path) -> None:
+    with pytest.raises(WorkerDiedError, match=r"all ended without an error message; .*__main__"):
+        run(worker_tasks.die, [(number, tmp_path) for number in range(1000)])
+    assert len(list(tmp_path.iterdir())) <= 7
+    assert multiprocessing.active_children() == []
+
+
+SCRIPT = """
+from builder.engine import local_workers, run_tasks
+two = local_workers(2)
+list(run_tasks(abs, [-1, -2, -3, -4], make_executor=two.make_executor, workers=2))
+"""
+
+
+def test_a_script_that_its_workers_cannot_import_says_what_it_lacks(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    command = [sys.executable, "script.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 1
+    assert 'must do so below `if __name__ == "__main__":`' in done.stderr.splitlines()[-1]
+
+
 def test_closing_early_cancels_what_has_not_begun_and_leaves_no_process(tmp_path: Path) -> None:
     tasks = [(number, tmp_path) for number in range(100)]
     running = run_tasks(worker_tasks.note_start, tasks, make_executor=TWO.make_executor, workers=TWO.count)

@@ -61,11 +61,13 @@ def interlaced_png(labels: NDArray[np.uint8]) -> bytes:
     return made_up_png(labels.shape[1], labels.shape[0], 8, rows, interlace=1)
 
 
-def made_up_png(width: int, height: int, bit_depth: int, rows: bytes, *, interlace: int = 0) -> bytes:
+def made_up_png(
+    width: int, height: int, bit_depth: int, rows: bytes, *, color_type: int = 0, interlace: int = 0
+) -> bytes:
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    header = struct.pack(">IIBBBBB", width, height, bit_depth, 0, 0, 0, interlace)
+    header = struct.pack(">IIBBBBB", width, height, bit_depth, color_type, 0, 0, interlace)
     chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunks
 
@@ -97,6 +99,32 @@ def test_what_programs_write_is_read_to_the_same_labels(name: str) -> None:
     assert np.array_equal(painted(runs), labels)
 
 
+SMALL = np.array([[0, 1, 1, 2], [3, 3, 0, 3], [0, 0, 0, 0], [4, 4, 4, 4]], np.uint16)
+TIFF_LAYOUTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "imagej": {"imagej": True},
+    "bigtiff": {"bigtiff": True},
+    "lzw": {"compression": "lzw"},
+    "predictor": {"compression": "lzw", "predictor": True},
+    "strips": {"compression": "zlib", "rowsperstrip": 2},
+    "tiled": {"compression": "zlib", "tile": (16, 16)},
+}
+TIFF_TYPES = {
+    "imagej": ["u1", "<u2", ">u2", "<f4", ">f4"],  # others do not exist
+    "predictor": ["u1", "<u2", ">u2", "<u4", ">u4", "<i4"],  # floats have another one
+}
+ALL_TYPES = ["u1", "<u2", ">u2", "<u4", ">u4", "<i4", "<f4", ">f4", "<f8"]
+
+
+@pytest.mark.parametrize(
+    ("layout", "dtype"), [(layout, dtype) for layout in TIFF_LAYOUTS for dtype in TIFF_TYPES.get(layout, ALL_TYPES)]
+)
+def test_tiff_masks_of_every_layout_give_the_same_labels(layout: str, dtype: str) -> None:
+    order = {} if dtype == "u1" else {"byteorder": dtype[0]}
+    data = tiff(SMALL.astype(dtype), **(TIFF_LAYOUTS[layout] | order))
+    assert np.array_equal(painted(read_label_runs(data, "a.tif")), SMALL)
+
+
 REFUSED: dict[str, tuple[bytes, str]] = {
     "zero bytes": (b"", r"expected a label image, found an empty file; write the mask again\."),
     "rgb png": (png(np.zeros((4, 5, 3), np.uint8)), "expected a greyscale PNG .*, found RGB of 8 bits; save the label"),
@@ -126,6 +154,14 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "full 8 bits": (png(discs(np.uint8, (1, 2, 3, 255))), r"more labels than the type holds: .* below 255, .*uint32"),
     "full 16 bits": (png(discs(np.uint16, (1, 2, 3, 65535))), "more labels than the type holds: .* below 65535"),
     "full floats": (tiff(discs(np.float32, (1, 2, 3, 2**24))), "more labels than the type holds: .* below 16777216"),
+    "full signed 16 bits": (tiff(discs(np.int16, (1, 2, 3, 32767))), "more labels than the type holds: .* below 32767"),
+    "palette png": (made_up_png(2, 1, 8, b"\0\1\2", color_type=3), "found palette of 8 bits"),
+    "1-bit png": (made_up_png(8, 1, 1, b"\0\xf0"), "found greyscale of 1 bits"),
+    "complex tiff": (tiff(np.zeros((4, 5), np.complex64)), "expected integer labels, found complex64"),
+    "png of a signature": (b"\x89PNG\r\n\x1a\n", "the file is truncated"),
+    "tiff of a header": (b"II*\0\x08\0\0\0", "found .* on 0 pages"),
+    "short rows in png": (made_up_png(40, 40, 16, b"\1\0\0"), "cannot be decoded"),
+    "png without pixels": (made_up_png(0, 3, 16, b""), r"found shape \(3, 0\)"),
     "half a png": (png(discs(np.uint16))[:200], "the file is truncated; copy or write it again"),
     "half a tiff": (tiff(discs(np.uint16))[:9000], "expected 36256 bytes, found 9000: the file is truncated"),
     "jpeg": (b"\xff\xd8\xff\xe0" + bytes(100), "expected a PNG or TIFF label image, found a file that starts with"),
@@ -158,6 +194,14 @@ def test_a_file_cut_anywhere_is_an_error(name: str) -> None:
     for size in {*range(0, len(data), 97), *range(min(len(data), 60)), len(data) - 1}:
         with pytest.raises(InputMaskError, match=r"^a: "):
             read_label_runs(data[:size], "a")
+
+
+def test_every_damaged_byte_of_a_png_is_noticed() -> None:
+    data = bytes(imagecodecs.png_encode(SMALL))
+    for place in range(len(data)):
+        damaged = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+        with pytest.raises(InputMaskError):
+            read_label_runs(damaged, "a.png")
 
 
 def test_a_tiff_whose_writing_stopped_halfway_is_refused() -> None:

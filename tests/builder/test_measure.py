@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
 
 from builder.masks import runs_from_array
-from builder.measure import intensity_measurements, sum_intensities
+from builder.measure import sum_intensities
 from builder.regions import Regions, regions_from_runs
 
 
@@ -25,7 +25,7 @@ def regions_of(labels: NDArray[Any]) -> Regions:
 )
 def test_every_label_measures_as_numpy_measures_its_pixels(labels: NDArray[np.uint8], image: NDArray[Any]) -> None:
     regions = regions_of(labels)
-    found = intensity_measurements(image, regions)
+    found = sum_intensities(image, regions).columns()
     for i, label in enumerate(regions.label):
         pixels = image[labels == label].astype(np.float64)
         assert found["mean_intensity"][i] == np.float32(pixels.mean())
@@ -45,13 +45,13 @@ def test_every_label_measures_as_numpy_measures_its_pixels(labels: NDArray[np.ui
 def test_a_small_spread_on_bright_pixels_keeps_its_digits() -> None:
     image = np.full((1000, 1000), 65_000, np.uint16)
     image[0, 0] = 65_001
-    found = intensity_measurements(image, regions_of(np.ones((1000, 1000), np.uint8)))
+    found = sum_intensities(image, regions_of(np.ones((1000, 1000), np.uint8))).columns()
     assert found["std_intensity"][0] == np.float32(np.sqrt(1e6 - 1) / 1e6)
     assert found["integrated_intensity"][0] == 65_000_000_001.0
 
 
 def test_columns_have_the_types_of_the_dataset() -> None:
-    found = intensity_measurements(np.ones((2, 2), np.uint8), regions_of(np.ones((2, 2), np.uint8)))
+    found = sum_intensities(np.ones((2, 2), np.uint8), regions_of(np.ones((2, 2), np.uint8))).columns()
     assert {name: str(values.dtype) for name, values in found.items()} == {
         "mean_intensity": "float32",
         "std_intensity": "float32",
@@ -63,4 +63,4 @@ def test_columns_have_the_types_of_the_dataset() -> None:
 @pytest.mark.parametrize("image", [np.zeros((2, 3), np.uint8), np.zeros((2, 2), np.float32)])
 def test_an_image_that_does_not_fit_the_mask_is_refused(image: NDArray[Any]) -> None:
     with pytest.raises(ValueError, match="expected uint8 or uint16 of shape"):
-        intensity_measurements(image, regions_of(np.ones((2, 2), np.uint8)))
+        sum_intensities(image, regions_of(np.ones((2, 2), np.uint8)))

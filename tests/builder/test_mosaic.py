@@ -16,6 +16,7 @@ from builder.mosaic import Mosaic, mosaic_tiles, plan_mosaic
 from builder.mosaic_file import mosaic_text, write_mosaic
 from builder.run_names import run_in_name, run_names
 from builder.tenk import runs_with_fewer
+from builder.verify import verify
 from nucleusnet_source.errors import CorruptDataError, OutputError, SelectionError, UsageError
 from nucleusnet_source.manifest import Manifest
 from nucleusnet_source.opened import open_dataset
@@ -116,6 +117,18 @@ def test_the_manifest_of_a_build_says_which_runs_have_fewer_than_a_hundred(built
     counts = {run: len(tiles) for run, tiles in everyone.rows.items()} | dict.fromkeys(everyone.without, 0)
     assert opened.manifest.fewer_in_10k == {run: count for run, count in counts.items() if count < 100}
     assert runs_with_fewer({"10": 100, "9": 3, "b": 0}) == {"9": 3, "b": 0}
+
+
+def test_verify_compares_them_with_what_was_kept(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built, tmp_path / "nn")
+    manifest = json.loads((built / "manifest.json").read_bytes())
+    fewer = manifest["fewer_in_10k"]
+    (tmp_path / "nn" / "manifest.json").write_text(json.dumps(manifest | {"fewer_in_10k": fewer | {"3": 99}}), "utf-8")
+    problems = [problem.message for problem in verify(tmp_path / "nn").problems if problem.where == "manifest.json"]
+    (said,) = [message for message in problems if message.startswith("fewer_in_10k: ")]
+    expected, found = said.split(" expected, ")
+    assert f"'3': {fewer['3']}" in expected
+    assert "'3': 99" in found
 
 
 def test_a_manifest_that_does_not_say_it_is_read_too(built: Path) -> None:

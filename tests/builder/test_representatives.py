@@ -23,6 +23,7 @@ from nucleusnet_source.errors import CorruptDataError, SelectionError, UsageErro
 from nucleusnet_source.opened import open_dataset
 from tests.range_server import serve
 
+from .changed_dataset import change_column
 from .commands import nucleusnet
 
 
@@ -93,20 +94,9 @@ def test_the_text_names_the_measurements(built: Path) -> None:
 
 
 def changed_metadata(built: Path, folder: Path, column: str, values: list[object]) -> Path:
-    """Copy a dataset, the first values of a column of the test split's metadata changed, the manifest made to fit."""
+    """Copy a dataset and change the first values of a column of its test split's metadata."""
     shutil.copytree(built, folder)
-    path = folder / "metadata" / "test-00000-of-00001.parquet"
-    table = pq.read_table(path)
-    place = table.column_names.index(column)
-    changed = [*values, *table.column(column).to_pylist()[len(values) :]]
-    pq.write_table(
-        table.set_column(place, table.schema.field(place), [pa.array(changed, table.schema.field(place).type)]), path
-    )
-    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-    entry = next(one for one in manifest["shards"] if one["path"].startswith("metadata/test"))
-    data = path.read_bytes()
-    entry |= {"bytes": len(data), "footer_bytes": int.from_bytes(data[-8:-4], "little") + 8}
-    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    change_column(folder, "metadata/test-00000-of-00001.parquet", column, values)
     return folder
 
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 
 from builder.scatter_page import scatter_page, write_scatter_page
 from builder.statistics import ImageStatistics, Ranking, rank_images
-from nucleusnet_source.errors import BuildError, OutputError
+from nucleusnet_source.errors import BuildError, OutputError, UsageError
 from tests.chromium import NewTab, Tab
 
 HOSTILE = "</script><img src=x onerror=\"document.title='broken'\">&amp;{data}"
@@ -212,6 +212,30 @@ def test_the_policy_allows_nothing_but_the_pages_own_script_and_style() -> None:
         4.0,
         1.5811,
     ]
+
+
+def test_points_and_the_table_link_to_panoramas(tab: NewTab, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    write_scatter_page(path, rank_images(CROSS), 2, panoramas="panorama.html")
+    (tmp_path / "panorama.html").write_text("<title>a panorama</title>", "utf-8")
+    page = tab(width=1000, height=900).page
+    page.goto(path.as_uri())
+    for by_mouse in (True, False):
+        page.locator("#chart").focus()
+        page.mouse.move(*place(page, 1))
+        with page.expect_popup() as opened:
+            if by_mouse:
+                page.mouse.click(*place(page, 1))
+            else:
+                page.keyboard.press("Enter")
+        assert opened.value.url == (tmp_path / "panorama.html").as_uri() + "#image=middle"
+    page.click("#show-table")
+    links = page.locator("tbody th a")
+    assert links.first.get_attribute("href") == "panorama.html#image=middle"
+    assert links.nth(1).text_content() == HOSTILE
+    for address in ("javascript:alert(1)", "data:text/html,x", "panorama.html#image=x"):
+        with pytest.raises(UsageError, match="--panoramas"):
+            scatter_page(rank_images(CROSS), 2, panoramas=address)
 
 
 def test_the_same_images_give_the_same_page_in_any_order() -> None:

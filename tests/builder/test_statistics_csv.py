@@ -121,11 +121,8 @@ def test_the_published_form_is_sorted_with_four_decimals(tmp_path: Path) -> None
         write_statistics_csv(tmp_path / "no folder" / "out.csv", measured)
 
 
-NAMES = (
-    st.text(st.characters(codec="utf-8", exclude_categories=("Cc",)), min_size=1)
-    .map(lambda text: text.strip())
-    .filter(lambda text: bool(text))
-)
+CHARACTERS = st.characters(codec="utf-8", exclude_categories=["Cc"])
+NAMES = st.text(CHARACTERS, min_size=1).map(lambda text: text.strip()).filter(bool)
 
 
 @given(

@@ -1,6 +1,7 @@
 """Verb `stats`: images, dataset and table give the same numbers; what is bad is named and costs nothing else."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -12,12 +13,22 @@ from PIL import Image
 
 from builder.reporting import Progress
 from builder.statistics import ImageStatistics, rank_images
-from builder.statistics_csv import statistics_csv
+from builder.statistics_csv import StatisticsTableError, statistics_csv
 from builder.statistics_source import FolderOptions, dataset_statistics, measure_folder, source_statistics
-from nucleusnet_source.errors import BuildError, DatasetNotFoundError, PairingError
+from builder.study_cli import stats
+from nucleusnet_source.errors import (
+    BuildError,
+    CorruptDataError,
+    DatasetNotFoundError,
+    OutputError,
+    PairingError,
+    UsageError,
+)
 from nucleusnet_source.opened import open_dataset
+from tests.dataset_folder import write_dataset_folder
 from tests.range_server import serve
 
+from .changed_dataset import change_column
 from .commands import nucleusnet
 
 
@@ -76,6 +87,23 @@ def test_config_stitched_holds_the_same_distances_and_ranks(built: Path) -> None
     ) == stored
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "found"),
+    [
+        ("mean_intensity", float("nan"), "with 1, nan, 1"),
+        ("num_rois", -3, "with -3, 1"),
+        ("name", "Run02TL_top_left", "twice"),
+    ],
+)
+def test_a_dataset_with_numbers_that_cannot_be_is_refused(
+    tmp_path: Path, column: str, value: object, found: str
+) -> None:
+    write_dataset_folder(tmp_path / "nn", {"train": 30})
+    change_column(tmp_path / "nn", "stitched/train-00000-of-00001.parquet", column, [value])
+    with pytest.raises(CorruptDataError, match=f"config stitched: .* found {found}"):
+        source_statistics(str(tmp_path / "nn"), FolderOptions(), Progress())
+
+
 def test_a_table_gives_the_published_text_with_ties_by_name(tmp_path: Path) -> None:
     images = [ImageStatistics(name, rois, mean, 1.5) for name, rois, mean in [
         ("Run02TL_top_left", 684, 79.0), ("Run01TL_top_left", 704, 79.0), ("Run03TL_top_left", 694, 69.0),
@@ -128,23 +156,32 @@ def test_something_that_is_no_source_is_told_what_would_be_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("options", "error", "said"),
     [
-        (["none.csv"], 1, "none.csv: cannot be read: No such file"),
-        (["t.csv", "--csv", "t.csv"], 2, "--csv: another file than the source expected"),
-        (["t.csv", "--plot", "p.jpg"], 2, "--plot: a file .png, .svg, .pdf expected, p.jpg found"),
-        (["t.csv", "--page", "no/p.html"], 1, "--page: a file in an existing folder expected, no such folder found"),
-        (["t.csv", "--plot", "p.svg", "--page", "p.svg"], 2, "--plot, --page: different files expected"),
-        (["t.csv", "--top", "0"], 2, "'--top': Input should be greater"),
-        (["t.csv", "--page", "p.html"], 1, "at least one image with regions of interest expected, none found"),
+        ({"source": "none.csv"}, StatisticsTableError, "none.csv: cannot be read: No such file"),
+        ({"csv": "t.csv"}, UsageError, "--csv: another file than the source expected, t.csv found"),
+        ({"plot": "p.jpg"}, UsageError, "--plot: a file .png, .svg, .pdf expected, p.jpg found"),
+        ({"page": "no/p.html"}, OutputError, "--page: a file in an existing folder expected, no such folder found"),
+        ({"page": "folder"}, OutputError, "--page: a file in an existing folder expected, a folder found"),
+        ({"plot": "p.svg", "page": "p.svg"}, UsageError, "--plot, --page: different files expected"),
+        ({"page": "p.html"}, BuildError, "a page: at least one image with regions of interest expected, none found"),
     ],
 )
-def test_what_cannot_be_done_has_its_exit_code_and_says_why(
-    arguments: list[str], code: int, said: str, tmp_path: Path
+def test_what_cannot_be_done_is_said_and_leaves_nothing(
+    options: dict[str, str], error: type[Exception], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "t.csv").write_text("image,num_rois,mean_intensity,std_intensity\na,0,,\n", "utf-8")
-    before = (tmp_path / "t.csv").read_bytes()
-    done = nucleusnet("stats", *arguments, cwd=tmp_path)
-    assert (done.returncode, said in " ".join(done.stderr.split())) == (code, True), done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
-    assert (tmp_path / "t.csv").read_bytes() == before
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    Path("t.csv").write_text("image,num_rois,mean_intensity,std_intensity\na,0,,\n", "utf-8")
+    before = Path("t.csv").read_bytes()
+    paths = {name: Path(text) for name, text in options.items() if name != "source"}
+    with pytest.raises(error, match=re.escape(said)):
+        stats(options.get("source", "t.csv"), **paths)  # type: ignore[arg-type]  # these options are paths
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "t.csv"]
+    assert Path("t.csv").read_bytes() == before
+
+
+def test_wrong_usage_exits_with_2(tmp_path: Path) -> None:
+    done = nucleusnet("stats", "t.csv", "--top", "0", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "'--top': Input should be greater than or equal to 1" in done.stderr

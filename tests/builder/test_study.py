@@ -87,7 +87,9 @@ def test_all_problems_are_named_at_once_before_anything_is_built(tmp_path: Path)
     path.write_text('[dataset]\nname = "Mine"\n[biosample]\norganism = 3\n', "utf-8")
     done = nucleusnet("build", tmp_path, "--study", path, cwd=tmp_path)
     assert done.returncode == 2
-    for expected in ("dataset.license is missing: Licence", "biosample.organism: text expected", "quality.biases"):
+    example = f"An example that explains every item is {EXAMPLE}."
+    needed = ("dataset.license is missing: Licence", "biosample.organism: text expected", "quality.biases", example)
+    for expected in needed:
         assert expected in done.stderr
     assert not (tmp_path / "nucleusnet.work").exists()
 

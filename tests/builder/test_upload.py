@@ -10,9 +10,16 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from builder.upload import UploadProgress
+from builder.upload import UploadOptions, UploadProgress
 from builder.upload_journal import journal_path
-from nucleusnet_source.errors import CorruptDataError, DatasetNotFoundError, UploadError
+from builder.upload_retries import Patience
+from nucleusnet_source.errors import (
+    CorruptDataError,
+    DatasetNotFoundError,
+    TransferError,
+    UploadError,
+    UsageError,
+)
 from tests.builder.commands import COMMAND
 from tests.builder.published import (
     REPO,
@@ -78,6 +85,13 @@ def test_what_was_uploaded_streams_samples_and_has_the_bare_name(hub: Hub, folde
     assert hub.arrived_bytes == large_bytes(folder)
     assert "send" in done.stderr
     assert "hf_write" not in done.stdout + done.stderr + journal_path(folder).read_text()
+    again = run_command(hub, tmp_path, folder, "--repo", REPO, "--tag", "v1.0.0", "--quiet")
+    assert again.stdout.splitlines() == [
+        f"{hub.url}/datasets/{REPO}, branch main: holds this version already, nothing sent",
+        f"commit {summary['commit']}",
+        "tag v1.0.0",
+    ]
+    assert again.stderr == ""
     environment = command_environment(hub, tmp_path, "hf_read") | {"NUCLEUSNET_REPO": REPO}
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -103,6 +117,17 @@ def test_a_finished_upload_sends_nothing_again_and_checks_nothing_again(hub: Hub
     assert len(hub.seen) - asked <= 5
     assert stages == []
     assert hub.requests("/commit/main") == ["POST /api/datasets/user/nucleusnet/commit/main 200"]
+
+
+@pytest.mark.parametrize("notes", [b"", b"{}", b'{"format": 0}', b'{"format": 1, "files": [3], "cards": {}}'])
+def test_notes_that_cannot_be_read_are_forgotten(hub: Hub, folder: Path, notes: bytes) -> None:
+    journal_path(folder).write_bytes(notes)
+    stages: list[str] = []
+    publish(folder, hub, dry_run=True, progress=UploadProgress(stage=lambda name, _steps: stages.append(name)))
+    assert stages == ["files"]
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["nucleusnet", "nucleusnet.upload.json"]
+    publish(folder, hub, dry_run=True, progress=UploadProgress(stage=lambda name, _steps: stages.append(name)))
+    assert stages == ["files"]
 
 
 @pytest.mark.parametrize("public", [False, True])
@@ -249,12 +274,41 @@ def test_xet_is_switched_off_where_the_hub_has_none_and_only_for_the_upload(hub:
     assert hub.requests("xet-write-token") == ["GET /api/datasets/user/nucleusnet/xet-write-token/main 404"]
 
 
-@pytest.mark.parametrize(("option", "value"), [("--repo", "nucleusnet"), ("--revision", "../main"), ("--tag", "")])
-def test_names_that_cannot_be_some_are_wrong_usage(
-    hub: Hub, folder: Path, tmp_path: Path, option: str, value: str
-) -> None:
-    options = {"--repo": REPO, option: value}
-    done = run_command(hub, tmp_path, folder, *(part for pair in options.items() for part in pair))
+def test_a_card_that_the_hub_refuses_is_an_error_before_anything_is_sent(hub: Hub, folder: Path) -> None:
+    hub.card_errors = ['"license" must be one of [...]']
+    with pytest.raises(UploadError, match=r'head the Hub accepts expected, found: "license" must be one of'):
+        publish(folder, hub)
+    assert (visible(hub), hub.arrived_bytes) == ({}, 0)
+
+
+def test_a_link_that_came_into_a_verified_folder_is_refused(hub: Hub, folder: Path, tmp_path: Path) -> None:
+    publish(folder, hub)
+    (tmp_path / "secret").write_text("private")
+    (folder / "data" / "notes.txt").symlink_to(tmp_path / "secret")
+    with pytest.raises(CorruptDataError, match=r"data/notes\.txt: a file expected, a link found"):
+        publish(folder, hub)
+
+
+def test_the_client_uses_xet_where_the_hub_offers_it_and_its_failures_are_waited_out(hub: Hub, folder: Path) -> None:
+    hub.offers_xet = True
+    said: list[str] = []
+    with pytest.raises(TransferError, match=r"failed for 0:00:0\d, .*call the upload again"):
+        publish(folder, hub, patience=Patience(0.1, 2, 0.5, 1.0, 10), progress=UploadProgress(say=said.append))
+    assert hub.requests("POST /cas/v1/xorbs/")
+    assert hub.requests("PUT /storage/") == []
+    assert any("again in" in text for text in said)
+    assert visible(hub) == {}
+
+
+@pytest.mark.parametrize(("option", "value"), [("repo_id", "nucleusnet"), ("revision", "../main"), ("tag", "")])
+def test_names_that_cannot_be_some_are_wrong_usage(folder: Path, option: str, value: str) -> None:
+    names = {"repo_id": REPO, option: value}
+    with pytest.raises(UsageError, match=r"expected, .* found"):
+        UploadOptions(folder, **names)  # type: ignore[arg-type]
+
+
+def test_wrong_usage_exits_two(hub: Hub, folder: Path, tmp_path: Path) -> None:
+    done = run_command(hub, tmp_path, folder, "--repo", "nucleusnet")
     assert done.returncode == 2
-    assert option in done.stderr
+    assert "--repo: owner/name expected, 'nucleusnet' found" in done.stderr
     assert hub.seen == []

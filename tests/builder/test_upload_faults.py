@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from builder.upload_files import FILES_AT_A_TIME
-from builder.upload_retries import Patience
+from builder.upload_retries import Patience, is_passing, persistently
 from nucleusnet_source.errors import OutputError, SourceChangedError, TransferError, UploadError
 from tests.builder.commands import COMMAND
 from tests.builder.published import (
@@ -137,10 +137,16 @@ def listed(hub: Hub) -> dict[str, str]:
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_storm_longer_than_the_patience_of_the_client_is_waited_out(hub: Hub, folder: Path, status: int) -> None:
-    # Retry-After 0 makes the client's own six tries take five seconds; other requests are tried once by the client.
-    where = {429: "GET .*/refs", 500: "POST .*/commit/main", 502: "GET .*/tree/", 504: "GET .*/xet-write-token"}
-    pattern = where.get(status, r"POST .*/preupload/")
-    hub.faults.append(Fault(pattern=pattern, times=7, status=status, retry_after="0"))
+    # Retry-After 0 makes the client's own six tries take five seconds; requests other than PUT it tries once.
+    pattern = {429: "GET .*/refs", 500: "POST .*/commit/main", 502: "GET .*/tree/", 504: "POST .*/validate-yaml"}
+    hub.faults.append(
+        Fault(
+            pattern=pattern.get(status, r"PUT /storage/.*/3$"),
+            times=13 if status == 503 else 7,
+            status=status,
+            retry_after="0",
+        )
+    )
     publish(folder, hub)
     assert visible(hub) == published_as(folder)
     assert hub.faults[0].times == 0
@@ -297,3 +303,26 @@ def test_ctrl_c_ends_an_upload_soon_and_it_can_be_called_again(hub: Hub, folder:
     hub.bytes_per_second = None
     publish(folder, hub, patience=IMPATIENT)
     assert visible(hub) == published_as(folder)
+
+
+def test_a_page_of_a_proxy_instead_of_the_answer_passes() -> None:
+    with pytest.raises(json.JSONDecodeError) as failure:
+        json.loads("<html>Bad gateway</html>")
+    assert is_passing(failure.value)
+    assert not is_passing(ValueError("Malformed response from server"))
+
+
+def test_a_failure_after_a_long_try_is_not_the_end_of_patience() -> None:
+    tries: list[float] = []
+
+    def slow_at_first() -> int:
+        tries.append(time.monotonic())
+        if len(tries) == 1:
+            time.sleep(0.3)
+            raise ConnectionError("lost http://storage/x?signature=secret")
+        return len(tries)
+
+    said: list[str] = []
+    patience = Patience(first_delay_seconds=0.01, give_up_seconds=0.2)
+    assert persistently(slow_at_first, "shard", patience, say=said.append, stop=threading.Event()) == 2
+    assert said == ["shard: ConnectionError: lost http://storage/x?...; again in 0 s"]

@@ -14,10 +14,12 @@ import pytest
 
 from builder import verify as verify_module
 from builder.verify import verify
+from nucleusnet_source.cells import decode_cell
 from nucleusnet_source.errors import DatasetNotFoundError, ManifestError
 from nucleusnet_source.manifest import Manifest, ShardEntry
 from tests.builder.commands import nucleusnet
 from tests.builder.published import reseal, write_sums
+from tests.dataset_folder import ordinary_png
 
 
 @pytest.fixture
@@ -86,6 +88,18 @@ def test_a_flipped_bit_of_a_cell_is_named_with_its_row(folder: Path) -> None:
     reseal(folder)
     (found,) = problems(folder)
     assert found.startswith(f"data/{path.name}, row 3, column image: expected checksum")
+
+
+def test_an_ordinary_png_among_the_stored_ones_is_no_problem(folder: Path) -> None:
+    path = first_shard(folder)
+    pixels = decode_cell(pq.read_table(path).column("image")[3].as_py()["bytes"])
+    change_shard(path, lambda table: with_cell(table, "image", 3, ordinary_png(pixels)))
+    reseal(folder)
+    assert problems(folder) == []
+    change_shard(path, lambda table: with_cell(table, "image", 3, ordinary_png(pixels)[:-20]))
+    reseal(folder)
+    (found,) = problems(folder)
+    assert found.startswith(f"data/{path.name}, row 3, column image: expected")
 
 
 @pytest.mark.parametrize("data", [None, b"", b"GIF89a", b"\x89PNG\r\n\x1a\n"])
