@@ -32,10 +32,9 @@ VERSION = "1.0.0"
 CONFIGS = ("default", "metadata", "stitched", "10k")
 DROP_REASONS = ("touches_border", "no_full_window", "no_contour", "empty_after_rotation")
 DESCRIPTION = (
-    "Single cell nuclei, cut out of stitched DAPI microscope images: masked, aligned 256 x 256 px crops of raw camera "
-    "values with their masks, identity, place and measurements. Rows are in random order, splits are by coverslip."
+    "Single-cell nuclei, cut out of stitched microscope images: masked, aligned 256 x 256 px crops of raw camera "
+    "values with their masks, identity, place and measurements. Rows are in random order, splits are by run."
 )
-LICENSE = "cc-by-4.0"
 CITATION = """@misc{nucleusnet,
   title = {NucleusNet: single-nucleus images},
   author = {{The NucleusNet authors}},
@@ -132,7 +131,6 @@ def dataset_info(manifest: Manifest, config: str) -> datasets.DatasetInfo:
     return datasets.DatasetInfo(
         description=DESCRIPTION,
         citation=CITATION,
-        license=LICENSE,
         features=columns,
         splits=datasets.SplitDict({split.name: split for split in splits}),
         download_size=sum(shard.bytes for shard in manifest.shards if shard.config == config),
@@ -272,7 +270,7 @@ def sample(
     drawn = [hashlib.sha256(opened.manifest.to_json()).hexdigest(), n, split, seed, table.column_names, method]
     named = None if "+" in split else datasets.NamedSplit(split)
     fingerprint = hashlib.sha256(repr(drawn).encode()).hexdigest()[:16]
-    info = datasets.DatasetInfo(description=DESCRIPTION, citation=CITATION, license=LICENSE, config_name="default")
+    info = datasets.DatasetInfo(description=DESCRIPTION, citation=CITATION, config_name="default")
     return datasets.Dataset(table, info=info, split=named, fingerprint=fingerprint)
 
 

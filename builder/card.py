@@ -16,10 +16,6 @@ from .shipped import shipped
 from .study import ITEMS, NOT_STATED, Study, citation
 from .verify_files import CARD_NAME
 
-DESCRIPTION = (
-    "Single-cell nuclei, cut out of stitched microscope images: masked, aligned crops of raw camera values with their "
-    "masks, identity, place and measurements."
-)
 _PLACE = re.compile(r"\{([a-z_]+)\}")
 _OUTSIDE = {"zero": "set to 0", "keep": "kept as they are"}
 _RECIPES = {
@@ -111,7 +107,7 @@ def study_values(facts: CardFacts) -> dict[str, str]:
     return {
         "yaml": card_yaml(facts.manifest, study),
         "pretty_name": study.get("dataset", "name") or PRETTY_NAME,
-        "description": DESCRIPTION if described is None else described.strip(),
+        "description": nucleusnet_dataset.DESCRIPTION if described is None else described.strip(),
         "citation": citation(study, nucleusnet_dataset.CITATION),
         "image_items": "\n".join([*item_rows(study, "biosample", "specimen", "acquisition"), size]),
         "segmentation_items": "\n".join(item_rows(study, "segmentation")),

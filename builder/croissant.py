@@ -14,7 +14,6 @@ import nucleusnet_dataset
 from nucleusnet_source.atomic import write_bytes_atomic
 from nucleusnet_source.manifest import Manifest
 
-from .card import DESCRIPTION
 from .card_yaml import PRETTY_NAME
 from .column_meanings import meanings
 from .study import Study, citation
@@ -78,7 +77,7 @@ def croissant(manifest: Manifest, study: Study) -> dict[str, Any]:
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "name": study.get("dataset", "name") or PRETTY_NAME,
-        "description": " ".join((study.get("dataset", "description") or DESCRIPTION).split()),
+        "description": " ".join((study.get("dataset", "description") or nucleusnet_dataset.DESCRIPTION).split()),
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "version": manifest.version,
         "citeAs": citation(study, nucleusnet_dataset.CITATION),

@@ -46,7 +46,7 @@ def test_the_bare_call_beside_the_dataset_reports_and_draws(program: str, folder
 
 
 def test_json_stands_alone_and_the_same_seed_tells_the_same_nuclei(folder: Path, tmp_path: Path) -> None:
-    arguments = ["--source", folder, "--n", "50", "--seed", "1", "--batch-size", "25", "--json"]
+    arguments: list[str | Path] = ["--source", folder, "--n", "50", "--seed", "1", "--batch-size", "25", "--json"]
     first, again = (json.loads(run("sample", *arguments, cwd=tmp_path).stdout) for _ in range(2))
     assert first["nuclei"] == sum(first["nuclei_per_run"].values()) == 50
     assert first["batches"] == {"uint8 (25, 1, 256, 256)": 2}
