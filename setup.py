@@ -14,7 +14,7 @@ TEMPLATES = ("dataset_card.md", "study.toml")
 
 
 class BuildWithCard(build_py):
-    """`build_py` that also copies the templates at the root into the package `nucleusnet.builder`."""
+    """`build_py` that also copies the templates at the root into the package `nucleusnet.builder.card`."""
 
     def run(self) -> None:
         """Build the packages, then add the template (an editable install reads it from the checkout)."""
@@ -25,7 +25,7 @@ class BuildWithCard(build_py):
             )
         super().run()
         if not self.editable_mode:
-            package = Path(self.build_lib, "nucleusnet", "builder")
+            package = Path(self.build_lib, "nucleusnet", "builder", "card")
             for name in TEMPLATES:
                 shutil.copyfile(name, package / name)
 

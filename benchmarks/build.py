@@ -19,17 +19,17 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.measuring import Cost, command_cost, measured, peak_mb, table, write_results  # noqa: E402
 from benchmarks.shuffle import REFERENCE_ROWS, shuffle_cost  # noqa: E402
+from builder.cutting.images import decode_image, read_file  # noqa: E402
+from builder.cutting.masks import read_label_runs  # noqa: E402
+from builder.cutting.measure import sum_intensities  # noqa: E402
+from builder.cutting.regions import regions_from_runs, shape_measurements  # noqa: E402
 from builder.engine import local_workers, run_tasks  # noqa: E402
-from builder.images import decode_image, read_file  # noqa: E402
-from builder.masks import read_label_runs  # noqa: E402
-from builder.measure import sum_intensities  # noqa: E402
 from builder.options import BuildOptions  # noqa: E402
 from builder.piece_maker import cut_all, make_piece, piece_table, write_piece  # noqa: E402
 from builder.pieces import KEPT, PieceTask  # noqa: E402
 from builder.receipts import Receipt, piece_path  # noqa: E402
-from builder.regions import regions_from_runs, shape_measurements  # noqa: E402
 from builder.shards import shard_tasks, write_shard  # noqa: E402
-from builder.simulate import simulate  # noqa: E402
+from builder.simulate.simulate import simulate  # noqa: E402
 from builder.sources import find_sources  # noqa: E402
 
 REAL_NUCLEI_PER_MM2 = 275.0
@@ -110,7 +110,7 @@ def published(task: PieceTask, sample: int) -> tuple[Cost, int]:
     import imagecodecs
     import tifffile
 
-    from tests.builder.published_procedure import publish
+    from tests.builder.cutting.published_procedure import publish
 
     with measured() as reading:
         image = tifffile.imread(task.source.image_path)

@@ -20,7 +20,7 @@ from PIL import Image
 from builder.build import build
 from builder.options import BuildOptions
 from builder.parquet_writer import ROW_GROUP_ROWS, in_groups, shard_entry, write_parquet
-from builder.simulate import NUCLEI_PER_MM2, PIXELS_PER_UM, simulate_image, write_simulated
+from builder.simulate.simulate import NUCLEI_PER_MM2, PIXELS_PER_UM, simulate_image, write_simulated
 from nucleusnet_source.cells import decode_cell
 from nucleusnet_source.manifest import Manifest, ShardEntry
 

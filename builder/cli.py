@@ -50,7 +50,7 @@ def simulate(
 
     Example: nucleusnet simulate stitched --images 24 --size 3000 --seed 0
     """
-    from .simulate import simulate as run  # noqa: PLC0415 - `--help` stays fast
+    from .simulate.simulate import simulate as run  # noqa: PLC0415 - `--help` stays fast
 
     with bar("simulate", images, "image", quiet=quiet) as shown:
         made = run(
@@ -174,7 +174,7 @@ def verify(
 
     Example: nucleusnet verify nucleusnet
     """
-    from .verify import verify as run  # noqa: PLC0415 - `--help` stays fast
+    from .verify.verify import verify as run  # noqa: PLC0415 - `--help` stays fast
 
     with Bars(quiet=quiet) as bars:
         result = run(folder, workers=workers or available_cores(), stage=bars.stage, step=bars.step)

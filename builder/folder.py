@@ -12,9 +12,10 @@ from nucleusnet_dataset import DROP_REASONS
 from nucleusnet_source.atomic import write_bytes_atomic
 from nucleusnet_source.manifest import MANIFEST_NAME, Manifest, ShardEntry
 
-from .card import CardFacts, write_card
-from .card_statistics import card_statistics, read_measures
-from .croissant import write_croissant
+from .card.card import CardFacts, write_card
+from .card.croissant import write_croissant
+from .card.statistics import card_statistics, read_measures
+from .card.study import NO_STUDY, Study
 from .parquet_writer import ROW_GROUP_ROWS, SMALL_ROW_GROUP_ROWS, in_groups, shard_entry, write_parquet
 from .pieces import file_sha256
 from .provenance import write_provenance
@@ -22,9 +23,8 @@ from .receipts import Receipt
 from .shards import ShardTask, shard_tasks, write_shard
 from .splits import assign_splits
 from .stitched import stitched_table
-from .study import NO_STUDY, Study
 from .tenk import chosen_tables, natural_order, runs_with_fewer
-from .verify_files import CARD_NAME, SUMS_NAME
+from .verify.files import CARD_NAME, SUMS_NAME
 
 FACTS_KEY = "nucleusnet"
 """Key of the metadata of Parquet files under which they tell what they are part of, as JSON."""

@@ -8,10 +8,10 @@ from typing import Any, Literal
 from nucleusnet_source.errors import UsageError
 from nucleusnet_source.ordering import check_seed
 
+from .card.study import NO_STUDY, Study, read_study
 from .pieces import PieceParameters
 from .sources import DEFAULT_NAME_PATTERN
 from .splits import parse_splits
-from .study import NO_STUDY, Study, read_study
 
 PUBLISHED_PIXELS_PER_UM = 8.0453
 DEFAULT_SPLITS = "train=0.8,validation=0.1,test=0.1"
@@ -98,7 +98,7 @@ class BuildOptions:
             "outside": self.outside,
         }
         if self.recipe == "refined":
-            from .refined import REFINED_PARAMETERS  # noqa: PLC0415 - brings numba and OpenCV, which only workers need
+            from .cutting.refined import REFINED_PARAMETERS  # noqa: PLC0415 - brings numba and OpenCV, which only workers need
 
             parameters["refined"] = dict(REFINED_PARAMETERS)
         return parameters

@@ -13,14 +13,14 @@ from nucleusnet_source.cells import encode_gray, encode_mask
 from nucleusnet_source.errors import InputImageError, InputMaskError
 from nucleusnet_source.ordering import keyed_hashes
 
-from .crops import DROP_REASONS, Crop, cut_published
-from .images import StitchedImage, check_pixel_size, read_image, reading
-from .masks import read_label_runs
-from .measure import sum_intensities
+from .cutting.crops import DROP_REASONS, Crop, cut_published
+from .cutting.images import StitchedImage, check_pixel_size, read_image, reading
+from .cutting.masks import read_label_runs
+from .cutting.measure import sum_intensities
+from .cutting.refined import cut_refined
+from .cutting.regions import Regions, regions_from_runs, shape_measurements
 from .pieces import KEPT, PieceParameters, PieceTask, source_fingerprint
 from .receipts import Receipt, labels_path, piece_path, receipt_path
-from .refined import cut_refined
-from .regions import Regions, regions_from_runs, shape_measurements
 from .sources import Source
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from .analysis.statistics import ImageStatistics, rank_images
 from .receipts import Receipt
-from .statistics import ImageStatistics, rank_images
 
 
 def stitched_table(receipts: Sequence[Receipt], schema: pa.Schema) -> pa.Table:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from builder.card_yaml import card_yaml
+from builder.card.head import card_yaml
 from tests.dataset_folder import write_dataset_folder
 from tests.hub.server import Hub, client_environment, serve_hub
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
-from builder.card_yaml import card_yaml
+from builder.card.head import card_yaml
 from nucleusnet_dataset import CITATION, CONFIGS, DESCRIPTION, NucleusNet, dataset_info, features, sample
 from nucleusnet_source.errors import CorruptDataError, DatasetNotFoundError, NucleusNetError, SelectionError
 from nucleusnet_source.manifest import Manifest

@@ -76,11 +76,11 @@ def test_the_wheel_holds_our_names_only(wheel: Path) -> None:
 def test_the_wheel_holds_the_card_template_and_the_type_markers(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
-        "nucleusnet/builder/dataset_card.md",
-        "nucleusnet/builder/study.toml",
-        "nucleusnet/builder/scatter_page.html",
-        "nucleusnet/builder/scatter_page.css",
-        "nucleusnet/builder/scatter_page.js",
+        "nucleusnet/builder/card/dataset_card.md",
+        "nucleusnet/builder/card/study.toml",
+        "nucleusnet/builder/analysis/scatter_page.html",
+        "nucleusnet/builder/analysis/scatter_page.css",
+        "nucleusnet/builder/analysis/scatter_page.js",
         "nucleusnet/loaders/py.typed",
     } <= names
 

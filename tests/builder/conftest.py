@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from builder.options import BuildOptions
-from builder.simulate import simulate
+from builder.simulate.simulate import simulate
 from tests.chromium import browser_process, tab
 
 from .commands import contents
@@ -42,8 +42,8 @@ def undisturbed(built: Path) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def verified(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """That dataset folder, with the notes of an upload beside it that say it was verified."""
-    from builder.upload_journal import open_journal
-    from builder.upload_local import verified_files
+    from builder.upload.journal import open_journal
+    from builder.upload.local import verified_files
 
     folder = Path(shutil.copytree(built, tmp_path_factory.mktemp("verified") / "nucleusnet"))
     with open_journal(folder) as journal:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from builder.upload import UploadOptions, UploadProgress, UploadResult, upload
-from builder.upload_retries import Patience
+from builder.upload.retries import Patience
+from builder.upload.upload import UploadOptions, UploadProgress, UploadResult, upload
 from nucleusnet_source.manifest import Manifest
 from tests.builder.commands import ROOT
 from tests.hub.server import Hub, client_environment
@@ -25,8 +25,8 @@ IMPATIENT = Patience(
 UPLOAD = """
 import sys
 from pathlib import Path
-from builder.upload import UploadOptions, upload
-from builder.upload_retries import Patience
+from builder.upload.upload import UploadOptions, upload
+from builder.upload.retries import Patience
 upload(UploadOptions(Path(sys.argv[1]), "user/nucleusnet", tag="v1.0.0"), patience=Patience(0.05, 2, 0.2, 30, 10))
 """
 

@@ -13,9 +13,9 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.simulate import EMPTY_INDEX, SimulatedImage, place_of, simulate, simulate_image
-from builder.simulate_look import generator, run_look
-from builder.simulated_nuclei import KINDS, Kind, draw_nucleus
+from builder.simulate.look import generator, run_look
+from builder.simulate.nuclei import KINDS, Kind, draw_nucleus
+from builder.simulate.simulate import EMPTY_INDEX, SimulatedImage, place_of, simulate, simulate_image
 from nucleusnet_source.errors import OutputError, UsageError
 
 

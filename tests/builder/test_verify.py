@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from builder import verify as verify_module
-from builder.verify import verify
+from builder.verify.verify import verify
 from nucleusnet_source.cells import decode_cell
 from nucleusnet_source.errors import DatasetNotFoundError, ManifestError
 from nucleusnet_source.manifest import Manifest, ShardEntry

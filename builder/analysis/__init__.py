@@ -1,0 +1,1 @@
+"""Statistics, representatives, the mosaic and figures of a dataset."""

@@ -1,0 +1,139 @@
+"""Statistics of all stitched images of a source: measured from images and masks, or read from a dataset or a table."""
+
+import contextlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nucleusnet_source.errors import BuildError, CorruptDataError, DatasetNotFoundError, NucleusNetError
+from nucleusnet_source.location import BARE_NAME
+from nucleusnet_source.manifest import MANIFEST_NAME
+from nucleusnet_source.opened import OpenDataset, open_dataset
+
+from ..engine import Workers, local_workers, run_tasks
+from ..reporting import Progress
+from ..sources import Failure, find_sources
+from .config_columns import read_columns
+from .statistics import ImageStatistics
+from .statistics_csv import read_statistics_csv
+
+
+@dataclass(frozen=True)
+class FolderOptions:
+    """How a folder of stitched images is measured; nothing of it matters to a dataset or a table.
+
+    Attributes:
+        masks: folder of the masks, None for that of the images.
+        recursive: look for images in subfolders too.
+        allow_pickle: read masks `<name>_seg.npy` of images that have no other.
+        workers: number of worker processes; the numbers are the same.
+    """
+
+    masks: Path | None = None
+    recursive: bool = False
+    allow_pickle: bool = False
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is known of the stitched images of a source, sorted by name, and the images that cannot be used."""
+
+    images: tuple[ImageStatistics, ...]
+    failures: tuple[Failure, ...] = ()
+
+
+def source_statistics(source: str, options: FolderOptions, progress: Progress) -> Measured:
+    """Return the statistics of every stitched image of a source.
+
+    Args:
+        source: a folder of stitched images and masks; a CSV in the published form; or a dataset's folder, URL or
+            owner/name on the Hub, of which config `stitched` is read and no pixel.
+        options: for a folder of images.
+        progress: told of images measured.
+
+    Raises:
+        StatisticsTableError: the CSV cannot be used.
+        PairingError: the folder holds neither a dataset nor images with masks.
+        BuildError: no image can be used; lists why.
+        NucleusNetError: the dataset is damaged or cannot be reached.
+    """
+    path = Path(source).expanduser()
+    if path.is_file() or (source.lower().endswith(".csv") and "://" not in source):
+        return Measured(tuple(sorted(read_statistics_csv(path), key=lambda one: one.image)))
+    if path.is_dir() and source != BARE_NAME and not (path / MANIFEST_NAME).is_file():
+        return measure_folder(path, options, progress)
+    try:
+        opened = open_dataset(source)
+    except DatasetNotFoundError as error:
+        raise DatasetNotFoundError(f"{error}; a folder of stitched images and masks, or a CSV, will do too") from error
+    return Measured(tuple(dataset_statistics(opened)))
+
+
+def measure_folder(folder: Path, options: FolderOptions, progress: Progress) -> Measured:
+    """Measure every stitched image of a folder, in worker processes.
+
+    Raises:
+        PairingError: the folder holds neither images nor masks.
+        BuildError: no image can be used; lists why.
+    """
+    from .image_statistics import ImageTask, measure_file  # noqa: PLC0415 - needs no codecs for a dataset or a table
+
+    sources, failures = find_sources(folder, masks=options.masks, recursive=options.recursive)
+    tasks = [ImageTask(source, options.allow_pickle) for source in sources]
+    workers: Workers = local_workers(max(1, min(options.workers, len(tasks))))
+    images: list[ImageStatistics] = []
+    progress.stage("images", len(tasks))
+    ends = run_tasks(measure_file, tasks, make_executor=workers.make_executor, workers=workers.count)
+    with contextlib.closing(ends):
+        for done in ends:
+            if done.result is None:
+                failures.append(Failure(done.task.source.stem, reason(done.error)))
+            else:
+                images.append(done.result)
+            progress.step(1, done.result.num_rois if done.result else 0)
+    refuse_nothing(folder, images, failures)
+    return Measured(
+        tuple(sorted(images, key=lambda one: one.image)), tuple(sorted(failures, key=lambda failure: failure.name))
+    )
+
+
+def reason(error: BaseException | None) -> str:
+    """Say why an image cannot be used."""
+    if isinstance(error, NucleusNetError):
+        return str(error)
+    return f"unexpected {type(error).__name__}: {error}; please report it."
+
+
+def refuse_nothing(folder: Path, images: Sequence[ImageStatistics], failures: Sequence[Failure]) -> None:
+    """Refuse a folder of which no image can be used.
+
+    Raises:
+        BuildError: lists why.
+    """
+    if not images:
+        lines = [f"  {failure.name}: {failure.message}" for failure in failures]
+        raise BuildError("\n".join([f"{folder}: at least one usable image expected, none found:", *lines]))
+
+
+def dataset_statistics(opened: OpenDataset) -> list[ImageStatistics]:
+    """Return what config `stitched` of all splits says, sorted by name.
+
+    Raises:
+        CorruptDataError: an image is there twice, or has numbers that cannot be.
+        NucleusNetError: the dataset cannot be read.
+    """
+    columns = ["name", "num_rois", "mean_intensity", "std_intensity"]
+    rows = read_columns(opened, "stitched", columns).to_pylist()
+    images = sorted((ImageStatistics(*(row[column] for column in columns)) for row in rows), key=lambda one: one.image)
+    for before, one in zip([None, *images], images, strict=False):
+        twice = before is not None and before.image == one.image
+        values = (one.num_rois, one.mean_intensity or 0, one.std_intensity or 0)
+        if twice or not all(math.isfinite(value) and value >= 0 for value in values):
+            found = "twice" if twice else f"with {', '.join(map(str, values))}"
+            raise CorruptDataError(
+                f"{opened.store.name}, config stitched: each image once with its numbers expected, {one.image} found "
+                f"{found}; run `nucleusnet verify`."
+            )
+    return images

@@ -1,0 +1,1 @@
+"""Images and masks, or a dataset folder, packed into records of zips."""

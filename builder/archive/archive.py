@@ -1,0 +1,244 @@
+"""Stitched images and masks, or a dataset folder -> records of store-only zips, ready for a repository."""
+
+import csv
+import io
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nucleusnet_source.atomic import write_bytes_atomic
+from nucleusnet_source.errors import ArchiveError, OutputError
+
+from ..disk_space import check_space, is_disk_full
+from ..verify.files import SUMS_NAME
+from .crate import CRATE_NAME, crate_json
+from .index import INDEX_NAME, ArchiveIndex, Record, alone
+from .metadata import RecordMetadata, remember
+from .plan import Limits, RecordPlan, ZipPlan, plan_records, zip_stem
+from .sources import files_to_archive
+from .zips import Digest, ZipReceipt, digest_bytes, write_zip
+
+CONTENTS_NAME = "contents.csv"
+RECEIPTS_NAME = "receipts"
+_SPARE_BYTES = 16 << 20
+_RECORD = re.compile(r"record-\d+")
+
+
+@dataclass(frozen=True)
+class ArchiveOptions:
+    """What an archive is made from, and how.
+
+    Attributes:
+        source: a dataset folder, or a folder of stitched images and masks.
+        out: the archive folder.
+        metadata: what the records say about themselves.
+        limits: what a record and a zip may hold.
+        masks: folder of the masks, if another.
+        recursive: look for images and masks in subfolders too.
+        overwrite: replace finished zips of other files or limits.
+    """
+
+    source: Path
+    out: Path
+    metadata: RecordMetadata
+    limits: Limits
+    masks: Path | None = None
+    recursive: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Callbacks: `begin` is told the bytes to be copied, `step` the bytes just copied."""
+
+    begin: Callable[[int], None] = lambda _bytes: None
+    step: Callable[[int], None] = lambda _bytes: None
+
+
+@dataclass(frozen=True)
+class ArchiveResult:
+    """A finished archive: its index, and how many zips were written and kept."""
+
+    index: ArchiveIndex
+    written: int
+    kept: int
+
+
+def archive(options: ArchiveOptions, progress: Progress | None = None) -> ArchiveResult:
+    """Make an archive folder, or go on with one; finished zips of unchanged files are kept.
+
+    `record-1/`, `record-2/` ... hold what goes into one record each: zips, contents.csv, SHA256SUMS, RO-Crate metadata.
+    `archive.json` is written last, so an archive without it is not finished.
+
+    Raises:
+        ArchiveError: nothing to archive, a file does not fit into a record, links or names that cannot be archived.
+        OutputError: the folder is none of ours, is in use, or the disk is too small.
+        SourceChangedError: a file changed meanwhile.
+        CorruptDataError: a file of a dataset folder is damaged.
+    """
+    progress = progress or Progress()
+    files = files_to_archive(options.source, masks=options.masks, recursive=options.recursive)
+    stem = zip_stem(options.source)
+    records = plan_records(files, stem, options.limits)
+    refuse_place(options)
+    with alone(options.out):
+        receipts = options.out / RECEIPTS_NAME
+        receipts.mkdir(parents=True, exist_ok=True)
+        finished = finished_zips(options.out, records)
+        if not options.overwrite:
+            refuse_other_zips(options.out, set(finished))
+        remember(options.out, stem, options.metadata)
+        (options.out / INDEX_NAME).unlink(missing_ok=True)
+        remove_leftovers(options.out, records, set(finished))
+        missing = [(record, plan) for record in records for plan in record.zips if plan.name not in finished]
+        check_space(options.out, _SPARE_BYTES + sum(plan.most_bytes for _, plan in missing), "the archive")
+        progress.begin(sum(file.bytes for _, plan in missing for file in plan.files))
+        try:
+            for record, plan in missing:
+                finished[plan.name] = make_zip(options.out, record, plan, progress.step)
+            index = describe(options, records, finished)
+        except OSError as error:
+            if is_disk_full(error):
+                raise OutputError(f"{options.out}: the disk is full; make room and call again.") from error
+            raise ArchiveError(
+                f"{error.filename or options.out}: a file that can be read and written expected, found: "
+                f"{error.strerror or error}; call again: finished zips are kept."
+            ) from error
+    return ArchiveResult(index, len(missing), len(finished) - len(missing))
+
+
+def refuse_place(options: ArchiveOptions) -> None:
+    """Refuse an output folder that is not ours, or lies in the source.
+
+    Raises:
+        OutputError: it cannot be written there.
+    """
+    out = options.out
+    if out.resolve().is_relative_to(options.source.resolve()):
+        raise OutputError(f"{out}: a folder outside of {options.source} expected; name another --out.")
+    if not out.parent.is_dir():
+        raise OutputError(f"{out}: an existing folder expected around the output, {out.parent} is none; make it first.")
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise OutputError(f"{out}: a folder or nothing expected, a file or link found; name another --out.")
+    if out.is_dir() and any(out.iterdir()) and not (out / RECEIPTS_NAME).is_dir():
+        raise OutputError(f"{out}: an archive of ours or nothing expected, another folder found; name another --out.")
+
+
+def finished_zips(out: Path, records: Sequence[RecordPlan]) -> dict[str, ZipReceipt]:
+    """Return the receipts of zips that need not be written again, by name."""
+    finished = {}
+    for record in records:
+        for plan in record.zips:
+            receipt = read_receipt(out / RECEIPTS_NAME / f"{plan.name}.json")
+            if receipt is not None and receipt.holds(plan, out / record.name / plan.name):
+                finished[plan.name] = receipt
+    return finished
+
+
+def refuse_other_zips(out: Path, finished: set[str]) -> None:
+    """Refuse to replace finished zips of other files or limits.
+
+    Raises:
+        OutputError: there are some.
+    """
+    for path in sorted(out.glob("record-*/*.zip")):
+        receipt = read_receipt(out / RECEIPTS_NAME / f"{path.name}.json")
+        if path.name not in finished and receipt is not None and receipt.is_of(path):
+            raise OutputError(
+                f"{path}: a zip of these files and limits expected, a finished one of others found; name another "
+                "--out, or pass --overwrite to replace what differs."
+            )
+
+
+def read_receipt(path: Path) -> ZipReceipt | None:
+    """Read a receipt; one that is missing or damaged only costs writing its zip again."""
+    try:
+        return ZipReceipt.from_json(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def remove_leftovers(out: Path, records: Sequence[RecordPlan], finished: set[str]) -> None:
+    """Remove what an earlier call left in the record folders, except finished zips that are still planned.
+
+    Raises:
+        OutputError: somebody put another file there.
+    """
+    planned = {f"{record.name}/{plan.name}" for record in records for plan in record.zips if plan.name in finished}
+    ours = {receipt.name.removesuffix(".json") for receipt in (out / RECEIPTS_NAME).iterdir()}
+    ours |= {plan.name for record in records for plan in record.zips} | {CONTENTS_NAME, SUMS_NAME, CRATE_NAME}
+    folders = [path for path in out.iterdir() if _RECORD.fullmatch(path.name)]
+    for folder in folders:
+        if folder.is_symlink() or not folder.is_dir():
+            raise OutputError(f"{folder}: a folder of the archive expected, a file or link found; move it away.")
+    for path in sorted(path for folder in folders for path in folder.iterdir()):
+        partial = path.name.startswith(".") and path.name.endswith(".tmp")
+        if path.name not in ours and not partial:
+            raise OutputError(f"{path}: only files of the archive expected in a record, this one found; move it away.")
+        if partial or f"{path.parent.name}/{path.name}" not in planned:
+            path.unlink()
+    for receipt in (out / RECEIPTS_NAME).iterdir():
+        if receipt.name.removesuffix(".json") not in finished:
+            receipt.unlink()
+    for folder in folders:
+        if folder.name not in {record.name for record in records}:
+            shutil.rmtree(folder)
+
+
+def make_zip(out: Path, record: RecordPlan, plan: ZipPlan, step: Callable[[int], None]) -> ZipReceipt:
+    """Write a zip and then its receipt."""
+    (out / record.name).mkdir(exist_ok=True)
+    receipt = write_zip(out / record.name / plan.name, plan, step)
+    write_bytes_atomic(out / RECEIPTS_NAME / f"{plan.name}.json", receipt.to_json())
+    return receipt
+
+
+def describe(options: ArchiveOptions, records: Sequence[RecordPlan], zips: dict[str, ZipReceipt]) -> ArchiveIndex:
+    """Write the metadata of every record, and the index of all."""
+    described = []
+    for part, record in enumerate(records, 1):
+        receipts = [zips[plan.name] for plan in record.zips]
+        files = {receipt.name: receipt.digest for receipt in receipts}
+        put(options.out / record.name / CONTENTS_NAME, contents_csv(receipts), files)
+        notes = {receipt.name: held(receipt) for receipt in receipts} | {CONTENTS_NAME: "Every file of every zip."}
+        crate = crate_json(options.metadata, part, len(records), files, notes)
+        put(options.out / record.name / CRATE_NAME, crate, files)
+        put(options.out / record.name / SUMS_NAME, sums(files), files)
+        described.append(Record(record.name, files))
+        if (size := described[-1].bytes) > options.limits.record_bytes:
+            raise ArchiveError(
+                f"{options.out / record.name}: at most {options.limits.record_bytes:,} bytes expected, {size:,} found; "
+                "shorten --description, or raise --record-bytes."
+            )
+    index = ArchiveIndex(options.metadata, tuple(described))
+    write_bytes_atomic(options.out / INDEX_NAME, index.to_json())
+    return index
+
+
+def put(path: Path, data: bytes, files: dict[str, Digest]) -> None:
+    """Write a small file of a record and note it among its files."""
+    write_bytes_atomic(path, data)
+    files[path.name] = digest_bytes(data)
+
+
+def held(receipt: ZipReceipt) -> str:
+    """Say in words what a zip holds."""
+    first, last = receipt.members[0].name, receipt.members[-1].name
+    return first if len(receipt.members) == 1 else f"{len(receipt.members)} files, {first} to {last}."
+
+
+def sums(files: dict[str, Digest]) -> bytes:
+    """Return the lines of SHA256SUMS; `sha256sum -c SHA256SUMS` reads them."""
+    return "".join(f"{files[name].sha256}  {name}\n" for name in sorted(files)).encode()
+
+
+def contents_csv(receipts: Sequence[ZipReceipt]) -> bytes:
+    """Return contents.csv: one line for each file in the zips, with its size and SHA-256."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["zip", "file", "bytes", "sha256"])
+    for receipt in receipts:
+        writer.writerows((receipt.name, member.name, member.bytes, member.sha256) for member in receipt.members)
+    return text.getvalue().encode()

@@ -1,0 +1,129 @@
+"""`archive.json`: what a finished archive folder holds. `deposit` reads it, and never trusts it unchecked."""
+
+import contextlib
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import filelock
+
+from nucleusnet_source.errors import ArchiveError, UsageError
+
+from .metadata import RecordMetadata
+from .zips import Digest
+
+INDEX_NAME = "archive.json"
+_FORMAT = 1
+_MAX_INDEX_BYTES = 16 << 20
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
+_SHA256, _MD5 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record of an archive: the name of its folder, and its files with their checksums."""
+
+    name: str
+    files: dict[str, Digest]
+
+    def __post_init__(self) -> None:
+        """Refuse names and checksums that no archive of ours has."""
+        for name in (self.name, *self.files):
+            if not isinstance(name, str) or not _NAME.fullmatch(name):
+                raise ValueError(f"a plain name expected, {name!r} found")
+        for name, digest in self.files.items():
+            sound = isinstance(digest.bytes, int) and digest.bytes >= 0
+            if not (sound and _SHA256.fullmatch(digest.sha256) and _MD5.fullmatch(digest.md5)):
+                raise ValueError(f"size, SHA-256 and MD5 of {name} expected, {digest} found")
+
+    @property
+    def bytes(self) -> int:
+        """The size of all files."""
+        return sum(digest.bytes for digest in self.files.values())
+
+
+@dataclass(frozen=True)
+class ArchiveIndex:
+    """The whole of `archive.json`."""
+
+    metadata: RecordMetadata
+    records: tuple[Record, ...]
+
+    @property
+    def identifier(self) -> str:
+        """Sixteen hexadecimal digits that stand for all zips, whatever is said about them."""
+        zips = [(name, d.sha256) for r in self.records for name, d in r.files.items() if name.endswith(".zip")]
+        return hashlib.sha256(json.dumps(zips).encode()).hexdigest()[:16]
+
+    def to_json(self) -> bytes:
+        """Return the file's bytes."""
+        records = [asdict(record) for record in self.records]
+        content = {"format": _FORMAT, "metadata": self.metadata.to_dict(), "records": records}
+        return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        try:
+            content: Any = json.loads(data)
+            if content["format"] != _FORMAT:
+                raise ValueError(f"format {_FORMAT} expected, {content['format']!r} found")
+            records = tuple(
+                Record(record["name"], {name: Digest(**digest) for name, digest in record["files"].items()})
+                for record in content["records"]
+            )
+            return cls(RecordMetadata.from_dict(content["metadata"]), records)
+        except (KeyError, TypeError, AttributeError, RecursionError, UsageError) as error:
+            raise ValueError(f"other content found ({error})") from error
+
+
+def read_index(archive: Path) -> ArchiveIndex:
+    """Read the index of a finished archive.
+
+    Raises:
+        ArchiveError: there is none, or it is damaged.
+    """
+    path = archive / INDEX_NAME
+    remedy = "run `nucleusnet archive` again: finished zips are kept."
+    if not path.is_file() or path.is_symlink():
+        raise ArchiveError(f"{archive}: a finished archive with {INDEX_NAME} expected, none found; {remedy}")
+    with path.open("rb") as file:
+        data = file.read(_MAX_INDEX_BYTES + 1)
+    try:
+        return ArchiveIndex.from_json(data)
+    except ValueError as error:
+        raise ArchiveError(f"{path}: the index of an archive expected: {error}; {remedy}") from error
+
+
+@contextlib.contextmanager
+def alone(archive: Path) -> Iterator[None]:
+    """Keep other processes of ours away from an archive folder.
+
+    Raises:
+        ArchiveError: one is at work there, or nothing can be written beside it.
+    """
+    if not archive.parent.is_dir():  # the lock would make it
+        raise ArchiveError(f"{archive.parent}: an existing folder expected around the archive, none found; make it.")
+    lock = filelock.FileLock(archive.with_name(f".{archive.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise ArchiveError(f"{archive}: another archive or deposit is at work there; wait for it.") from error
+    except OSError as error:
+        raise ArchiveError(
+            f"{archive.parent}: a folder that can be written expected around the archive, found: {error}."
+        ) from error
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # Windows keeps an open file, and the lock then removes it itself
+            Path(lock.lock_file).unlink()  # while it is held: afterwards it may be the lock of another process
+        lock.release()

@@ -1,0 +1,94 @@
+"""The statistics of a dataset card: all nuclei together, and run by run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from nucleusnet_source.manifest import Manifest
+
+from ..analysis.drift import COLUMNS, drift_report, markdown_table, named_runs
+from ..analysis.drift_picture import svg_picture
+from .columns import NUCLEI
+
+PICTURE_PATH = "figures/runs.svg"
+_MEASURES = {
+    "area_um2": 1,
+    "major_axis_um": 2,
+    "minor_axis_um": 2,
+    "eccentricity": 3,
+    "mean_intensity": 1,
+    "std_intensity": 1,
+    "integrated_intensity": 0,
+}
+_SHARES = {
+    "components": "have several bodies",
+    "clipped": "are clipped by the frame",
+    "touches_border": "touch the border",
+}
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+@dataclass(frozen=True)
+class CardStatistics:
+    """Markdown parts of a card, and its picture.
+
+    Attributes:
+        quantile_rows: rows of a table, one a measure.
+        shares: a sentence.
+        drift_text: a sentence on the runs that lie apart.
+        run_table: a table, one row a run.
+        picture: SVG.
+    """
+
+    quantile_rows: str
+    shares: str
+    drift_text: str
+    run_table: str
+    picture: str
+
+
+def card_statistics(metadata: pa.Table, run_groups: Mapping[str, str]) -> CardStatistics:
+    """Summarise all nuclei of a dataset.
+
+    Args:
+        metadata: rows of config metadata of all splits.
+        run_groups: the run of each stitched image, by its name.
+    """
+    report = drift_report(metadata, run_groups)
+    return CardStatistics(
+        quantile_rows="\n".join(quantile_row(metadata, name, decimals) for name, decimals in _MEASURES.items()),
+        shares=shares(metadata),
+        drift_text=named_runs(report),
+        run_table=markdown_table(report),
+        picture=svg_picture(report),
+    )
+
+
+def quantile_row(metadata: pa.Table, name: str, decimals: int) -> str:
+    """Return quantiles of a measure over all nuclei as a row of a table."""
+    values = metadata.column(name).to_numpy().astype(np.float64)
+    found = np.quantile(values, _QUANTILES)
+    unit = f", {NUCLEI[name].unit}" if NUCLEI[name].unit else ""
+    return f"| `{name}`{unit} | {' | '.join(f'{value:,.{decimals}f}' for value in found)} |"
+
+
+def shares(metadata: pa.Table) -> str:
+    """Say which part of the nuclei has some flags."""
+    counts = {
+        "components": pc.sum(pc.greater(metadata.column("components"), 1)).as_py(),
+        **{name: pc.sum(metadata.column(name)).as_py() for name in ("clipped", "touches_border")},
+    }
+    parts = [f"{counts[name]:,} ({counts[name] / metadata.num_rows:.1%}) {text}" for name, text in _SHARES.items()]
+    return f"Of {metadata.num_rows:,} nuclei, {parts[0]}, {parts[1]}, and {parts[2]} of their image."
+
+
+def read_measures(folder: Path, manifest: Manifest) -> pa.Table:
+    """Read the columns that the statistics need, of all splits."""
+    columns = list(dict.fromkeys([*COLUMNS, *_MEASURES, *_SHARES]))
+    paths = [folder / shard.path for shard in manifest.shards if shard.config == "metadata"]
+    return pa.concat_tables([pq.read_table(path, columns=columns) for path in paths])

@@ -1,0 +1,1 @@
+"""An archive brought into drafts at Zenodo."""

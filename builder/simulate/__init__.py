@@ -1,0 +1,1 @@
+"""Stitched images with masks and truth to try everything on."""

@@ -1,0 +1,189 @@
+"""One simulated nucleus: its outline, its chromatin, its companions, as a small patch of light."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .look import RunLook
+
+Kind = Literal["interphase", "anaphase", "micronucleus"]
+KINDS: tuple[Kind, ...] = ("interphase", "anaphase", "micronucleus")
+
+# A mask of the custom cellpose model lies about this far outside the visible edge of the nucleus.
+MASK_MARGIN_UM = 2.1
+MEDIAN_LENGTH_UM = 18.2
+
+_POINTS = 96
+_SUBPIXEL_BITS = 4
+
+
+@dataclass(frozen=True)
+class Nucleus:
+    """Light of one nucleus on a patch just large enough for its mask.
+
+    Attributes:
+        kind: What it is.
+        bodies: Number of separate pieces of chromatin.
+        light: (h, w) float32, expected grey level above the background.
+        core: (h, w) uint8, 1 inside the chromatin (and between the bodies, where one outline encloses both).
+        margin_um: Distance from `core` to the rim of the mask.
+    """
+
+    kind: Kind
+    bodies: int
+    light: NDArray[np.float32]
+    core: NDArray[np.uint8]
+    margin_um: float
+
+
+@dataclass(frozen=True)
+class _Body:
+    """One piece of chromatin: outline points (n, 2) as x, y in px, and brightness relative to the nucleus."""
+
+    points: NDArray[np.float64]
+    brightness: float = 1.0
+
+
+def draw_nucleus(kind: Kind, look: RunLook, rng: np.random.Generator, *, pixels_per_um: float = 8.0453) -> Nucleus:
+    """Draw one nucleus of a kind.
+
+    Args:
+        kind: One of `KINDS`.
+        look: Conditions of the run.
+        rng: Random numbers; the nucleus depends on nothing else.
+        pixels_per_um: Scale of the image.
+    """
+    bodies, bridge = _arrange(kind, rng)
+    margin_um = MASK_MARGIN_UM * float(rng.uniform(0.85, 1.15))
+    pad = math.ceil(margin_um * pixels_per_um) + 4
+    points = np.concatenate([body.points for body in bodies]) * pixels_per_um
+    low = np.floor(points.min(axis=0)) - pad
+    width, height = (np.ceil(points.max(axis=0) - low).astype(int) + pad).tolist()
+    shifted = [_Body(body.points * pixels_per_um - low, body.brightness) for body in bodies]
+    inside = np.zeros((height, width), np.float32)
+    for body in shifted:
+        np.maximum(inside, _filled(body.points, (height, width)) * np.float32(body.brightness), out=inside)
+    core = (inside > 0).astype(np.uint8)
+    if bridge is not None:
+        core |= _filled(bridge * pixels_per_um - low, (height, width)) > 0
+    level = look.brightness * float(np.exp(rng.normal(0, 0.33)))
+    texture = _chromatin(np.minimum(inside, 1), look.contrast * _smoothness(kind), rng, pixels_per_um)
+    light = _blurred(inside * texture * np.float32(level), look.blur_um * pixels_per_um * rng.uniform(0.85, 1.3))
+    return Nucleus(kind, len(bodies), light, core, margin_um)
+
+
+def _arrange(kind: Kind, rng: np.random.Generator) -> tuple[list[_Body], NDArray[np.float64] | None]:
+    """Place the bodies of a nucleus around the origin (um); the second value encloses what lies between them."""
+    turn = float(rng.uniform(0, 2 * math.pi))
+    if kind == "anaphase":
+        return _anaphase(turn, rng)
+    length_um = MEDIAN_LENGTH_UM * float(np.exp(rng.normal(0, 0.165)))
+    width_um = length_um * float(np.clip(rng.normal(0.705, 0.10), 0.42, 0.98))
+    bodies = [_Body(_outline(length_um, width_um, turn, rng))]
+    if kind == "micronucleus":
+        bodies.append(_micronucleus(bodies[0].points, rng))
+    return bodies, None
+
+
+def _anaphase(turn: float, rng: np.random.Generator) -> tuple[list[_Body], NDArray[np.float64] | None]:
+    """Two plates of chromatin that face each other; the later, the farther apart and the rounder."""
+    lateness = float(rng.random())
+    half_gap_um = 3.2 + 3.4 * lateness + float(rng.uniform(0, 0.8))
+    thickness_um = 3.6 + 2.2 * lateness
+    span_um = float(rng.uniform(9.5, 12.5)) - 2.5 * lateness
+    axis = np.array([math.cos(turn), math.sin(turn)])
+    bodies = []
+    for side in (-1.0, 1.0):
+        tilt = turn + math.pi / 2 + float(rng.normal(0, 0.12))
+        points = _outline(span_um * float(rng.uniform(0.93, 1.07)), thickness_um, tilt, rng, bend=side * 0.9)
+        bodies.append(_Body(points + axis * side * half_gap_um, float(rng.uniform(0.9, 1.1)) * (1.7 - 0.5 * lateness)))
+    if rng.random() < 0.5:
+        return bodies, None
+    waist = np.array([-axis[1], axis[0]]) * span_um * 0.22
+    ends = axis * half_gap_um
+    return bodies, np.array([-ends - waist, -ends + waist, ends + waist, ends - waist])
+
+
+def _micronucleus(nucleus: NDArray[np.float64], rng: np.random.Generator) -> _Body:
+    """A small round body outside one point of the outline of its nucleus."""
+    at = nucleus[int(rng.integers(len(nucleus)))]
+    diameter_um = float(rng.uniform(1.8, 4.2))
+    away_um = float(np.linalg.norm(at)) + diameter_um / 2 + float(rng.uniform(0.2, 5.5))
+    points = _outline(diameter_um, diameter_um * 0.88, float(rng.uniform(0, math.pi)), rng)
+    return _Body(points + at / np.linalg.norm(at) * away_um, float(rng.uniform(0.45, 1.1)))
+
+
+def _outline(
+    length_um: float, width_um: float, turn: float, rng: np.random.Generator, *, bend: float = 0.0
+) -> NDArray[np.float64]:
+    """Points (n, 2) as x, y in um of a smooth closed outline around the origin: an ellipse, gently irregular."""
+    angle = np.arange(_POINTS, dtype=np.float64) * (2 * math.pi / _POINTS)
+    radius = np.ones(_POINTS)
+    for order in range(2, 7):
+        radius += rng.normal(0, 0.115 / order**1.55) * np.cos(order * angle + rng.uniform(0, 2 * math.pi))
+    if rng.random() < 0.2:
+        radius -= _dent(angle, rng)
+    squareness = float(rng.uniform(0.86, 1.0))
+    x = radius * np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** squareness * length_um / 2
+    y = radius * np.sin(angle) * width_um / 2
+    y += bend * (1 - (2 * x / length_um) ** 2)
+    return np.stack([x * math.cos(turn) - y * math.sin(turn), x * math.sin(turn) + y * math.cos(turn)], axis=1)
+
+
+def _dent(angle: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """A notch in the outline, as kidney-shaped nuclei have."""
+    distance = np.angle(np.exp(1j * (angle - rng.uniform(0, 2 * math.pi))))
+    depth, reach = rng.uniform(0.05, 0.2), rng.uniform(0.35, 0.7)
+    return np.asarray(depth * np.exp(-((distance / reach) ** 2)), np.float64)
+
+
+def _filled(points: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Coverage (h, w), 0 to 1, of the pixels by a polygon."""
+    canvas = np.zeros(shape, np.uint8)
+    fixed = np.round(points * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+    cv2.fillPoly(canvas, [fixed], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
+    return canvas.astype(np.float32) / np.float32(255)
+
+
+def _smoothness(kind: Kind) -> float:
+    """Condensed chromosomes show less texture than interphase chromatin."""
+    return 0.5 if kind == "anaphase" else 1.0
+
+
+def _chromatin(
+    inside: NDArray[np.float32], contrast: float, rng: np.random.Generator, pixels_per_um: float
+) -> NDArray[np.float32]:
+    """Relative brightness (h, w) of the chromatin, about 1: a network with dark nucleoli and bright chromocentres."""
+    shape = inside.shape[0], inside.shape[1]
+    texture = np.zeros(shape, np.float32)
+    for grain_um, strength in ((0.18, 0.26), (0.40, 0.15), (1.1, 0.08), (3.2, 0.08)):
+        texture += np.float32(strength) * _noise(shape, grain_um * pixels_per_um, rng)
+    deep_inside = _blurred(inside, 1.1 * pixels_per_um) ** 3
+    for grain_um, rarity, depth in ((0.5, 0.55, 1.0), (1.0, 0.85, 1.0)):
+        holes = np.clip(_noise(shape, grain_um * pixels_per_um, rng) - np.float32(rarity), 0, 1)
+        texture -= np.float32(rng.uniform(0.3, 1.0) * depth) * holes * deep_inside
+    spots = np.clip(_noise(shape, 0.5 * pixels_per_um, rng) - np.float32(1.7), 0, 1)
+    texture += np.float32(min(rng.exponential(0.2), 0.8)) * spots
+    texture += np.float32(rng.uniform(0.05, 0.3)) * (inside - _blurred(inside, 0.9 * pixels_per_um))
+    return np.asarray(np.exp(texture * np.float32(contrast * np.exp(rng.normal(0, 0.2)))), np.float32)
+
+
+def _noise(shape: tuple[int, int], grain_px: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Smooth Gaussian noise (h, w) of unit variance whose correlation length is `grain_px`."""
+    step = max(grain_px / 1.5, 1.0)
+    rows, columns = (math.ceil(side / step) + 6 for side in shape)
+    grid = rng.standard_normal((rows, columns), np.float32)
+    sigma = grain_px / step
+    grid = _blurred(grid, sigma) * np.float32(max(2 * math.sqrt(math.pi) * sigma, 1))
+    matrix = np.array([[1 / step, 0, 3], [0, 1 / step, 3]])
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(grid, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT))
+
+
+def _blurred(pixels: NDArray[np.float32], sigma_px: float) -> NDArray[np.float32]:
+    """Gaussian blur; outside the patch lies nothing."""
+    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma_px, borderType=cv2.BORDER_CONSTANT))

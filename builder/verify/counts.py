@@ -1,0 +1,140 @@
+"""Checks that everything in a dataset folder that counts says the same: manifest, card, provenance and all configs."""
+
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from nucleusnet_source.manifest import MANIFEST_NAME, Manifest, ShardEntry
+
+from ..pieces import KEPT
+from ..provenance import NO_NUCLEI, PROVENANCE_NAME
+from ..tenk import runs_with_fewer
+from .files import CARD_NAME, read_text
+from .report import MAX_PROBLEMS_OF_A_FILE, Problem, Report
+
+
+def check_card(folder: Path, manifest: Manifest, report: Report) -> None:
+    """Compare the numbers of rows that the card states with the manifest."""
+    from ..card.head import card_counts  # noqa: PLC0415 - `datasets` is slow to import
+
+    try:
+        stated = card_counts(read_text(folder / CARD_NAME))
+    except (OSError, ValueError) as error:
+        report.add(CARD_NAME, f"a dataset card with a YAML head expected, found: {error}")
+        return
+    for config in manifest.configs:
+        for split in manifest.splits_of(config):
+            found = stated.get(config, {}).get(split)
+            report.expect(CARD_NAME, f"rows of config {config}, split {split}", manifest.rows(config, split), found)
+
+
+def check_manifest(manifest: Manifest, report: Report) -> None:
+    """Check that the manifest agrees with itself."""
+    for split, rows in manifest.splits.items():
+        for config in ("default", "metadata"):
+            report.expect(MANIFEST_NAME, f"rows of config {config}, split {split}", rows, manifest.rows(config, split))
+    groups = Counter(str(group) for groups in manifest.runs.values() for group in groups)
+    for group, count in groups.items():
+        if count > 1:
+            report.add(MANIFEST_NAME, f"each run in one split expected, run {group} found in {count}")
+
+
+def check_ids(folder: Path, shards: list[ShardEntry], report: Report) -> None:
+    """Check that no nucleus is there twice, and that config 10k holds nuclei of the same split of config default."""
+    ids: dict[str, pa.ChunkedArray] = {}
+    for shard in shards:
+        if shard.config == "default":
+            column = pq.read_table(folder / shard.path, columns=["nucleus_id"]).column(0)
+            ids[shard.split] = pa.chunked_array(
+                [*ids.get(shard.split, pa.chunked_array([], pa.string())).chunks, *column.chunks]
+            )
+    if not ids:
+        return
+    counted = pc.value_counts(pa.chunked_array([chunk for column in ids.values() for chunk in column.chunks]))
+    repeated = counted.filter(pc.greater(counted.field("counts"), 1)).to_pylist()
+    report.take(
+        "data",
+        [Problem("data", f"unique ids expected, {row['values']} found {row['counts']} times") for row in repeated],
+    )
+    for shard in shards:
+        if shard.config == "10k" and shard.split in ids:
+            column = pq.read_table(folder / shard.path, columns=["nucleus_id"]).column(0)
+            strangers = column.filter(pc.invert(pc.is_in(column, ids[shard.split]))).to_pylist()
+            for name in strangers[:MAX_PROBLEMS_OF_A_FILE]:
+                report.add(shard.path, f"a nucleus of split {shard.split} of config default expected, {name} found")
+
+
+def check_provenance(folder: Path, manifest: Manifest, shards: list[ShardEntry], report: Report) -> None:
+    """Check that every label found is kept or dropped for a reason, image by image, and that runs keep to a split."""
+    try:
+        counts = outcome_counts(folder)
+    except (pa.ArrowException, OSError, KeyError) as error:
+        report.add(PROVENANCE_NAME, f"a Parquet file with one row per label expected, found damage: {error}")
+        return
+    outcomes: Counter[str] = Counter()
+    images: dict[str, Counter[str]] = {}
+    groups: dict[str, str] = {}
+    for image, group, outcome, count in counts:
+        groups[image] = group
+        images.setdefault(image, Counter())
+        if outcome != NO_NUCLEI:
+            images[image][outcome] += count
+            outcomes[outcome] += count
+    report.expect(PROVENANCE_NAME, "labels found", manifest.found, outcomes.total())
+    report.expect(PROVENANCE_NAME, "labels kept", manifest.kept, outcomes.pop(KEPT, 0))
+    wanted = {reason: count for reason, count in manifest.dropped.items() if count}
+    report.expect(PROVENANCE_NAME, "labels dropped", wanted, dict(sorted(outcomes.items())))
+    kept: Counter[str] = Counter()
+    for image, group in groups.items():
+        kept[group] += images[image][KEPT]
+    report.expect(MANIFEST_NAME, "fewer_in_10k", runs_with_fewer(kept), manifest.fewer_in_10k)
+    check_runs(folder, manifest, groups, shards, report)
+    check_stitched(folder, [shard for shard in shards if shard.config == "stitched"], images, report)
+
+
+def outcome_counts(folder: Path) -> list[tuple[str, str, str, int]]:
+    """Count the labels of provenance by stitched image, run and outcome."""
+    columns = ["stitched_image", "run_group", "outcome"]
+    table = pq.read_table(folder / PROVENANCE_NAME, columns=columns)
+    counted = table.group_by(columns).aggregate([([], "count_all")])
+    return list(zip(*(counted.column(name).to_pylist() for name in [*columns, "count_all"]), strict=True))
+
+
+def check_runs(
+    folder: Path, manifest: Manifest, groups: dict[str, str], shards: list[ShardEntry], report: Report
+) -> None:
+    """Check that every row lies in the split that the manifest gives its run."""
+    split_of = {str(group): split for split, groups in manifest.runs.items() for group in groups}
+    for shard in shards:
+        for image in images_of(folder, shard):
+            where = f"split of {image}, run {groups.get(image)}"
+            report.expect(shard.path, where, split_of.get(groups.get(image, "")), shard.split)
+
+
+def images_of(folder: Path, shard: ShardEntry) -> list[str]:
+    """Return the stitched images that a shard has rows of."""
+    column = "name" if shard.config == "stitched" else "stitched_image"
+    return sorted(pq.read_table(folder / shard.path, columns=[column]).column(0).unique().to_pylist())
+
+
+def check_stitched(folder: Path, shards: list[ShardEntry], images: dict[str, Counter[str]], report: Report) -> None:
+    """Compare the counts of config stitched with provenance, image by image: found = kept + dropped."""
+    seen: Counter[str] = Counter()
+    for shard in shards:
+        for row in pq.read_table(folder / shard.path).to_pylist():
+            name, counts = row["name"], images.get(row["name"], Counter())
+            seen[name] += 1
+            dropped = {key.removeprefix("dropped_"): row[key] for key in row if key.startswith("dropped_")}
+            report.expect(
+                shard.path,
+                f"num_rois of {name}",
+                (row["kept"] or 0) + sum(map(int, filter(None, dropped.values()))),
+                row["num_rois"],
+            )
+            for outcome, found in {KEPT: row["kept"], **dropped}.items():
+                report.expect(shard.path, f"{outcome} of {name}", counts[outcome], found)
+    for name in images:
+        report.expect("stitched", f"rows of {name}", 1, seen[name])

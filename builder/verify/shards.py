@@ -1,0 +1,215 @@
+"""Checks one file of a dataset folder after the other, in any process: its hash, and every cell and row of a shard."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from nucleusnet_source.cells import are_stored_cells, check_cell, check_checksums, layout_of
+from nucleusnet_source.errors import CorruptDataError
+from nucleusnet_source.manifest import Manifest, ShardEntry
+
+from ..pieces import file_sha256
+from .report import Problem, Report
+
+CELL_COLUMNS = ("image", "mask")
+_BATCH_ROWS = 4096
+_NEEDED_COLUMNS = {
+    "default": (*CELL_COLUMNS, "nucleus_id", "stitched_image"),
+    "metadata": ("nucleus_id", "stitched_image"),
+    "stitched": ("name", "num_rois", "kept"),
+    "10k": (*CELL_COLUMNS, "nucleus_id", "stitched_image"),
+}
+"""What the other checks rely on."""
+
+
+@dataclass(frozen=True)
+class FileTask:
+    """One file to check; all of it can be pickled.
+
+    Attributes:
+        folder: the dataset folder.
+        path: of the file, relative to `folder`.
+        sha256: from SHA256SUMS.
+        shard: its entry in the manifest, if it is a shard.
+        beside: paths of config metadata that hold the same rows, for a shard of config default.
+        first_row: row of those where this shard begins.
+    """
+
+    folder: Path
+    path: str
+    sha256: str
+    shard: ShardEntry | None = None
+    beside: tuple[str, ...] = ()
+    first_row: int = 0
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What the check of one file found.
+
+    Attributes:
+        path: of the file.
+        rows: rows of config default whose cells were checked.
+        readable: whether a Parquet file can be read to its end.
+        problems: what is wrong.
+    """
+
+    path: str
+    rows: int = 0
+    readable: bool = True
+    problems: list[Problem] = field(default_factory=list)
+
+
+def file_tasks(folder: Path, manifest: Manifest, present: dict[str, str]) -> list[FileTask]:
+    """Return one task a file, large ones first."""
+    shards = {shard.path: shard for shard in manifest.shards}
+    first_rows: dict[str, int] = {}
+    for split in manifest.splits:
+        row = 0
+        for shard in manifest.shards_of("default", split):
+            first_rows[shard.path] = row
+            row += shard.rows
+    tasks = []
+    for path, sha256 in present.items():
+        entry = shards.get(path)
+        beside: tuple[str, ...] = ()
+        if entry is not None and entry.config == "default":
+            beside = tuple(s.path for s in manifest.shards_of("metadata", entry.split) if s.path in present)
+        tasks.append(FileTask(folder, path, sha256, entry, beside, first_rows.get(path, 0)))
+    return sorted(tasks, key=lambda task: (-(task.shard.bytes if task.shard else 0), task.path))
+
+
+def check_file(task: FileTask) -> FileResult:
+    """Check the hash of a file, and of a shard also every row and cell."""
+    report = Report()
+    path = task.folder / task.path
+    try:
+        size, digest = path.stat().st_size, file_sha256(path)
+    except OSError as error:
+        return FileResult(task.path, 0, False, [Problem(task.path, f"a readable file expected, found: {error}")])
+    report.expect(task.path, "SHA-256", task.sha256, digest)
+    if task.shard is None:
+        return FileResult(task.path, 0, True, report.problems)
+    report.expect(task.path, "bytes in the manifest", task.shard.bytes, size)
+    report.expect(task.path, "SHA-256 in the manifest", task.shard.sha256, digest)
+    rows, readable = 0, True
+    try:
+        rows = check_rows(task, task.shard, report)
+    except (pa.ArrowException, OSError, KeyError) as error:
+        readable = False
+        report.add(task.path, f"a Parquet file with the columns of its config expected, found damage: {error}")
+    return FileResult(task.path, rows if task.shard.config == "default" else 0, readable, report.problems)
+
+
+def check_rows(task: FileTask, shard: ShardEntry, report: Report) -> int:
+    """Check every row group of a shard; returns its rows."""
+    beside = Rows(task.folder, task.beside, task.first_row)
+    with pq.ParquetFile(task.folder / task.path) as file:
+        report.expect(task.path, "rows", shard.rows, file.metadata.num_rows)
+        for name in _NEEDED_COLUMNS.get(shard.config, ()):
+            file.schema_arrow.field(name)
+        row = 0
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, use_threads=False)
+            for name in CELL_COLUMNS:
+                if name in table.column_names:
+                    check_cells(table.column(name), task.path, name, row, report)
+            if shard.config == "default":
+                plain = table.drop_columns([name for name in CELL_COLUMNS if name in table.column_names])
+                compare_rows(task.path, row, plain, beside.take(table.num_rows), report)
+            row += table.num_rows
+    return row
+
+
+def check_cells(cells: pa.ChunkedArray, path: str, column: str, first_row: int, report: Report) -> None:
+    """Check the PNG files of one column of a row group."""
+    row = first_row
+    for chunk in cells.chunks:
+        for message in cell_problems(chunk.field("bytes")):
+            if message is not None:
+                report.add(f"{path}, row {row}, column {column}", message)
+            row += 1
+
+
+def cell_problems(payloads: pa.BinaryArray) -> Iterator[str | None]:
+    """Say of each PNG what is wrong with it, None for nothing.
+
+    Cells of one size are looked at together for the bytes that are the same in all stored cells; only their checksums
+    are left to be checked one by one.
+    """
+    stored: NDArray[np.bool_] = np.zeros(len(payloads), np.bool_)
+    together = cells_together(payloads)
+    layout = layout_of(together[0].tobytes()) if together is not None else None
+    if together is not None and layout is not None and layout.cell_bytes == together.shape[1]:
+        stored = are_stored_cells(together, layout)
+    for number, is_stored in enumerate(stored.tolist()):
+        try:
+            if is_stored and together is not None and layout is not None:
+                check_checksums(together[number].data, layout)
+            else:
+                check_cell(payloads[number].as_py() or b"")
+        except CorruptDataError as error:
+            yield str(error)
+        else:
+            yield None
+
+
+def cells_together(payloads: pa.BinaryArray) -> NDArray[np.uint8] | None:
+    """Return binary values of one size as uint8 (n, size) without copying them, None if they differ or are missing."""
+    if len(payloads) == 0 or payloads.null_count or payloads.type != pa.binary():
+        return None
+    _, offsets_buffer, data = payloads.buffers()
+    offsets = np.frombuffer(offsets_buffer, np.int32)[payloads.offset : payloads.offset + len(payloads) + 1]
+    sizes = np.diff(offsets)
+    if sizes[0] == 0 or (sizes != sizes[0]).any():
+        return None
+    return np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]].reshape(len(payloads), sizes[0])
+
+
+class Rows:
+    """The rows of some files in order, from a first row on, any number at a time."""
+
+    def __init__(self, folder: Path, paths: tuple[str, ...], first_row: int) -> None:
+        self.batches = (batch for path in paths for batch in read_batches(folder / path))
+        self.waiting: list[pa.RecordBatch] = []
+        self.skip = first_row
+
+    def take(self, count: int) -> pa.Table | None:
+        """Return the next `count` rows, or fewer at the end; None if there are none."""
+        wanted = self.skip + count
+        have = sum(batch.num_rows for batch in self.waiting)
+        while have < wanted and (batch := next(self.batches, None)) is not None:
+            dropped = min(self.skip, batch.num_rows) if not self.waiting else 0
+            self.skip -= dropped
+            wanted -= dropped
+            if dropped < batch.num_rows:
+                self.waiting.append(batch.slice(dropped))
+                have += batch.num_rows - dropped
+        if not self.waiting:
+            return None
+        table = pa.Table.from_batches(self.waiting)
+        self.waiting = table.slice(count).to_batches()
+        return table.slice(0, count)
+
+
+def read_batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """Read a Parquet file in batches."""
+    with pq.ParquetFile(path) as file:
+        yield from file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False)
+
+
+def compare_rows(path: str, first_row: int, rows: pa.Table, beside: pa.Table | None, report: Report) -> None:
+    """Compare the rows of a row group with the same rows of config metadata."""
+    where = f"{path}, rows {first_row} to {first_row + rows.num_rows - 1}"
+    if beside is None or beside.num_rows != rows.num_rows:
+        report.expect(where, "rows in config metadata", rows.num_rows, 0 if beside is None else beside.num_rows)
+        return
+    report.expect(where, "columns of config metadata", beside.column_names, rows.column_names)
+    for name in rows.column_names:
+        if name not in beside.column_names or not rows.column(name).equals(beside.column(name)):
+            report.add(where, f"column {name} like in config metadata expected, other values found there")

@@ -1,0 +1,143 @@
+"""Verb `representatives`: the right nuclei, from config metadata alone, with their own pixels."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from builder.analysis.nucleus_ranking import Centre, Metric
+from builder.analysis.representatives import (
+    MEASUREMENTS,
+    fetch_crops,
+    find_representatives,
+    representatives_notes,
+    representatives_text,
+)
+from nucleusnet_source.cells import decode_cell
+from nucleusnet_source.errors import CorruptDataError, SelectionError, UsageError
+from nucleusnet_source.opened import open_dataset
+from tests.range_server import serve
+
+from ..commands import nucleusnet
+from .changed_dataset import change_column
+
+
+def all_rows(folder: Path, config: str) -> list[dict[str, object]]:
+    opened = open_dataset(folder)
+    shards = [shard for split in opened.manifest.splits_of(config) for shard in opened.shards(config, split)]
+    rows: list[dict[str, object]] = pa.concat_tables(
+        [pq.read_table(folder / shard.path) for shard in shards]
+    ).to_pylist()
+    return rows
+
+
+@pytest.mark.parametrize("centre", list(Centre))
+def test_the_nearest_nuclei_are_those_that_numpy_finds(built: Path, centre: Centre) -> None:
+    rows = all_rows(built, "metadata")
+    values = np.array([[float(row[name]) for name in MEASUREMENTS] for row in rows])  # type: ignore[arg-type]
+    scores = (values - values.mean(axis=0)) / values.std(axis=0)
+    found = find_representatives(open_dataset(built), 7, splits=(), centre=centre, metric=Metric.euclidean)
+    middle = (np.array(list(found.centre_values.values())) - values.mean(axis=0)) / values.std(axis=0)
+    if centre is Centre.mean:
+        assert middle == pytest.approx(np.zeros(8), abs=1e-9)
+    elif centre is Centre.median:
+        assert middle == pytest.approx(np.median(scores, axis=0), abs=1e-9)
+    else:
+        pull = (scores - middle) / np.linalg.norm(scores - middle, axis=1, keepdims=True)
+        assert pull.sum(axis=0) == pytest.approx(np.zeros(8), abs=1e-4)
+    distance = np.linalg.norm(scores - middle, axis=1)
+    order = np.argsort(distance)[:7]
+    assert found.table.column("nucleus_id").to_pylist() == [rows[row]["nucleus_id"] for row in order]
+    assert found.table.column("distance").to_pylist() == pytest.approx(distance[order].tolist(), abs=1e-9)
+    assert found.nuclei == len(rows)
+
+
+def test_metadata_is_read_first_and_then_only_the_row_groups_of_the_chosen(built: Path) -> None:
+    with serve(built) as server:
+        opened = open_dataset(server.url)
+        found = find_representatives(opened, 2, splits=["train"], centre=Centre.median, metric=Metric.cosine)
+        assert {request.path.split("/")[-2] for request in server.seen[1:]} == {"metadata"}
+        crops = fetch_crops(opened, found)
+        data = [request for request in server.seen if "/data/" in f"/{request.path}"]
+    assert sum(request.sent for request in data) < sum(path.stat().st_size for path in (built / "data").iterdir())
+    pixels = {row["nucleus_id"]: row["image"] for row in all_rows(built, "default")}
+    for nucleus_id, crop in zip(found.table.column("nucleus_id").to_pylist(), crops, strict=True):
+        assert np.array_equal(crop, decode_cell(pixels[nucleus_id]["bytes"]))  # type: ignore[index]
+
+
+def test_the_command_prints_json_alone_and_draws_a_contact_sheet(built: Path, tmp_path: Path) -> None:
+    done = nucleusnet("representatives", built, "--n", "3", "--out", "größe.png", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert list(said["representatives"][0]) == ["nucleus_id", "distance", *MEASUREMENTS]
+    assert (said["centre"], said["metric"], said["contact_sheet"]) == ("mean", "euclidean", "größe.png")
+    distances = [one["distance"] for one in said["representatives"]]
+    assert distances == sorted(distances)
+    with Image.open(tmp_path / "größe.png") as sheet:
+        assert sheet.mode == "L"
+        assert np.asarray(sheet).max() == 255
+
+
+def test_the_text_names_the_measurements(built: Path) -> None:
+    found = find_representatives(open_dataset(built), 2, splits=["test"], centre=Centre.mean, metric=Metric.euclidean)
+    lines = representatives_text(found).splitlines()
+    assert lines[0] == f"{found.nuclei:,} nuclei of test; nearest to the mean (euclidean) of"
+    assert lines[1] == f"z-scored {', '.join(MEASUREMENTS)}"
+    assert lines[3].split() == ["nucleus_id", "distance", "area_um2", "eccentricity", "mean_intensity", "std_intensity"]
+    assert len(lines) == 6
+    assert representatives_notes(found) == []
+
+
+def changed_metadata(built: Path, folder: Path, column: str, values: list[object]) -> Path:
+    """Copy a dataset and change the first values of a column of its test split's metadata."""
+    shutil.copytree(built, folder)
+    change_column(folder, "metadata/test-00000-of-00001.parquet", column, values)
+    return folder
+
+
+def test_nuclei_whose_measurements_are_no_numbers_are_left_out_and_said(built: Path, tmp_path: Path) -> None:
+    opened = open_dataset(changed_metadata(built, tmp_path / "nn", "area_um2", [float("nan"), None, float("inf")]))
+    found = find_representatives(opened, 2, splits=["test"], centre=Centre.mean, metric=Metric.euclidean)
+    assert found.left_out == 3
+    assert found.nuclei == opened.manifest.splits["test"] - 3
+    assert representatives_notes(found) == ["left out, as a measurement is no number: 3 nuclei"]
+    assert len(fetch_crops(opened, found)) == 2
+
+
+def test_a_measurement_that_is_the_same_everywhere_adds_nothing_and_is_said(built: Path, tmp_path: Path) -> None:
+    count = open_dataset(built).manifest.splits["test"]
+    opened = open_dataset(changed_metadata(built, tmp_path / "nn", "max_intensity", [255] * count))
+    found = find_representatives(opened, 1, splits=["test"], centre=Centre.mean, metric=Metric.euclidean)
+    assert representatives_notes(found) == [
+        "the same for all nuclei, so that it adds nothing to the distance: max_intensity"
+    ]
+
+
+def test_other_nuclei_in_the_same_rows_are_refused(built: Path, tmp_path: Path) -> None:
+    ids = pq.read_table(built / "metadata" / "test-00000-of-00001.parquet").column("nucleus_id").to_pylist()
+    opened = open_dataset(changed_metadata(built, tmp_path / "nn", "nucleus_id", ids[::-1]))
+    found = find_representatives(opened, 3, splits=["test"], centre=Centre.mean, metric=Metric.euclidean)
+    with pytest.raises(CorruptDataError, match="the same rows in configs metadata and default expected"):
+        fetch_crops(opened, found)
+
+
+def test_what_cannot_be_found_is_refused(built: Path) -> None:
+    opened = open_dataset(built)
+    count = opened.manifest.splits["test"]
+
+    def find(n: int, split: str = "test", metric: Metric = Metric.euclidean) -> None:
+        find_representatives(opened, n, splits=[split], centre=Centre.mean, metric=metric)
+
+    with pytest.raises(UsageError, match="--n: 1 to 10,000 expected, 0 found"):
+        find(0)
+    with pytest.raises(SelectionError, match=f"--n: at most the {count} nuclei of test expected, {count + 1} found"):
+        find(count + 1)
+    with pytest.raises(SelectionError, match="a split out of train, validation, test"):
+        find(1, "nothing")
+    with pytest.raises(UsageError, match="--metric cosine: a centre away from 0 expected"):
+        find(1, metric=Metric.cosine)

@@ -1,0 +1,187 @@
+"""Verb `stats`: images, dataset and table give the same numbers; what is bad is named and costs nothing else."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import tifffile
+from PIL import Image
+
+from builder.analysis.cli import stats
+from builder.analysis.statistics import ImageStatistics, rank_images
+from builder.analysis.statistics_csv import StatisticsTableError, statistics_csv
+from builder.analysis.statistics_source import FolderOptions, dataset_statistics, measure_folder, source_statistics
+from builder.reporting import Progress
+from nucleusnet_source.errors import (
+    BuildError,
+    CorruptDataError,
+    DatasetNotFoundError,
+    OutputError,
+    PairingError,
+    UsageError,
+)
+from nucleusnet_source.opened import open_dataset
+from tests.dataset_folder import write_dataset_folder
+from tests.range_server import serve
+
+from ..commands import nucleusnet
+from .changed_dataset import change_column
+
+
+@pytest.fixture(scope="module")
+def published_csv(stitched: Path) -> str:
+    """The table of the stitched images by numpy alone, in the published form."""
+    lines = ["image,num_rois,mean_intensity,std_intensity"]
+    for path in sorted(stitched.glob("*.tif")):
+        pixels = tifffile.imread(path).astype(np.float64)
+        labels = np.asarray(Image.open(path.with_name(f"{path.stem}_cp_masks.png")))
+        under = pixels[labels > 0]
+        numbers = f"{under.mean():.4f},{under.std():.4f}" if under.size else ","
+        lines.append(f"{path.stem},{len(np.unique(labels[labels > 0]))},{numbers}")
+    return "\n".join(lines) + "\n"
+
+
+def test_stitched_images_give_the_numbers_of_numpy_and_the_published_table(
+    stitched: Path, published_csv: str, tmp_path: Path
+) -> None:
+    done = nucleusnet("stats", stitched, "--csv", "out ü.csv", "--json", "--workers", "2", "--quiet", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out ü.csv").read_text("utf-8") == published_csv
+    rows = [line.split(",") for line in published_csv.splitlines()[1:]]
+    filled = [row for row in rows if row[1] != "0"]
+    rois, mean = np.array([[float(row[1]), float(row[2])] for row in filled]).T
+    distance = np.hypot((rois - rois.mean()) / rois.std(), (mean - mean.mean()) / mean.std())
+    nearest = [filled[place] for place in np.argsort(distance)]
+    said = json.loads(done.stdout)
+    assert list(said) == ["images", "centroid", "representatives"]
+    assert said["images"] == len(rows)
+    assert said["centroid"] == pytest.approx({"num_rois": rois.mean(), "mean_intensity": mean.mean()}, abs=1e-4)
+    assert [one["image"] for one in said["representatives"]] == [row[0] for row in nearest[:10]]
+    assert [one["distance"] for one in said["representatives"]] == pytest.approx(sorted(distance)[:10], abs=1e-3)
+
+
+def test_a_dataset_says_the_same_as_its_images_and_reads_no_pixel(stitched: Path, built: Path) -> None:
+    measured = measure_folder(stitched, FolderOptions(), Progress())
+    assert measured.failures == ()
+    with serve(built) as server:
+        assert source_statistics(server.url, FolderOptions(), Progress()) == measured
+        read = {request.path.strip("/").split("/")[0] for request in server.seen}
+    assert read == {"manifest.json", "stitched"}
+    assert tuple(dataset_statistics(open_dataset(built))) == measured.images
+
+
+def test_config_stitched_holds_the_same_distances_and_ranks(built: Path) -> None:
+    opened = open_dataset(built)
+    ranking = rank_images(dataset_statistics(opened))
+    stored = {
+        row["name"]: (row["rank"], row["distance_to_centroid"])
+        for split in opened.manifest.splits_of("stitched")
+        for row in pq.read_table(built / opened.shards("stitched", split)[0].path).to_pylist()
+    }
+    assert {one.image: (one.rank, one.distance) for one in ranking.images} | dict.fromkeys(
+        ranking.empty, (None, None)
+    ) == stored
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "found"),
+    [
+        ("mean_intensity", float("nan"), "with 1, nan, 1"),
+        ("num_rois", -3, "with -3, 1"),
+        ("name", "Run02TL_top_left", "twice"),
+    ],
+)
+def test_a_dataset_with_numbers_that_cannot_be_is_refused(
+    tmp_path: Path, column: str, value: object, found: str
+) -> None:
+    write_dataset_folder(tmp_path / "nn", {"train": 30})
+    change_column(tmp_path / "nn", "stitched/train-00000-of-00001.parquet", column, [value])
+    with pytest.raises(CorruptDataError, match=f"config stitched: .* found {found}"):
+        source_statistics(str(tmp_path / "nn"), FolderOptions(), Progress())
+
+
+def test_a_table_gives_the_published_text_with_ties_by_name(tmp_path: Path) -> None:
+    images = [ImageStatistics(name, rois, mean, 1.5) for name, rois, mean in [
+        ("Run02TL_top_left", 684, 79.0), ("Run01TL_top_left", 704, 79.0), ("Run03TL_top_left", 694, 69.0),
+        ("Run10TL_top_left", 694, 89.0), ("Run04TL_top_left", 694, 79.0),
+    ]]  # fmt: skip
+    (tmp_path / "t.csv").write_text(statistics_csv(images), "utf-8")
+    done = nucleusnet("stats", "t.csv", "--top", "4", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        "5 images\n"
+        "centroid: 694.0000 ROIs, mean intensity 79.0000\n"
+        "\n"
+        "image             ROIs     mean     std  distance\n"
+        "Run04TL_top_left   694  79.0000  1.5000    0.0000\n"
+        "Run01TL_top_left   704  79.0000  1.5000    1.5811\n"
+        "Run02TL_top_left   684  79.0000  1.5000    1.5811\n"
+        "Run03TL_top_left   694  69.0000  1.5000    1.5811\n"
+    )
+
+
+def test_one_bad_image_is_listed_and_costs_the_others_nothing(stitched: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "stitched"
+    folder.mkdir()
+    for path in sorted(stitched.iterdir())[:12]:
+        shutil.copyfile(path, folder / path.name)
+    images = sorted(folder.glob("*.tif"))
+    images[1].write_bytes(images[1].read_bytes()[:5000])
+    (folder / f"{images[2].stem}_cp_masks.png").unlink()
+    done = nucleusnet("stats", folder, "--csv", "t.csv", "--quiet", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "2 images are not in these numbers:" in done.stderr
+    assert f"  {images[1].stem}: {images[1].name}: " in done.stderr
+    assert f"  {images[2].stem}: a mask {images[2].stem}_cp_masks.png expected" in done.stderr
+    listed = (tmp_path / "t.csv").read_text("utf-8").splitlines()[1:]
+    assert [line.split(",")[0] for line in listed] == [path.stem for path in images if path not in images[1:3]]
+
+
+def test_folders_without_a_usable_image_are_refused_with_the_reasons(tmp_path: Path) -> None:
+    with pytest.raises(PairingError, match="none found among 0 files"):
+        source_statistics(str(tmp_path), FolderOptions(), Progress())
+    (tmp_path / "a.tif").write_bytes(b"no image")
+    Image.fromarray(np.ones((4, 5), np.uint16)).save(tmp_path / "a_cp_masks.png")
+    with pytest.raises(BuildError, match=r"at least one usable image expected, none found:\n  a: a.tif: "):
+        source_statistics(str(tmp_path), FolderOptions(), Progress())
+
+
+def test_something_that_is_no_source_is_told_what_would_be_one() -> None:
+    with pytest.raises(DatasetNotFoundError, match="a folder of stitched images and masks, or a CSV, will do too"):
+        source_statistics("no such thing", FolderOptions(), Progress())
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"source": "none.csv"}, StatisticsTableError, "none.csv: cannot be read: No such file"),
+        ({"csv": "t.csv"}, UsageError, "--csv: another file than the source expected, t.csv found"),
+        ({"plot": "p.jpg"}, UsageError, "--plot: a file .png, .svg, .pdf expected, p.jpg found"),
+        ({"page": "no/p.html"}, OutputError, "--page: a file in an existing folder expected, no such folder found"),
+        ({"page": "folder"}, OutputError, "--page: a file in an existing folder expected, a folder found"),
+        ({"plot": "p.svg", "page": "p.svg"}, UsageError, "--plot, --page: different files expected"),
+        ({"page": "p.html"}, BuildError, "a page: at least one image with regions of interest expected, none found"),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_leaves_nothing(
+    options: dict[str, str], error: type[Exception], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    Path("t.csv").write_text("image,num_rois,mean_intensity,std_intensity\na,0,,\n", "utf-8")
+    before = Path("t.csv").read_bytes()
+    paths = {name: Path(text) for name, text in options.items() if name != "source"}
+    with pytest.raises(error, match=re.escape(said)):
+        stats(options.get("source", "t.csv"), **paths)  # type: ignore[arg-type]  # these options are paths
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "t.csv"]
+    assert Path("t.csv").read_bytes() == before
+
+
+def test_wrong_usage_exits_with_2(tmp_path: Path) -> None:
+    done = nucleusnet("stats", "t.csv", "--top", "0", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "'--top': Input should be greater than or equal to 1" in done.stderr

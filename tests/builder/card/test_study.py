@@ -1,0 +1,114 @@
+"""`study.toml`: the worked example is complete, and what is missing, unknown or wrong is named."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builder.card.study import ITEMS, NO_STUDY, citation, read_study
+from builder.options import BuildOptions
+from nucleusnet_source.errors import UsageError
+from tests.builder.commands import ROOT, nucleusnet
+
+EXAMPLE = ROOT / "study.toml"
+
+
+def changed(tmp_path: Path, old: str, new: str) -> Path:
+    """The example with one change."""
+    text = EXAMPLE.read_text("utf-8")
+    assert old in text
+    path = tmp_path / "study.toml"
+    path.write_text(text.replace(old, new), "utf-8")
+    return path
+
+
+def test_the_worked_example_states_the_published_study() -> None:
+    study = read_study(EXAMPLE, pixels_per_um=8.0453)
+    assert study.text("biosample", "cell_line") == "CV-1"
+    assert study.text("specimen", "stain") == "DAPI"
+    assert study.text("segmentation", "parameters") == (
+        "flow_threshold 0.5, cellprob_threshold -2.0, diameter 152.91 px"
+    )
+    assert len(study.lines("segmentation", "criteria")) == 3
+    assert study.lines("quality", "biases")
+
+
+def test_the_example_marks_exactly_the_needed_items_and_mentions_every_one() -> None:
+    marked, mentioned, section = set(), set(), ""
+    for line in EXAMPLE.read_text("utf-8").splitlines():
+        if match := re.match(r"\[(\w+)\]", line):
+            section = match[1]
+        elif match := re.match(r"(?:# )?(\w+) = ", line):
+            key = f"{section}.{match[1]}"
+            mentioned.add(key)
+        if line.endswith("# needed") or "# needed:" in line:
+            marked.add(key)
+    items = {f"{name}.{key}": item for name, keys in ITEMS.items() for key, item in keys.items()}
+    assert mentioned == set(items)
+    assert marked == {key for key, item in items.items() if item.needed}
+
+
+@pytest.mark.parametrize(
+    ("section", "key"), [(section, key) for section, keys in ITEMS.items() for key in keys if keys[key].needed]
+)
+def test_a_missing_needed_item_is_named(section: str, key: str, tmp_path: Path) -> None:
+    facts: dict[str, Any] = tomllib.loads(EXAMPLE.read_text("utf-8"))
+    del facts[section][key]
+    lines = [f"[{name}]\n" + "\n".join(f"{k} = {v!r}" for k, v in keys.items()) for name, keys in facts.items()]
+    path = tmp_path / "study.toml"
+    path.write_text("\n".join(lines).replace("\\'", "'"), "utf-8")
+    with pytest.raises(UsageError, match=rf"{section}\.{key} is missing"):
+        read_study(path, pixels_per_um=8.0453)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('stain = "DAPI"', "stain = 3", r"specimen\.stain: text expected, 3 found"),
+        ('stain = "DAPI"', 'stain = " "', r"specimen\.stain: text expected"),
+        ("year = 2026", 'year = "2026"', r"dataset\.year: a whole number expected, '2026' found"),
+        ("year = 2026", "year = true", r"dataset\.year: a whole number expected, True found"),
+        ('tissue = "kidney"', 'tisue = "kidney"', r"biosample\.tisue is none of organism, cell_line"),
+        ("[specimen] ", "[speciment] ", r"\[speciment\] is none of dataset.*"),
+        ('authors = ["The NucleusNet authors"]', "authors = []", r"dataset\.authors: a list of texts expected, \[\]"),
+        ("pixels_per_um = 8.0453", "pixels_per_um = 6.5", r"as given to the build \(8\.0453\) expected, 6\.5 found"),
+        ("[quality]", "[quality", "a study file in TOML expected"),
+    ],
+)
+def test_what_cannot_be_right_is_named(old: str, new: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=message):
+        read_study(changed(tmp_path, old, new), pixels_per_um=8.0453)
+
+
+def test_all_problems_are_named_at_once_before_anything_is_built(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[dataset]\nname = "Mine"\n[biosample]\norganism = 3\n', "utf-8")
+    done = nucleusnet("build", tmp_path, "--study", path, cwd=tmp_path)
+    assert done.returncode == 2
+    example = f"An example that explains every item is {EXAMPLE}."
+    needed = ("dataset.license is missing: Licence", "biosample.organism: text expected", "quality.biases", example)
+    for expected in needed:
+        assert expected in done.stderr
+    assert not (tmp_path / "nucleusnet.work").exists()
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"a" * (2 << 20)])
+def test_a_file_that_cannot_be_read_is_named(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match=r"study\.toml"):
+        BuildOptions(tmp_path, tmp_path / "out", study=path)
+
+
+def test_the_citation_is_that_of_the_study() -> None:
+    assert citation(NO_STUDY, "default") == "default"
+    assert citation(read_study(EXAMPLE, pixels_per_um=8.0453), "default").splitlines() == [
+        "@misc{nucleusnet,",
+        "  title = {NucleusNet},",
+        "  author = {{The NucleusNet authors}},",
+        "  year = {2026},",
+        "}",
+    ]
