@@ -17,6 +17,7 @@ SUMMARIES = {
     "deposit": "Bring an archive into drafts at Zenodo, and publish them.",
     "sample": "Stream a truly random sample into a PyTorch DataLoader and show it.",
     "browse": "Look at random nuclei of a dataset in a web browser.",
+    "zoom": "Make panoramas of stitched images and masks to walk through.",
 }
 
 

@@ -1,1 +1,1 @@
-"""The cell browser: a small server for 127.0.0.1, and a static page that reads a dataset's shards by itself."""
+"""Look at a dataset: random nuclei and panoramas in static pages that read it by range, and a server for 127.0.0.1."""

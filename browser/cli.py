@@ -29,6 +29,10 @@ def browse(
         Path | None,
         typer.Option(metavar="DIR", help="Write the page as a static site that reads the repository, and end."),
     ] = None,
+    panoramas: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="What nucleusnet zoom wrote, to walk through.", show_default=False),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier --export there.")] = False,
 ) -> None:
     """Look at random nuclei of a dataset in a web browser.
@@ -42,11 +46,11 @@ def browse(
     Example: nucleusnet browse nucleusnet
     """
     if export is not None:
-        _export(source, export, overwrite=overwrite)
+        _export(source, export, panoramas=panoramas, overwrite=overwrite)
         return
     from .server import Server  # noqa: PLC0415 - `--help` stays fast
 
-    site = _site(source, relay=relay)
+    site = _site(source, panoramas=panoramas, relay=relay)
     with Server(site, port) as server:
         print(server.url, flush=True)
         print("Look at it in a web browser of this machine; Ctrl+C ends.", file=sys.stderr)
@@ -58,7 +62,7 @@ def browse(
             print("ended.", file=sys.stderr)
 
 
-def _site(source: str, *, relay: bool) -> "Site":
+def _site(source: str, *, panoramas: Path | None, relay: bool) -> "Site":
     from nucleusnet_source.opened import open_dataset  # noqa: PLC0415
 
     from .site import make_site  # noqa: PLC0415
@@ -68,16 +72,18 @@ def _site(source: str, *, relay: bool) -> "Site":
     repository = named_repository(source)
     if repository is not None and not relay:
         dataset.store.close()
-        return make_site(hub_source(repository), None)
-    return make_site(served_source(dataset.store.name), dataset)
+        return make_site(hub_source(repository), None, panoramas)
+    return make_site(
+        served_source(dataset.store.name if repository is None else repository.repo_id), dataset, panoramas
+    )
 
 
-def _export(source: str, out: Path, *, overwrite: bool) -> None:
+def _export(source: str, out: Path, *, panoramas: Path | None, overwrite: bool) -> None:
     from .export import export_site  # noqa: PLC0415
     from .sources import hub_source, named_repository  # noqa: PLC0415
 
     repository = named_repository(source)
     if repository is None:
         raise UsageError(f"--export: owner/name of a dataset on the Hub expected, {source!r} found; upload it first")
-    files = export_site(hub_source(repository), repository.repo_id, out, overwrite=overwrite)
+    files = export_site(hub_source(repository), repository.repo_id, out, panoramas=panoramas, overwrite=overwrite)
     print(f"{out}: {len(files)} files; upload them to a static Space, or to any web server")

@@ -3,11 +3,12 @@
 import json
 import shutil
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 from nucleusnet_source.errors import OutputError
 
-from .site import INDEX, SOURCE_NAME
+from .site import PANORAMAS_PATH, SOURCE_NAME, panorama_files
 from .sources import PageSource
 from .static_files import page_files, security_policy
 
@@ -34,13 +35,16 @@ Made with `nucleusnet browse {repository} --export DIR`. Third-party licences: `
 """
 
 
-def export_site(source: PageSource, repository: str, out: Path, *, overwrite: bool = False) -> list[str]:
+def export_site(
+    source: PageSource, repository: str, out: Path, *, panoramas: Path | None = None, overwrite: bool = False
+) -> list[str]:
     """Write the page with all its files into a folder, whole or not at all.
 
     Args:
         source: what the page reads from.
         repository: `owner/name`, for the card.
         out: the folder; made if missing.
+        panoramas: a folder that `nucleusnet zoom` wrote; its files are copied.
         overwrite: replace a folder that holds such a site.
 
     Returns:
@@ -51,7 +55,11 @@ def export_site(source: PageSource, repository: str, out: Path, *, overwrite: bo
         UsageError: the page's third-party files are missing.
     """
     files = {name: path.read_bytes() for name, path in page_files().items()}
-    files[INDEX] = _with_policy(files[INDEX], security_policy(source.hosts, framed=True))
+    for page in (name for name in files if name.endswith(".html")):
+        files[page] = _with_policy(files[page], security_policy(source.hosts, framed=True))
+    copies = panorama_files(panoramas) if panoramas is not None else {}
+    if copies:
+        source = replace(source, panoramas=PANORAMAS_PATH)
     files[SOURCE_NAME] = json.dumps(source.to_json(), indent=1).encode() + b"\n"
     title = f"{repository.rpartition('/')[2]} browser"
     files["README.md"] = _SPACE_CARD.format(title=title, repository=repository).encode()
@@ -61,6 +69,9 @@ def export_site(source: PageSource, repository: str, out: Path, *, overwrite: bo
         for name, data in files.items():
             (partial / name).parent.mkdir(parents=True, exist_ok=True)
             (partial / name).write_bytes(data)
+        for name in copies:
+            (partial / PANORAMAS_PATH / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(Path(panoramas or "", name), partial / PANORAMAS_PATH / name, follow_symlinks=False)
         if out.exists():
             shutil.rmtree(out)
         partial.replace(out)
@@ -68,7 +79,7 @@ def export_site(source: PageSource, repository: str, out: Path, *, overwrite: bo
         raise OutputError(f"{out}: a folder that can be written expected ({error}); choose another") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return sorted(files)
+    return sorted([*files, *(f"{PANORAMAS_PATH}{name}" for name in copies)])
 
 
 def _with_policy(page: bytes, policy: str) -> bytes:

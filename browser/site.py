@@ -1,19 +1,24 @@
 """Everything that the server may send, by path; what is not listed here does not exist for it."""
 
 import json
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from nucleusnet_source.errors import DatasetNotFoundError, ManifestError
 from nucleusnet_source.manifest import MANIFEST_NAME
 from nucleusnet_source.opened import OpenDataset
-from nucleusnet_source.stores import Store
+from nucleusnet_source.stores import FolderStore, Store
 
 from .sources import PageSource
 from .static_files import CONTENT_TYPES, page_files, security_policy
 
 INDEX = "index.html"
 SOURCE_NAME = "source.json"
+LIST_NAME = "panoramas.json"
+PANORAMAS_PATH = "panoramas/"
+_PLAIN_PATH = re.compile(r"(?!\.)[^/\\:?#]+/(?!\.)[^/\\:?#]+")
 _MAX_PAGE_FILE_BYTES = 8 << 20
 
 
@@ -34,17 +39,21 @@ class Site:
     policy: str
 
 
-def make_site(source: PageSource, dataset: OpenDataset | None) -> Site:
+def make_site(source: PageSource, dataset: OpenDataset | None, panoramas: Path | None = None) -> Site:
     """List what the server may send.
 
     Args:
         source: what the page reads from.
         dataset: the dataset that is passed on, or None if the page reads it elsewhere.
+        panoramas: a folder that `nucleusnet zoom` wrote.
 
     Raises:
         UsageError: the page's third-party files are missing.
     """
     contents = {name: _file_content(path) for name, path in page_files().items()}
+    if panoramas is not None:
+        source = replace(source, panoramas=PANORAMAS_PATH)
+        contents |= {f"{PANORAMAS_PATH}{name}": content for name, content in _panorama_contents(panoramas).items()}
     contents[SOURCE_NAME] = _bytes_content(SOURCE_NAME, json.dumps(source.to_json()).encode())
     if dataset is not None:
         # What was checked is what is sent, not what the file may have become since.
@@ -52,6 +61,31 @@ def make_site(source: PageSource, dataset: OpenDataset | None) -> Site:
         for shard in dataset.manifest.shards:
             contents[f"data/{shard.path}"] = _shard_content(dataset.store, shard.path, shard.bytes)
     return Site(contents, security_policy(source.hosts))
+
+
+def panorama_files(folder: Path) -> dict[str, int]:
+    """Return the files of a folder of panoramas that its list names, with their sizes.
+
+    Raises:
+        DatasetNotFoundError: it is no such folder.
+        ManifestError: its list is damaged.
+    """
+    if not (folder / LIST_NAME).is_file():
+        raise DatasetNotFoundError(f"{folder}: panoramas that `nucleusnet zoom` wrote expected, none found")
+    where = folder / LIST_NAME
+    try:
+        entries = json.loads(where.read_bytes())["panoramas"]
+        files = {f"{entry['name']}/{name}": size for entry in entries for name, size in entry["files"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ManifestError(f"{where}: a list of panoramas expected, it cannot be read ({error!r})") from error
+    if not all(isinstance(size, int) and _PLAIN_PATH.fullmatch(name) for name, size in files.items()):
+        raise ManifestError(f"{where}: plain names of files expected; do not use these panoramas")
+    return {LIST_NAME: (folder / LIST_NAME).stat().st_size} | files
+
+
+def _panorama_contents(folder: Path) -> dict[str, Content]:
+    store = FolderStore(folder)
+    return {name: _shard_content(store, name, size) for name, size in panorama_files(folder).items()}
 
 
 def _kind(name: str) -> str:

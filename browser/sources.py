@@ -18,15 +18,17 @@ class PageSource:
         name: shown as its title.
         base: URL of the dataset folder with a slash at its end, relative to the page where our server passes it on.
         hosts: origins that the page reads from beside its own.
+        panoramas: URL of the panoramas with a slash at its end, relative to the page, or None.
     """
 
     name: str
     base: str
     hosts: tuple[str, ...] = ()
+    panoramas: str | None = None
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, str | None]:
         """Return what `source.json` tells the page."""
-        return {"name": self.name, "base": self.base}
+        return {"name": self.name, "base": self.base, "panoramas": self.panoramas}
 
 
 def named_repository(source: str) -> HubRepository | None:
@@ -44,10 +46,10 @@ def hub_source(repository: HubRepository) -> PageSource:
     return PageSource(repository.repo_id, base, (f"{parts.scheme}://{parts.netloc}", *HUB_STORAGE))
 
 
-def served_source(store_name: str) -> PageSource:
+def served_source(place: str) -> PageSource:
     """Return the source of a page that reads a dataset through the server it comes from.
 
     Args:
-        store_name: where the dataset lies: a folder, a URL, or `owner/name@commit`.
+        place: where the dataset lies: a folder, a URL, or `owner/name`; its last part is the page's title.
     """
-    return PageSource(PurePosixPath(store_name.replace("\\", "/")).name or BARE_NAME, "data/")
+    return PageSource(PurePosixPath(place.replace("\\", "/")).name or BARE_NAME, "data/")

@@ -12,6 +12,7 @@ LICENSES = "vendor/LICENSES.txt"
 CONTENT_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
+    ".jpg": "image/jpeg",
     ".js": "text/javascript; charset=utf-8",
     ".json": "application/json",
     ".parquet": "application/octet-stream",

@@ -13,6 +13,7 @@ const copies = [
     .filter((name) => name.endsWith(".js") && name !== "node.js")
     .map((name) => [`hyparquet/src/${name}`, `hyparquet/${name}`]),
   ["fzstd/esm/index.mjs", "fzstd/index.js"], // some servers do not know .mjs
+  ["openseadragon/build/openseadragon/openseadragon.min.js", "openseadragon/openseadragon.min.js"],
 ];
 const packages = [...new Set(copies.map(([from]) => from.split("/")[0]))].sort();
 
@@ -25,8 +26,9 @@ for (const [from, to] of copies) {
 const texts = await Promise.all(
   packages.map(async (name) => {
     const { version, license } = JSON.parse(await readFile(join(modules, name, "package.json"), "utf8"));
-    return `${name} ${version} (${license})\n\n${await readFile(join(modules, name, "LICENSE"), "utf8")}`;
+    const text = (await readdir(join(modules, name))).find((file) => file.startsWith("LICENSE"));
+    return `${name} ${version} (${license})\n\n${await readFile(join(modules, name, text), "utf8")}`;
   }),
 );
 await writeFile(join(vendor, "LICENSES.txt"), texts.join(`\n${"-".repeat(80)}\n\n`));
-console.log(`${copies.length} files of ${packages.join(" and ")} in ${vendor}`);
+console.log(`${copies.length} files of ${packages.join(", ")} in ${vendor}`);

@@ -8,6 +8,8 @@ import { chooseRows, firsts } from "./sampling.js";
 
 const FORMAT = 1;
 const CONFIG = "default";
+const MANY_AT_ONCE = 6; // requests, as many as browsers make at once
+const FEW_AT_ONCE = 2; // large ones: the first nuclei come early, and one is unpacked while the next is read
 const MANY = 0.5; // of a row group's rows: it is read whole, in one request
 // Without a buffer of ours: fzstd 0.1.1 compares one with a number first, as text, which takes five times as long.
 const compressors = { ZSTD: (input) => decompress(input) };
@@ -19,6 +21,12 @@ export class Dataset {
   constructor(base) {
     this.files = new Files(base);
     this.footers = new Map();
+  }
+
+  /** Open a dataset; gives it and what its manifest says. */
+  static async opened(base) {
+    const dataset = new Dataset(base);
+    return { dataset, info: await dataset.open() };
   }
 
   /** Read the manifest; what it says of splits, scale and bit depth. */
@@ -51,17 +59,25 @@ export class Dataset {
   async draw({ split, n, seed }, onPart, signal) {
     const shards = split.split("+").flatMap((name) => this.shards.filter((shard) => shard.split === name));
     const rows = chooseRows(shards.map((shard) => shard.rows), n, seed);
-    const byShard = grouped(rows, shards);
-    let groups = 0;
-    await inParallel([...byShard], async ([shard, wanted]) => {
-      const footer = await this.footer(shard, signal);
-      await inParallel(byRowGroup(footer, wanted), async (part) => {
-        groups++;
-        const nuclei = await this.nuclei(shard, footer, part, signal).catch((error) => damaged(shard, error));
-        onPart({ places: part.wanted.map(({ place }) => place), nuclei });
-      });
+    const byShard = [...grouped(rows, shards)];
+    const footers = await each(byShard, MANY_AT_ONCE, ([shard]) => this.footer(shard, signal));
+    const parts = byShard.flatMap(([shard, wanted], i) =>
+      byRowGroup(footers[i], wanted).map((part) => ({ shard, footer: footers[i], ...part })));
+    await each(parts, parts.length > MANY_AT_ONCE ? MANY_AT_ONCE : FEW_AT_ONCE, async (part) => {
+      const nuclei = await this.nuclei(part, signal).catch((error) => damaged(part.shard, error));
+      onPart({ places: part.wanted.map(({ place }) => place), nuclei });
     });
-    return { groups, shards: byShard.size };
+    return { groups: parts.length, shards: byShard.length };
+  }
+
+  /** Read one nucleus: the row of a split. */
+  async one({ split, row }, signal) {
+    const shards = this.shards.filter((shard) => shard.split === split);
+    const [[shard, wanted]] = grouped([row], shards);
+    const footer = await this.footer(shard, signal);
+    const [part] = byRowGroup(footer, wanted);
+    const [nucleus] = await this.nuclei({ shard, footer, ...part }, signal).catch((error) => damaged(shard, error));
+    return nucleus;
   }
 
   async footer(shard, signal) {
@@ -76,7 +92,7 @@ export class Dataset {
     return this.footers.get(shard.path);
   }
 
-  async nuclei(shard, footer, { group, firstRow, wanted }, signal) {
+  async nuclei({ shard, footer, group, wanted }, signal) {
     const rowCount = Number(footer.row_groups[group].num_rows);
     const [rowStart, rowEnd] = span(wanted.map(({ row }) => row));
     const file = networkFile(this.files, shard, signal);
@@ -90,7 +106,7 @@ export class Dataset {
       table({ ...options, file: held, columns: others }),
       whole ? [] : table({ ...options, file, columns: ["image"], useOffsetIndex: true }),
     ]);
-    return wanted.map(({ row }) => nucleus({ ...rows[row - rowStart], ...images[row - rowStart] }, row - firstRow));
+    return wanted.map(({ row }) => nucleus({ ...rows[row - rowStart], ...images[row - rowStart] }));
   }
 }
 
@@ -143,7 +159,7 @@ function byRowGroup(footer, wanted) {
     const [from, to] = [firstRow, firstRow + Number(rowGroup.num_rows)];
     firstRow = to;
     const inside = wanted.filter(({ row }) => row >= from && row < to);
-    return inside.length ? [{ group, firstRow: from, wanted: inside }] : [];
+    return inside.length ? [{ group, wanted: inside }] : [];
   });
 }
 
@@ -171,9 +187,24 @@ async function ahead(file, [start, end]) {
   };
 }
 
-/** Do all side by side; the first failure is thrown when all have ended. */
-async function inParallel(items, work) {
-  const results = await Promise.allSettled(items.map(work));
-  const failed = results.find((result) => result.status === "rejected");
-  if (failed) throw failed.reason;
+/** Do `work` for all items, some at once; after a failure no more are begun, and it is thrown when all have ended. */
+async function each(items, atOnce, work) {
+  const results = new Array(items.length);
+  let next = 0;
+  let failed = false;
+  const line = async () => {
+    while (next < items.length && !failed) {
+      const i = next++;
+      try {
+        results[i] = await work(items[i]);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  const lines = await Promise.allSettled(Array.from({ length: atOnce }, line));
+  const broken = lines.find(({ status }) => status === "rejected");
+  if (broken) throw broken.reason;
+  return results;
 }

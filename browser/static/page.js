@@ -1,26 +1,24 @@
 /** The cell browser: draws a random sample of a dataset and shows it. */
 
+import { foldOnPhones, sheetScale, theme, tileSize } from "./appearance.js";
 import { contrastControls } from "./contrast.js";
-import { SORTABLE, arranged, runOf } from "./measurements.js";
+import { fillControls, fillRuns, megabytes, number, plural } from "./controls.js";
+import { arranged } from "./measurements.js";
 import { automaticContrast } from "./picture.js";
 import { Sheet } from "./sheet.js";
 import { Single } from "./single.js";
-import { CHOICES_OF_N, MOST_N, isSeed, randomSeed, readView, splitRows, writeView } from "./view.js";
+import { isSeed, randomSeed, readView, splitRows, writeView } from "./view.js";
 
 const CONTRAST_NUCLEI = 48;
-const TILE_PX = 112;
-const SHEET_BAR_UM = 10;
-const FRAME_PX = 256;
 const element = (id) => document.getElementById(id);
-const number = (value) => value.toLocaleString("en");
 
 class Page {
-  constructor(source) {
+  constructor(source, reader) {
     this.source = source;
     this.task = 0;
     this.nuclei = [];
     this.automatic = null;
-    this.reader = new Worker("reader.js", { type: "module" });
+    this.reader = reader;
     this.reader.onmessage = ({ data }) => data.task === this.task && this[data.kind](data);
     this.reader.onerror = () => this.fail("The page's own files cannot be loaded; is the server still running?");
     element("retry").addEventListener("click", () => this.again());
@@ -51,9 +49,10 @@ class Page {
     element("counts").textContent = `${number(total)} nuclei, ${number(info.runs)} runs`;
     element("start").hidden = true;
     element("controls").hidden = false;
+    element("panoramas").hidden = !this.source.panoramas;
     this.sheet = new Sheet(element("sheet"), (nucleus) => this.open(nucleus));
     const auto = () => this.change({ min: null, max: null });
-    this.single = new Single(info, { moved: (nucleus) => this.moved(nucleus), outline: (outline) => this.change({ outline }), auto });
+    this.single = new Single({ ...info, panoramas: this.source.panoramas }, { moved: (nucleus) => this.moved(nucleus), outline: (outline) => this.change({ outline }), auto });
     const top = 2 ** info.bitDepth - 1;
     const controls = { change: (min, max) => this.change({ min, max }), auto };
     this.contrasts = ["contrast", "single-contrast"].map((id) => contrastControls(element(id), id, top, controls));
@@ -71,7 +70,7 @@ class Page {
   }
 
   async drawn({ groups, shards, requests, bytes }) {
-    this.runsOfSample();
+    fillRuns(this.nuclei, this.view.run);
     this.arrange();
     await this.judge();
     performance.mark("all nuclei");
@@ -89,7 +88,7 @@ class Page {
   // What people do.
 
   listen() {
-    this.fillControls();
+    this.fill();
     element("controls").addEventListener("submit", (event) => {
       event.preventDefault();
       const typed = element("seed").value.trim();
@@ -109,14 +108,11 @@ class Page {
     element("sort").addEventListener("change", ({ target }) => this.change({ sort: target.value }));
     element("direction").addEventListener("click", () => this.change({ descending: !this.view.descending }));
     element("outline").addEventListener("change", ({ target }) => this.change({ outline: target.checked }));
-    element("tile").addEventListener("input", ({ target }) => {
-      tileSize(target.value);
-      this.sheetScale();
-    });
+    element("tile").addEventListener("input", ({ target }) => tileSize(target.value, this.info));
     for (const id of ["share", "single-share"]) element(id).addEventListener("click", ({ target }) => this.share(target));
     addEventListener("hashchange", () => this.addressed());
-    new ResizeObserver(() => this.sheetScale()).observe(element("sheet"));
-    tileSize((element("tile").value = TILE_PX));
+    new ResizeObserver(() => sheetScale(this.info)).observe(element("sheet"));
+    tileSize(null, this.info);
   }
 
   /** Somebody followed a link to another view, or went back. */
@@ -143,7 +139,7 @@ class Page {
   change(changes) {
     Object.assign(this.view, changes);
     this.remember();
-    this.fillControls();
+    this.fill();
     if ("run" in changes || "sort" in changes || "descending" in changes || !Object.keys(changes).length) this.arrange();
     this.redraw();
   }
@@ -156,7 +152,7 @@ class Page {
     const { split, n, seed } = this.view;
     delete document.body.dataset.drawn;
     this.remember();
-    this.fillControls();
+    this.fill();
     this.sheet.clear();
     this.nuclei = new Array(n).fill(null);
     Object.assign(this, { have: 0, automatic: null, startedMs: performance.now() });
@@ -173,18 +169,7 @@ class Page {
     this.single.among(this.order);
     element("sheet").setAttribute("aria-label", `Contact sheet of ${plural(this.order.length, "nucleus", "nuclei")}`);
     element("nothing").hidden = this.order.length > 0 || this.have < this.view.n;
-    this.sheetScale();
-  }
-
-  /** A bar of 10 um beside the sheet, at the scale of its tiles. */
-  sheetScale() {
-    const tile = element("sheet").firstElementChild;
-    const known = tile && this.info.pixelsPerUm > 0;
-    element("sheet-bar").hidden = !known;
-    if (!known) return;
-    const px = (SHEET_BAR_UM * this.info.pixelsPerUm * tile.clientWidth) / FRAME_PX;
-    element("sheet-bar-line").style.width = `${px.toFixed(2)}px`;
-    element("sheet-bar-text").textContent = `${SHEET_BAR_UM} \u00b5m`;
+    sheetScale(this.info);
   }
 
   /** Settle the automatic contrast from some of the nuclei that have come, and draw. */
@@ -237,34 +222,10 @@ class Page {
     setTimeout(() => (button.textContent = text), 1500);
   }
 
-  // What is written into the page.
-
-  fillControls() {
-    const { view, info } = this;
-    const splits = Object.keys(info.splits);
-    const all = splits.length > 1 ? [[splits.join("+"), `all (${number(splitRows(splits.join("+"), info))})`]] : [];
-    options(element("split"), [...splits.map((split) => [split, `${split} (${number(info.splits[split])})`]), ...all], view.split);
-    const most = Math.min(MOST_N, splitRows(view.split, info));
-    const counts = [...new Set([...CHOICES_OF_N.filter((n) => n < most), most, view.n])].sort((a, b) => a - b);
-    options(element("n"), counts.map((n) => [n, number(n)]), view.n);
-    element("seed").value = view.seed;
-    options(element("sort"), [["", "order of the draw"], ...SORTABLE], view.sort);
-    if (view.run && ![...element("run").options].some(({ value }) => value === view.run)) this.runsOfSample();
-    element("run").value = view.run;
-    element("direction").textContent = view.descending ? "\u2193" : "\u2191";
-    element("direction").setAttribute("aria-label", view.descending ? "Descending; turn round" : "Ascending; turn round");
-    element("outline").checked = view.outline;
+  fill() {
+    fillControls(this.view, this.info, this.nuclei);
     if (this.wrong.length) this.fail(`The address says ${this.wrong.join(", ")}, which makes no sense here; it was left out.`);
     this.wrong = [];
-  }
-
-  runsOfSample() {
-    const counts = new Map();
-    for (const nucleus of this.nuclei) if (nucleus) counts.set(runOf(nucleus), (counts.get(runOf(nucleus)) ?? 0) + 1);
-    const runs = [...counts].sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
-    const { run } = this.view;
-    if (run && !counts.has(run)) runs.push([run, 0]);
-    options(element("run"), [["", "all"], ...runs.map(([name, count]) => [name, `${name} (${count})`])], run);
   }
 
   say(text) {
@@ -278,45 +239,12 @@ class Page {
   }
 }
 
-const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
-const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
-
-function options(select, entries, chosen) {
-  select.replaceChildren(...entries.map(([value, text]) => new Option(text, value, false, String(value) === String(chosen))));
-}
-
-function tileSize(px) {
-  element("sheet").style.setProperty("--tile", `${px}px`);
-}
-
-function theme() {
-  const button = element("theme");
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const show = () => {
-    const now = document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light");
-    button.textContent = now === "dark" ? "Light" : "Dark";
-    button.setAttribute("aria-label", `Switch to ${button.textContent.toLowerCase()} colours`);
-  };
-  button.addEventListener("click", () => {
-    document.documentElement.dataset.theme = button.textContent.toLowerCase();
-    show();
-  });
-  dark.addEventListener("change", show);
-  show();
-}
-
-function foldOnPhones() {
-  const narrow = matchMedia("(max-width: 720px)");
-  const fold = () => (element("more").open = !narrow.matches);
-  narrow.addEventListener("change", fold);
-  fold();
-}
-
 async function start() {
   theme();
   foldOnPhones();
+  const reader = new Worker("reader.js", { type: "module" }); // at once: it loads while the rest does
   const source = await fetch("source.json").then((answer) => answer.json());
-  return new Page(source);
+  return new Page(source, reader);
 }
 
 start().catch((error) => {

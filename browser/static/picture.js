@@ -86,7 +86,7 @@ export function histogram({ pixels, bitDepth }, bins) {
 
 /**
  * Pixels of a crop on a micrometre, or null where the scale is not known. Recipe `refined` shrinks what is larger than
- * the frame; by how much follows from the area in the image and in the crop (builder/refined.py).
+ * the frame; by how much follows from the area in the image and in the crop (builder/cutting/refined.py).
  */
 export async function cropPixelsPerUm(nucleus, { pixelsPerUm, recipe }) {
   if (!(pixelsPerUm > 0)) return null;

@@ -70,7 +70,20 @@ export class Single {
     link.download = `${nucleus.nucleus_id}.png`;
     this.place();
     this.draw();
+    this.panorama(nucleus);
     this.on.moved(nucleus);
+  }
+
+  /** Link to the place of a nucleus in a panorama, if there is one of its image. */
+  async panorama(nucleus) {
+    element("panorama").hidden = true;
+    if (!this.info.panoramas) return;
+    this.listed ??= fetch(new URL("panoramas.json", new URL(this.info.panoramas, document.baseURI))).then((answer) => answer.json());
+    const { panoramas } = await this.listed.catch(() => ({ panoramas: [] }));
+    const found = panoramas.find(({ images }) => images?.some(({ name }) => name === nucleus.stitched_image));
+    if (!found || nucleus !== this.nucleus) return;
+    element("panorama").href = `panorama.html#${new URLSearchParams({ image: found.name, nucleus: nucleus.nucleus_id })}`;
+    element("panorama").hidden = false;
   }
 
   place() {

@@ -1,5 +1,6 @@
 """`nucleusnet browse` as people run it."""
 
+import json
 import os
 import signal
 import socket
@@ -10,6 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.hub.server import client_environment, serve_hub
+from tests.source.published import publish
 
 COMMAND = (sys.executable, "-m", "nucleusnet_cli", "browse")
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,6 +72,38 @@ def test_no_dataset_there_exits_1_with_one_message(tmp_path: Path, source: str) 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("nucleusnet: ")
     assert "Traceback" not in done.stderr
+
+
+def test_a_private_repository_is_relayed_with_the_token_of_this_machine(folder: Path, tmp_path: Path) -> None:
+    with serve_hub() as hub:
+        publish(hub, folder, "lab/set", private=True)
+        settings = client_environment(hub, str(tmp_path / "home"))
+        refused = subprocess.run(
+            [*COMMAND, "lab/set", "--no-open"],
+            env=settings,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+            timeout=60,
+        )
+        assert (refused.returncode, refused.stdout) == (1, "")
+        command = [*COMMAND, "lab/set", "--relay", "--no-open"]
+        environment_with_token = settings | {"HF_TOKEN": "hf_read"}
+        with subprocess.Popen(
+            command, env=environment_with_token, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+        ) as process:
+            assert process.stdout
+            url = process.stdout.readline().strip()
+            with urllib.request.urlopen(f"{url}source.json") as answer:
+                assert json.load(answer)["base"] == "data/"
+            shard = "data/test-00000-of-00001.parquet"
+            wanted = urllib.request.Request(f"{url}data/{shard}", headers={"Range": "bytes=100-199"})
+            with urllib.request.urlopen(wanted) as answer:
+                assert answer.read() == (folder / shard).read_bytes()[100:200]
+                assert "connect-src 'self';" in answer.headers["Content-Security-Policy"]
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=20)
+        assert "hf_read" not in said
 
 
 def test_export_writes_a_site_and_wants_a_repository(tmp_path: Path) -> None:

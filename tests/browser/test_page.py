@@ -5,6 +5,8 @@ import io
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -313,7 +315,7 @@ def test_everything_can_be_done_with_the_keyboard(look: Callable[..., Tab]) -> N
     assert page.inner_text("#position") == "2 of 40"
     page.keyboard.press("Escape")
     assert page.evaluate("document.getElementById('single').open") is False
-    assert page.evaluate(at) == 1
+    page.wait_for_function(f"() => {at} === 1")
     page.keyboard.press("Tab")
     assert page.evaluate(at) == -1
 
@@ -410,22 +412,41 @@ def test_every_control_has_a_name_for_screen_readers_and_ids_are_unique(look: Ca
     assert page.evaluate("document.querySelectorAll('#sheet [tabindex=\"0\"]').length") == 1
 
 
-def test_a_server_that_goes_away_is_said_and_the_page_goes_on_when_it_is_back(
-    tab: NewTab, folder: Path, serve: Serve
-) -> None:
-    with serve(folder) as server:
-        looked = tab()
-        looked.page.goto(f"{server.url}#{FEW}")
-        drawn(looked.page)
-        looked.page.route("**/data/data/*", lambda route: route.abort())
-        looked.page.click("#resample")
-        looked.page.wait_for_selector("#failure:not([hidden])", timeout=10_000)
-        assert "the server cannot be reached" in looked.page.inner_text("#failure-text")
-        looked.page.unroute("**/data/data/*")
-        looked.page.click("#retry")
-        drawn(looked.page)
-        assert looked.page.is_hidden("#failure")
-        assert looked.page.locator(TILES).count() == 40
+def start(folder: Path, port: int) -> tuple[subprocess.Popen[str], str]:
+    command = [sys.executable, "-m", "nucleusnet_cli", "browse", str(folder), "--no-open", "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8")
+    assert process.stdout
+    return process, process.stdout.readline().strip()
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
+
+
+def test_a_server_that_goes_away_is_said_and_the_page_goes_on_when_it_is_back(tab: NewTab, folder: Path) -> None:
+    process, url = start(folder, 0)
+    try:
+        page = tab().page
+        page.goto(f"{url}#{FEW}")
+        drawn(page)
+        end(process)
+        page.click("#resample")
+        page.wait_for_selector("#failure:not([hidden])", timeout=10_000)
+        assert "the server cannot be reached" in page.inner_text("#failure-text")
+        process, _ = start(folder, int(url.rstrip("/").rpartition(":")[2]))
+        page.click("#retry")
+        drawn(page)
+        assert page.is_hidden("#failure")
+        assert page.locator(TILES).count() == 40
+    finally:
+        end(process)
+
+
+def test_a_browser_without_scripts_is_told_what_is_needed(tab: NewTab, server: Server) -> None:
+    page = tab(java_script_enabled=False).page
+    page.goto(server.url)
+    assert "it needs a browser of 2023 or newer with JavaScript" in page.inner_text("#start").replace("\n", " ")
 
 
 def test_a_missing_shard_is_named_and_other_splits_still_open(tab: NewTab, tmp_path: Path, serve: Serve) -> None:

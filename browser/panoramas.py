@@ -1,0 +1,141 @@
+"""Which stitched images become panoramas, where their files lie, and how neighbours join."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from nucleusnet_source.errors import PairingError, SelectionError
+
+IMAGE_SUFFIXES = (".tif", ".tiff", ".ome.tif", ".ome.tiff", ".png")
+MASK_SUFFIXES = ("_cp_masks.png", "_cp_masks.tif", "_cp_masks.tiff")
+_QUARTERS = {"TL": (0, 0), "TR": (0, 1), "BL": (1, 0), "BR": (1, 1)}
+_POSITIONS = {"top_left": (0, 0), "top_right": (0, 1), "bottom_left": (1, 0), "bottom_right": (1, 1)}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One stitched image of a panorama, in row and column of its grid.
+
+    Attributes:
+        name: of the stitched image.
+        image_path: the image.
+        mask_path: its label image.
+        row: from the top, 0 for the first.
+        column: from the left.
+    """
+
+    name: str
+    image_path: Path
+    mask_path: Path
+    row: int = 0
+    column: int = 0
+
+
+@dataclass(frozen=True)
+class Panorama:
+    """What becomes one picture to walk through."""
+
+    name: str
+    parts: tuple[Part, ...]
+
+
+def choose_images(rows: Sequence[Mapping[str, Any]], *, top: int, names: Sequence[str]) -> list[str]:
+    """Return the images that are asked for, or else the `top` most representative ones.
+
+    Args:
+        rows: of config stitched, with `name` and `rank`.
+        top: how many.
+        names: stitched images by name; none for the most representative ones.
+
+    Raises:
+        SelectionError: the dataset has no such image.
+    """
+    known = {row["name"] for row in rows}
+    if unknown := [name for name in names if name not in known]:
+        raise SelectionError(
+            f"--images: names of config stitched expected, {unknown[0]!r} found; see `nucleusnet stats`"
+        )
+    if names:
+        return list(dict.fromkeys(names))
+    ranked = sorted((row for row in rows if row["rank"] is not None), key=lambda row: (row["rank"], row["name"]))
+    return [row["name"] for row in ranked[:top]]
+
+
+def find_part(folder: Path, name: str) -> Part:
+    """Find the files of a stitched image.
+
+    Raises:
+        PairingError: the image or its mask is not there.
+        SelectionError: the name could lead out of the folder.
+    """
+    if not name or PurePath(name).name != name or name.startswith("."):
+        raise SelectionError(f"a plain name of a stitched image expected, {name!r} found; do not use this dataset")
+    found: list[Path] = []
+    for suffixes, what in ((IMAGE_SUFFIXES, "an image"), (MASK_SUFFIXES, "a mask")):
+        paths = [path for suffix in suffixes if (path := folder / f"{name}{suffix}").is_file()]
+        if not paths:
+            raise PairingError(
+                f"{folder}: {what} {name}{suffixes[0]} expected, none found; give the folder that was built"
+            )
+        found.append(paths[0])
+    image_path, mask_path = found
+    return Part(name, image_path, mask_path)
+
+
+def single_panoramas(folder: Path, names: Sequence[str]) -> list[Panorama]:
+    """Return a panorama of every image.
+
+    Raises:
+        PairingError: a file is missing.
+    """
+    return [Panorama(name, (find_part(folder, name),)) for name in names]
+
+
+def joined_panoramas(folder: Path, names: Collection[str], rows: Sequence[Mapping[str, Any]]) -> list[Panorama]:
+    """Return a panorama of every coverslip that has one of the images, of all its images that are there.
+
+    Images with no known place on a coverslip stay alone.
+
+    Args:
+        folder: of the stitched images.
+        names: images.
+        rows: of config stitched, with `name`, `run`, `quarter` and `position`.
+
+    Raises:
+        PairingError: a file of one of `names` is missing.
+    """
+    places = {row["name"]: place for row in rows if (place := grid_place(row)) is not None}
+    runs = {row["name"]: row["run"] for row in rows}
+    joined: dict[int, Panorama] = {}
+    alone = []
+    for name in names:
+        if name not in places or runs[name] is None:
+            alone.append(Panorama(name, (find_part(folder, name),)))
+        elif runs[name] not in joined:
+            mates = [mate for mate in places if runs[mate] == runs[name]]
+            there = [mate for mate in mates if mate in names or _is_there(folder, mate)]
+            joined[runs[name]] = Panorama(f"Run{runs[name]}", _placed(folder, there, places))
+    return [*joined.values(), *alone]
+
+
+def grid_place(row: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return row and column of an image among the sixteen of its coverslip, or None if its name does not say."""
+    if row["quarter"] not in _QUARTERS or row["position"] not in _POSITIONS:
+        return None
+    (quarter_y, quarter_x), (y, x) = _QUARTERS[row["quarter"]], _POSITIONS[row["position"]]
+    return 2 * quarter_y + y, 2 * quarter_x + x
+
+
+def _is_there(folder: Path, name: str) -> bool:
+    return all(any((folder / f"{name}{s}").is_file() for s in group) for group in (IMAGE_SUFFIXES, MASK_SUFFIXES))
+
+
+def _placed(folder: Path, names: Sequence[str], places: Mapping[str, tuple[int, int]]) -> tuple[Part, ...]:
+    top, left = (min(places[name][axis] for name in names) for axis in (0, 1))
+    parts = []
+    for name in sorted(names, key=lambda one: places[one]):
+        part = find_part(folder, name)
+        row, column = places[name]
+        parts.append(Part(name, part.image_path, part.mask_path, row - top, column - left))
+    return tuple(parts)

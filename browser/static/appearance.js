@@ -1,0 +1,50 @@
+/** Colours, size and scale of the page: what is not part of a view, and so not of its address. */
+
+const TILE_PX = 112;
+const BAR_UM = 10;
+const FRAME_PX = 256;
+const element = (id) => document.getElementById(id);
+
+/** Follow the system's colours until somebody chooses others. */
+export function theme() {
+  const button = element("theme");
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const show = () => {
+    const now = document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light");
+    button.textContent = now === "dark" ? "Light" : "Dark";
+    button.setAttribute("aria-label", `Switch to ${button.textContent.toLowerCase()} colours`);
+  };
+  button.addEventListener("click", () => {
+    document.documentElement.dataset.theme = button.textContent.toLowerCase();
+    show();
+  });
+  dark.addEventListener("change", show);
+  show();
+}
+
+/** Where there is little room, all but the draw is folded away. */
+export function foldOnPhones() {
+  const narrow = matchMedia("(max-width: 720px)");
+  const fold = () => (element("more").open = !narrow.matches);
+  narrow.addEventListener("change", fold);
+  fold();
+}
+
+/** Set the least size of a tile; null for the usual one. */
+export function tileSize(px, info) {
+  const size = px ?? TILE_PX;
+  element("tile").value = size;
+  element("sheet").style.setProperty("--tile", `${size}px`);
+  sheetScale(info);
+}
+
+/** Show a bar of 10 um at the scale of the tiles. */
+export function sheetScale({ pixelsPerUm }) {
+  const tile = element("sheet").firstElementChild;
+  const known = tile && pixelsPerUm > 0;
+  element("sheet-bar").hidden = !known;
+  if (!known) return;
+  const px = (BAR_UM * pixelsPerUm * tile.clientWidth) / FRAME_PX;
+  element("sheet-bar-line").style.width = `${px.toFixed(2)}px`;
+  element("sheet-bar-text").textContent = `${BAR_UM} \u00b5m`;
+}
