@@ -121,6 +121,7 @@ def statistics_values(statistics: CardStatistics) -> dict[str, str]:
         "picture": PICTURE_PATH,
         "quantile_rows": statistics.quantile_rows,
         "shares": statistics.shares,
+        "intensity": statistics.intensity,
         "drift_text": statistics.drift_text,
         "run_table": statistics.run_table,
     }

@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from nucleusnet_source.intensity import COLUMNS as INTENSITY_COLUMNS
+from nucleusnet_source.intensity import pooled
 from nucleusnet_source.manifest import Manifest
 
 from ..analysis.drift import COLUMNS, drift_report, markdown_table, named_runs
@@ -40,6 +42,7 @@ class CardStatistics:
     Attributes:
         quantile_rows: rows of a table, one a measure.
         shares: a sentence.
+        intensity: a sentence on all pixels inside the nuclei, for who standardises images.
         drift_text: a sentence on the runs that lie apart.
         run_table: a table, one row a run.
         picture: SVG.
@@ -47,22 +50,25 @@ class CardStatistics:
 
     quantile_rows: str
     shares: str
+    intensity: str
     drift_text: str
     run_table: str
     picture: str
 
 
-def card_statistics(metadata: pa.Table, run_groups: Mapping[str, str]) -> CardStatistics:
+def card_statistics(metadata: Mapping[str, pa.Table], run_groups: Mapping[str, str]) -> CardStatistics:
     """Summarise all nuclei of a dataset.
 
     Args:
-        metadata: rows of config metadata of all splits.
+        metadata: rows of config metadata, by split.
         run_groups: the run of each stitched image, by its name.
     """
-    report = drift_report(metadata, run_groups)
+    first, everything = next(iter(metadata)), pa.concat_tables(metadata.values())
+    report = drift_report(everything, run_groups)
     return CardStatistics(
-        quantile_rows="\n".join(quantile_row(metadata, name, decimals) for name, decimals in _MEASURES.items()),
-        shares=shares(metadata),
+        quantile_rows="\n".join(quantile_row(everything, name, decimals) for name, decimals in _MEASURES.items()),
+        shares=shares(everything),
+        intensity=intensity(metadata[first], first),
         drift_text=named_runs(report),
         run_table=markdown_table(report),
         picture=svg_picture(report),
@@ -87,8 +93,22 @@ def shares(metadata: pa.Table) -> str:
     return f"Of {metadata.num_rows:,} nuclei, {parts[0]}, {parts[1]}, and {parts[2]} of their image."
 
 
-def read_measures(folder: Path, manifest: Manifest) -> pa.Table:
-    """Read the columns that the statistics need, of all splits."""
-    columns = list(dict.fromkeys([*COLUMNS, *_MEASURES, *_SHARES]))
-    paths = [folder / shard.path for shard in manifest.shards if shard.config == "metadata"]
-    return pa.concat_tables([pq.read_table(path, columns=columns) for path in paths])
+def intensity(metadata: pa.Table, split: str) -> str:
+    """State what `nucleusnet.loaders.StandardizeDataset` takes off and divides by."""
+    area_px, mean, std = (metadata.column(name).to_numpy().astype(np.float64) for name in INTENSITY_COLUMNS)
+    found = pooled(area_px, mean, std)
+    return (
+        f"Over the {found.pixels:,} pixels inside the nuclei of split `{split}`, raw camera values have mean "
+        f"{found.mean:.4f} and standard deviation {found.std:.4f}."
+    )
+
+
+def read_measures(folder: Path, manifest: Manifest) -> dict[str, pa.Table]:
+    """Read the columns that the statistics need, by split."""
+    columns = list(dict.fromkeys([*COLUMNS, *_MEASURES, *_SHARES, *INTENSITY_COLUMNS]))
+    return {
+        split: pa.concat_tables(
+            pq.read_table(folder / shard.path, columns=columns) for shard in manifest.shards_of("metadata", split)
+        )
+        for split in manifest.splits_of("metadata")
+    }

@@ -22,7 +22,9 @@ from builder.card.statistics import CardStatistics
 from builder.card.study import Study
 from builder.options import BuildOptions
 from nucleusnet_dataset import CONFIGS, features
+from nucleusnet_source.intensity import read_intensity
 from nucleusnet_source.manifest import Manifest
+from nucleusnet_source.opened import open_dataset
 from tests.builder.commands import ROOT, contents, environment
 from tests.hub.server import Hub, client_environment, serve_hub
 
@@ -66,6 +68,14 @@ def test_the_cards_head_is_what_the_clients_make_of_the_manifest(described: Path
             }
     builder = load_dataset_builder(str(described))
     assert builder.info.splits["train"].num_examples == manifest.splits["train"]
+
+
+def test_the_card_states_what_standardising_loaders_compute(described: Path) -> None:
+    found = read_intensity(open_dataset(described), "train")
+    stated = (
+        f"nuclei of split `train`, raw camera values have mean {found.mean:.4f} and standard deviation {found.std:.4f}"
+    )
+    assert stated in (described / "README.md").read_text("utf-8")
 
 
 def test_the_clients_own_validation_accepts_the_card(described: Path, hub: Hub, tmp_path: Path) -> None:
@@ -148,7 +158,7 @@ def test_the_statistics_are_those_of_the_rows_and_the_picture_shows_every_run(de
 
 def test_a_text_of_the_study_that_looks_like_a_place_stays_as_it_is(described: Path) -> None:
     study = Study({"dataset": {"description": "see {citation} and {nothing}"}})
-    facts = CardFacts(manifest_of(described), 12, study, CardStatistics("", "", "", "", ""))
+    facts = CardFacts(manifest_of(described), 12, study, CardStatistics("", "", "", "", "", ""))
     assert filled("{description}, {unknown}", facts) == "see {citation} and {nothing}, {unknown}"
 
 
