@@ -69,7 +69,8 @@ def contrast_limits(tiles: npt.NDArray[np.float32]) -> tuple[float, float]:
 def scale_bar_um(px_per_um: float, longest_px: float) -> float:
     """Return the longest of 1, 2, 5, 10, 20, 50 ... um (or 0.5, 0.2 ...) that is at most `longest_px` long."""
     power = 10.0 ** math.floor(math.log10(longest_px / px_per_um))
-    return max(step * power for step in (1, 2, 5) if step * power * px_per_um <= longest_px)
+    # The logarithm may be rounded up to the next power, hence 0.5.
+    return max(step * power for step in (0.5, 1, 2, 5) if step * power * px_per_um <= longest_px)
 
 
 def draw_sheet(tiles: npt.NDArray[np.float32], *, caption: Sequence[str], tile_um: float | None) -> Image.Image:

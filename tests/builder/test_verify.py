@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from builder import verify as verify_module
+from builder.verify import verify as verify_module
 from builder.verify.verify import verify
 from nucleusnet_source.cells import decode_cell
 from nucleusnet_source.errors import DatasetNotFoundError, ManifestError

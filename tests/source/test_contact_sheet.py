@@ -44,7 +44,15 @@ def test_every_nucleus_has_a_place_and_no_row_is_empty(count: int) -> None:
 
 @pytest.mark.parametrize(
     ("px_per_um", "longest_px", "length_um"),
-    [(8.0453, 128, 10), (8.0453, 512, 50), (2.0113, 128, 50), (0.5, 99, 100), (100.0, 50, 0.5), (1.0, 10, 10)],
+    [
+        (8.0453, 128, 10),
+        (8.0453, 512, 50),
+        (2.0113, 128, 50),
+        (0.5, 99, 100),
+        (100.0, 50, 0.5),
+        (1.0, 10, 10),
+        (0.010000000000000002, 10, 500),
+    ],
 )
 def test_the_scale_bar_is_the_longest_round_length_that_fits(
     px_per_um: float, longest_px: float, length_um: float
