@@ -6,6 +6,7 @@ import uuid
 from dataclasses import replace
 from pathlib import Path
 
+from nucleusnet_source.atomic import replace_folder
 from nucleusnet_source.errors import OutputError
 
 from .site import PANORAMAS_PATH, SOURCE_NAME, panorama_files
@@ -72,9 +73,7 @@ def export_site(
         for name in copies:
             (partial / PANORAMAS_PATH / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(Path(panoramas or "", name), partial / PANORAMAS_PATH / name, follow_symlinks=False)
-        if out.exists():
-            shutil.rmtree(out)
-        partial.replace(out)
+        replace_folder(partial, out, aside=partial.with_suffix(".old"))
     except OSError as error:
         raise OutputError(f"{out}: a folder that can be written expected ({error}); choose another") from error
     finally:

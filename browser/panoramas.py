@@ -1,5 +1,6 @@
 """Which stitched images become panoramas, where their files lie, and how neighbours join."""
 
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -8,7 +9,7 @@ from typing import Any
 from nucleusnet_source.errors import PairingError, SelectionError
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".ome.tif", ".ome.tiff", ".png")
-MASK_SUFFIXES = ("_cp_masks.png", "_cp_masks.tif", "_cp_masks.tiff")
+MASK_SUFFIXES = ("_cp_masks.png", "_cp_masks.tif", "_cp_masks.tiff", "_cp_masks.ome.tif", "_cp_masks.ome.tiff")
 _QUARTERS = {"TL": (0, 0), "TR": (0, 1), "BL": (1, 0), "BR": (1, 1)}
 _POSITIONS = {"top_left": (0, 0), "top_right": (0, 1), "bottom_left": (1, 0), "bottom_right": (1, 1)}
 
@@ -62,7 +63,42 @@ def choose_images(rows: Sequence[Mapping[str, Any]], *, top: int, names: Sequenc
     return [row["name"] for row in ranked[:top]]
 
 
-def find_part(folder: Path, name: str) -> Part:
+class Files:
+    """Where stitched images and masks lie.
+
+    Names are compared as a build compares them: composed, since systems spell letters like ü in two ways, and without
+    regard to case, by which alone no two images of a dataset differ.
+
+    Args:
+        images: folder of the images.
+        masks: folder of the masks; None for that of the images.
+    """
+
+    def __init__(self, images: Path, masks: Path | None = None) -> None:
+        self.images, self.masks = images, masks or images
+        self._there = {folder: self._list(folder) for folder in {self.images, self.masks}}
+
+    @staticmethod
+    def _list(folder: Path) -> dict[str, Path]:
+        if not folder.is_dir():
+            raise PairingError(f"{folder}: a folder of stitched images or masks expected, none found")
+        return {unicodedata.normalize("NFC", path.name).casefold(): path for path in sorted(folder.iterdir())}
+
+    def image(self, name: str) -> Path | None:
+        """Return the file of a stitched image, or None."""
+        return self._find(self.images, name, IMAGE_SUFFIXES)
+
+    def mask(self, name: str) -> Path | None:
+        """Return the file of the mask of a stitched image, or None."""
+        return self._find(self.masks, name, MASK_SUFFIXES)
+
+    def _find(self, folder: Path, name: str, suffixes: Sequence[str]) -> Path | None:
+        there = self._there[folder]
+        paths = (there.get(f"{name}{suffix}".casefold()) for suffix in suffixes)
+        return next((path for path in paths if path is not None and path.is_file()), None)
+
+
+def find_part(files: Files, name: str) -> Part:
     """Find the files of a stitched image.
 
     Raises:
@@ -71,34 +107,32 @@ def find_part(folder: Path, name: str) -> Part:
     """
     if not name or PurePath(name).name != name or name.startswith("."):
         raise SelectionError(f"a plain name of a stitched image expected, {name!r} found; do not use this dataset")
-    found: list[Path] = []
-    for suffixes, what in ((IMAGE_SUFFIXES, "an image"), (MASK_SUFFIXES, "a mask")):
-        paths = [path for suffix in suffixes if (path := folder / f"{name}{suffix}").is_file()]
-        if not paths:
-            raise PairingError(
-                f"{folder}: {what} {name}{suffixes[0]} expected, none found; give the folder that was built"
-            )
-        found.append(paths[0])
-    image_path, mask_path = found
+    image_path, mask_path = files.image(name), files.mask(name)
+    if image_path is None:
+        raise PairingError(f"{files.images}: an image {name}.tif expected, none found; give the folder that was built")
+    if mask_path is None:
+        raise PairingError(
+            f"{files.masks}: a mask {name}_cp_masks.png expected, none found; give the folder of the masks with --masks"
+        )
     return Part(name, image_path, mask_path)
 
 
-def single_panoramas(folder: Path, names: Sequence[str]) -> list[Panorama]:
+def single_panoramas(files: Files, names: Sequence[str]) -> list[Panorama]:
     """Return a panorama of every image.
 
     Raises:
         PairingError: a file is missing.
     """
-    return [Panorama(name, (find_part(folder, name),)) for name in names]
+    return [Panorama(name, (find_part(files, name),)) for name in names]
 
 
-def joined_panoramas(folder: Path, names: Collection[str], rows: Sequence[Mapping[str, Any]]) -> list[Panorama]:
+def joined_panoramas(files: Files, names: Collection[str], rows: Sequence[Mapping[str, Any]]) -> list[Panorama]:
     """Return a panorama of every coverslip that has one of the images, of all its images that are there.
 
     Images with no known place on a coverslip stay alone.
 
     Args:
-        folder: of the stitched images.
+        files: of the stitched images.
         names: images.
         rows: of config stitched, with `name`, `run`, `quarter` and `position`.
 
@@ -111,11 +145,11 @@ def joined_panoramas(folder: Path, names: Collection[str], rows: Sequence[Mappin
     alone = []
     for name in names:
         if name not in places or runs[name] is None:
-            alone.append(Panorama(name, (find_part(folder, name),)))
+            alone.append(Panorama(name, (find_part(files, name),)))
         elif runs[name] not in joined:
             mates = [mate for mate in places if runs[mate] == runs[name]]
-            there = [mate for mate in mates if mate in names or _is_there(folder, mate)]
-            joined[runs[name]] = Panorama(f"Run{runs[name]}", _placed(folder, there, places))
+            there = [mate for mate in mates if mate in names or _is_there(files, mate)]
+            joined[runs[name]] = Panorama(f"Run{runs[name]}", _placed(files, there, places))
     return [*joined.values(), *alone]
 
 
@@ -127,15 +161,15 @@ def grid_place(row: Mapping[str, Any]) -> tuple[int, int] | None:
     return 2 * quarter_y + y, 2 * quarter_x + x
 
 
-def _is_there(folder: Path, name: str) -> bool:
-    return all(any((folder / f"{name}{s}").is_file() for s in group) for group in (IMAGE_SUFFIXES, MASK_SUFFIXES))
+def _is_there(files: Files, name: str) -> bool:
+    return files.image(name) is not None and files.mask(name) is not None
 
 
-def _placed(folder: Path, names: Sequence[str], places: Mapping[str, tuple[int, int]]) -> tuple[Part, ...]:
+def _placed(files: Files, names: Sequence[str], places: Mapping[str, tuple[int, int]]) -> tuple[Part, ...]:
     top, left = (min(places[name][axis] for name in names) for axis in (0, 1))
     parts = []
     for name in sorted(names, key=lambda one: places[one]):
-        part = find_part(folder, name)
+        part = find_part(files, name)
         row, column = places[name]
         parts.append(Part(name, part.image_path, part.mask_path, row - top, column - left))
     return tuple(parts)

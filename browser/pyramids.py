@@ -26,6 +26,10 @@ MAX_LABELS = 65_536
 Progress = Callable[[int], None]
 
 
+class Stopped(Exception):  # noqa: N818 - no error
+    """Ends a pyramid that is being written, if a progress callback raises it."""
+
+
 def vips() -> Any:
     """Return the module pyvips.
 
@@ -152,14 +156,21 @@ def write_pyramid(image: "pyvips.Image", path: Path, *, suffix: str, shrink: str
         path: the file, with the suffix .szi.
         suffix: format of the tiles, such as ".jpg[Q=85]".
         shrink: how a level follows from the one below: "mean", "nearest" (labels), "max" (thin lines).
-        progress: called with the percentage that is done.
+        progress: called with the percentage that is done; may raise `Stopped`.
 
     Raises:
-        InputImageError: what it is made of is damaged, or the file cannot be written.
+        InputImageError: it was stopped, what it is made of is damaged, or the file cannot be written.
     """
+
+    def report(_image: Any, state: Any) -> None:
+        try:
+            progress(state.percent)
+        except Stopped:  # which libvips would not notice
+            image.set_kill(True)
+
     image = image.copy()
     image.set_progress(True)
-    image.signal_connect("eval", lambda _image, state: progress(state.percent))
+    image.signal_connect("eval", report)
     try:
         image.dzsave(
             str(path),

@@ -4,27 +4,43 @@ import functools
 import json
 import os
 import shutil
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from nucleusnet_source.errors import InputMaskError, OutputError, SelectionError
+from nucleusnet_source.atomic import replace_folder
+from nucleusnet_source.errors import InputMaskError, NucleusNetError, OutputError, SelectionError
 from nucleusnet_source.opened import OpenDataset
+from nucleusnet_source.parallel import result_of
 
 from .label_colours import Colours, label_colours, packed
 from .mosaic import CELL_PX, COLUMNS, MOSAIC_NAME, mosaic_strips
 from .panorama_nuclei import Nuclei, nuclei_of, page_nuclei, stitched_rows
-from .panoramas import Panorama, Part, choose_images, joined_panoramas, single_panoramas
-from .pyramids import THUMBNAIL_PX, coloured, contours, grid, labels_of, open_image, open_mask, vips, write_pyramid
+from .panoramas import Files, Panorama, Part, choose_images, joined_panoramas, single_panoramas
+from .pyramids import (
+    THUMBNAIL_PX,
+    Stopped,
+    coloured,
+    contours,
+    grid,
+    labels_of,
+    open_image,
+    open_mask,
+    vips,
+    write_pyramid,
+)
 from .site import LIST_NAME
 
 FORMAT = 1
 Step = Callable[[str, int], None]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -33,6 +49,7 @@ class ZoomOptions:
 
     Attributes:
         stitched: folder of the stitched images and masks.
+        masks: folder of the masks, if another.
         out: folder of the panoramas.
         top: how many of the most representative images.
         images: stitched images by name, instead of these.
@@ -45,6 +62,7 @@ class ZoomOptions:
 
     stitched: Path
     out: Path
+    masks: Path | None = None
     top: int = 10
     images: tuple[str, ...] = ()
     join: bool = False
@@ -72,17 +90,18 @@ def make_panoramas(options: ZoomOptions, opened: OpenDataset, step: Step) -> dic
     _check_free(options)
     rows = stitched_rows(opened)
     names = choose_images(rows, top=options.top, names=options.images)
-    if options.join:
-        chosen = joined_panoramas(options.stitched, names, rows)
-    else:
-        chosen = single_panoramas(options.stitched, names)
+    files = Files(options.stitched, options.masks)
+    chosen = joined_panoramas(files, names, rows) if options.join else single_panoramas(files, names)
     if not chosen and not options.mosaic:
         raise SelectionError(f"{opened.store.name}: stitched images with nuclei expected, none found; name --images")
     nuclei = nuclei_of(opened, [part.name for panorama in chosen for part in panorama.parts])
     with _replacing(options.out) as partial:
-        entries = [_write(panorama, partial, options, nuclei=nuclei, step=step) for panorama in chosen]
-        if options.mosaic:
-            entries.append(_write_mosaic(opened, partial, options, step))
+
+        def write(step: Step) -> list[dict[str, Any]]:
+            entries = [_write(panorama, partial, options, nuclei=nuclei, step=step) for panorama in chosen]
+            return entries + ([_write_mosaic(opened, partial, options, step)] if options.mosaic else [])
+
+        entries = _interruptible(write, step)
         listed = {
             "format": FORMAT,
             "pixels_per_um": opened.manifest.parameters.get("pixels_per_um"),
@@ -90,6 +109,23 @@ def make_panoramas(options: ZoomOptions, opened: OpenDataset, step: Step) -> dic
         }
         (partial / LIST_NAME).write_text(json.dumps(listed, indent=1, ensure_ascii=False) + "\n", "utf-8")
     return listed
+
+
+def _interruptible(write: Callable[[Step], Result], step: Step) -> Result:
+    """Write in another thread: an interrupt comes to this one, and would be lost in a callback of libvips."""
+    stop = threading.Event()
+
+    def reported(what: str, percent: int) -> None:
+        if stop.is_set():
+            raise Stopped
+        step(what, percent)
+
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(write, reported)
+        try:
+            return result_of(written)
+        finally:
+            stop.set()
 
 
 def is_panorama_folder(folder: Path) -> bool:
@@ -219,9 +255,9 @@ def _replacing(out: Path) -> Iterator[Path]:
     try:
         partial.mkdir(parents=True)
         yield partial
-        if out.exists():
-            shutil.rmtree(out)
-        partial.replace(out)
+        replace_folder(partial, out, aside=partial.with_suffix(".old"))
+    except NucleusNetError:
+        raise
     except OSError as error:
         raise OutputError(f"{out}: a folder that can be written expected ({error}); choose another --out") from error
     finally:

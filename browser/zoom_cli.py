@@ -10,6 +10,7 @@ def zoom(
     stitched: Annotated[Path, typer.Argument(help="Folder of the stitched images and masks.")],
     *,
     out: Annotated[Path, typer.Option(help="Folder of the panoramas.")],
+    masks: Annotated[Path | None, typer.Option(help="Folder of the masks, if another.")] = None,
     dataset: Annotated[
         str, typer.Option(help="What was built of them: a folder, URL, or owner/name on the Hub.")
     ] = "nucleusnet",
@@ -40,11 +41,11 @@ def zoom(
     from .zoom import ZoomOptions, make_panoramas  # noqa: PLC0415
 
     options = ZoomOptions(
-        stitched, out, top=top, images=tuple(images or ()), join=join, mosaic=mosaic, quality=quality, seed=seed,
+        stitched, out, masks, top=top, images=tuple(images or ()), join=join, mosaic=mosaic, quality=quality, seed=seed,
         overwrite=overwrite,
     )  # fmt: skip
     with tqdm(
-        total=100, unit="%", disable=quiet, file=sys.stderr, bar_format="{desc} {percentage:3.0f}%|{bar}|"
+        total=100, unit="%", disable=quiet, file=sys.stderr, bar_format="{desc} {percentage:3.0f}%|{bar}|", delay=0.2
     ) as bar:
 
         def step(what: str, percent: int) -> None:

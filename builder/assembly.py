@@ -3,6 +3,7 @@
 import functools
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ class BuildResult:
         manifest: of the finished folder.
         failures: inputs that are not in it.
         images: number of stitched images that are in it.
-        work: the work folder, if it was kept because something failed.
+        work: the work folder, if it is to be kept because something failed.
     """
 
     manifest: Manifest
@@ -58,8 +59,6 @@ def publish(
     manifest = assemble(options, receipts, work, workers, progress)
     work.publish()
     log.info("published %s", manifest.splits)
-    if not failures:
-        work.remove()
     return BuildResult(manifest, failures, len(receipts), work.path if failures else None)
 
 
@@ -71,14 +70,15 @@ def mapper_for(receipts: Sequence[Receipt], workers: Workers) -> Mapper:
 
 
 def same_bit_depth(receipts: list[Receipt]) -> tuple[list[Receipt], list[Failure]]:
-    """Keep the images that have the bit depth of the first; a dataset has one."""
+    """Keep the images that have the bit depth of most, or else of the first; a dataset has one."""
     if not receipts:
         return [], []
-    wanted = receipts[0].bit_depth
+    wanted = Counter(receipt.bit_depth for receipt in receipts).most_common(1)[0][0]
+    like = next(receipt.image_file for receipt in receipts if receipt.bit_depth == wanted)
     odd = [
         Failure(
             receipt.stem,
-            f"{receipt.image_file}: {wanted} bits a pixel expected like {receipts[0].image_file}, {receipt.bit_depth} "
+            f"{receipt.image_file}: {wanted} bits a pixel expected like {like}, {receipt.bit_depth} "
             "found; a dataset has one bit depth: build images of another in a folder of their own.",
         )
         for receipt in receipts

@@ -51,12 +51,12 @@ def build(options: BuildOptions, progress: Progress | None = None) -> BuildResul
     with (
         disk_full_reported(work_folder(options.out).path),
         open_work(options.out, options.recorded_parameters(), fresh=options.fresh) as work,
-        logging_to(options.log or work.log),
-        workers_of(options) as workers,
     ):
-        check_space_for(sources, work)
-        receipts, failed = make_pieces(piece_tasks(options, sources, work), workers, progress)
-        return publish(options, receipts, [*failures, *failed], work, workers=workers, progress=progress)
+        with logging_to(options.log or work.log), workers_of(options) as workers:
+            check_space_for(sources, work)
+            receipts, failed = make_pieces(piece_tasks(options, sources, work), workers, progress)
+            result = publish(options, receipts, [*failures, *failed], work, workers=workers, progress=progress)
+        return cleared(result, work)
 
 
 def build_share(options: BuildOptions, share: Share, progress: Progress | None = None) -> ShareResult:
@@ -105,15 +105,22 @@ def finish_build(options: BuildOptions, progress: Progress | None = None) -> Bui
     with (
         disk_full_reported(work_folder(options.out).path),
         open_work(options.out, options.recorded_parameters(), fresh=False) as work,
-        logging_to(options.log or work.log),
-        workers_of(options) as workers,
     ):
-        ordered = piece_tasks(options, sources, work)
-        ends = gather_outcomes(ordered, workers, progress)
-        check_finished([task for task, end in zip(ordered, ends, strict=True) if end is None], ordered, tasks)
-        receipts = [end for end in ends if isinstance(end, Receipt)]
-        failures = [*failures, *(end for end in ends if isinstance(end, Failure))]
-        return publish(options, receipts, failures, work, workers=workers, progress=progress)
+        with logging_to(options.log or work.log), workers_of(options) as workers:
+            ordered = piece_tasks(options, sources, work)
+            ends = gather_outcomes(ordered, workers, progress)
+            check_finished([task for task, end in zip(ordered, ends, strict=True) if end is None], ordered, tasks)
+            receipts = [end for end in ends if isinstance(end, Receipt)]
+            failures = [*failures, *(end for end in ends if isinstance(end, Failure))]
+            result = publish(options, receipts, failures, work, workers=workers, progress=progress)
+        return cleared(result, work)
+
+
+def cleared(result: BuildResult, work: WorkFolder) -> BuildResult:
+    """Remove the work folder unless something failed; its log is closed by now, else Windows would keep it."""
+    if result.work is None:
+        work.remove()
+    return result
 
 
 def gather_outcomes(tasks: Sequence[PieceTask], workers: Workers, progress: Progress) -> list[Receipt | Failure | None]:

@@ -52,7 +52,7 @@ def simulate(
     """
     from .simulate.simulate import simulate as run  # noqa: PLC0415 - `--help` stays fast
 
-    with bar("simulate", images, "image", quiet=quiet) as shown:
+    with bar("simulate", images, "image", quiet=quiet, delay=0.2) as shown:
         made = run(
             folder,
             images=images,

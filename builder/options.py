@@ -69,6 +69,8 @@ class BuildOptions:
             raise UsageError(f"--pixels-per-um: 0.01 to 1000 expected, {self.pixels_per_um} found.")
         if self.workers < 1:
             raise UsageError(f"--workers: at least 1 expected, {self.workers} found.")
+        if self.log is not None and (self.log.is_dir() or not self.log.absolute().parent.is_dir()):
+            raise UsageError(f"--log: a file in an existing folder expected, {self.log} found.")
         self.read_study()
 
     @property

@@ -6,6 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from nucleusnet_source.errors import OutputError
+
+from .disk_space import is_disk_full
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -29,8 +33,19 @@ class LogFile(logging.FileHandler):
 
 @contextlib.contextmanager
 def logging_to(path: Path) -> Iterator[logging.Logger]:
-    """Let the messages of the builder go to a log file, with times."""
-    handler = LogFile(path, encoding="utf-8")
+    """Let the messages of the builder go to a log file, with times.
+
+    Raises:
+        OutputError: it cannot be written there.
+    """
+    try:
+        handler = LogFile(path, encoding="utf-8")
+    except OSError as error:
+        if is_disk_full(error):
+            raise
+        raise OutputError(
+            f"{path}: a log file that can be written expected, found: {error.strerror}; name another --log."
+        ) from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log = logging.getLogger(__package__)
     log.addHandler(handler)

@@ -79,7 +79,7 @@ def find_sources(
 
     Raises:
         UsageError: the pattern is no regular expression.
-        PairingError: a folder is missing, or holds neither images nor masks.
+        PairingError: a folder is missing, or holds no images, or no masks.
     """
     pattern = compile_name_pattern(name_pattern)
     files = list_files(folder, recursive=recursive)
@@ -90,6 +90,16 @@ def find_sources(
         raise PairingError(
             f"{folder}: stitched images <name>.tif with masks <name>_cp_masks.png expected, none found among "
             f"{len(files)} files; give the folder that holds them, or --recursive to look in its subfolders."
+        )
+    if not labels:
+        raise PairingError(
+            f"{masks or folder}: masks <name>_cp_masks.png expected for the {len(images)} images in {folder}, none "
+            f"found among {len(mask_files)} files; segment the images, or give the folder of the masks with --masks."
+        )
+    if not images:
+        raise PairingError(
+            f"{folder}: images <name>.tif expected for the {len(labels)} masks in {masks or folder}, none found among "
+            f"{len(files)} files; give the folder of the images."
         )
     clashes = case_clashes(images)
     failures = [*duplicates(images, "images"), *duplicates(labels, "masks"), *unpaired(images, labels, folder, masks)]
@@ -120,7 +130,7 @@ def list_files(folder: Path, *, recursive: bool) -> list[Path]:
         PairingError: there is no such folder.
     """
     if not folder.is_dir():
-        raise PairingError(f"{folder}: a folder expected, {'a file' if folder.exists() else 'nothing'} found there.")
+        raise PairingError(f"{folder}: a folder expected, {what_else(folder)} found there.")
     found: list[Path] = []
     visited: set[tuple[int, int]] = set()
     pending = [folder]
@@ -139,6 +149,12 @@ def list_files(folder: Path, *, recursive: bool) -> list[Path]:
                 else:
                     found.append(Path(entry.path))
     return sorted(found)
+
+
+def what_else(path: Path) -> str:
+    """Say what was given instead of a folder; a path has no double slash, so that of a URL is gone."""
+    url = str(path).replace("\\", "/").startswith(("http:/", "https:/"))
+    return "a URL" if url else "a file" if path.exists() else "nothing"
 
 
 def is_mask(name: str) -> bool:

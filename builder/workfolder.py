@@ -13,7 +13,7 @@ from typing import Any
 
 import filelock
 
-from nucleusnet_source.atomic import sync_folder, write_bytes_atomic
+from nucleusnet_source.atomic import replace_folder, write_bytes_atomic
 from nucleusnet_source.errors import ManifestError, OutputError, UsageError
 from nucleusnet_source.manifest import MANIFEST_NAME, Manifest
 
@@ -52,17 +52,7 @@ class WorkFolder:
 
     def publish(self) -> None:
         """Make the finished dataset appear as `out`; an older one is moved aside first and removed last."""
-        aside = self.path / f"replaced-{uuid.uuid4().hex[:8]}"
-        if self.out.exists():
-            self.out.rename(aside)
-        try:
-            self.dataset.rename(self.out)
-        except OSError:
-            if aside.exists():
-                aside.rename(self.out)
-            raise
-        sync_folder(self.out.parent)
-        shutil.rmtree(aside, ignore_errors=True)
+        replace_folder(self.dataset, self.out, aside=self.path / f"replaced-{uuid.uuid4().hex[:8]}")
 
     def remove(self) -> None:
         """Remove the work folder."""

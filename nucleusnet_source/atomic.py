@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,23 @@ def write_bytes_atomic(path: Path, data: bytes) -> None:
     """Write `data` to `path`, whole or not at all."""
     with atomic_path(path) as partial:
         partial.write_bytes(data)
+
+
+def replace_folder(made: Path, place: Path, *, aside: Path) -> None:
+    """Let a finished folder appear in its place; what lies there is moved aside first and removed last.
+
+    Windows moves no folder of which a program holds a file open; then everything stays as it was.
+    """
+    if place.exists():
+        place.rename(aside)
+    try:
+        made.rename(place)
+    except OSError:
+        if aside.exists():
+            aside.rename(place)
+        raise
+    sync_folder(place.parent)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def sync(path: Path) -> None:

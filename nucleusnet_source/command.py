@@ -1,11 +1,13 @@
 """Runs one verb of the command line: parses its arguments, and turns our own errors into a message and an exit code."""
 
 import functools
+import io
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from .errors import NucleusNetError, UsageError
+from .extras import how_to_install
 
 
 def run_verb(name: str, load: Callable[[], Callable[..., Any]], arguments: list[str]) -> None:
@@ -18,6 +20,8 @@ def run_verb(name: str, load: Callable[[], Callable[..., Any]], arguments: list[
     """
     import typer  # noqa: PLC0415 - `nucleusnet --help` stays instant
 
+    if isinstance(sys.stdout, io.TextIOWrapper):  # on Windows, a file or pipe takes no letters of other languages
+        sys.stdout.reconfigure(errors="backslashreplace")
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command()(with_exit_codes(load()))
     app(args=arguments, prog_name=name)
@@ -34,10 +38,28 @@ def with_exit_codes(function: Callable[..., Any]) -> Callable[..., Any]:
             leave(2, str(error))
         except NucleusNetError as error:
             leave(1, str(error))
+        except ModuleNotFoundError as error:
+            message = how_to_install(error)
+            if message is None:
+                raise
+            leave(2, message)
+        except BrokenPipeError:
+            raise  # whoever read the output has gone; typer ends in silence
+        except OSError as error:
+            leave(1, system_refusal(error))
         except KeyboardInterrupt:
             leave(130, "interrupted.")
 
     return verb
+
+
+def system_refusal(error: OSError) -> str:
+    """Say what the operating system refused, where no part of ours has foreseen it."""
+    where = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None) or "a file"
+    return (
+        f"{where}: a place that can be read and written expected, found: {error.strerror or error}; check it, its "
+        "permissions and the free space, close programs that hold it open, and call again."
+    )
 
 
 def leave(code: int, message: str) -> NoReturn:

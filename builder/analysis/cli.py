@@ -52,7 +52,8 @@ def stats(
 
     Number of ROIs, mean and standard deviation of the intensity over all mask pixels; the representatives are nearest
     to the centroid after z-scoring number of ROIs and mean intensity. Images are measured; of a dataset, config
-    stitched is read and no pixel; a CSV has columns image, num_rois, mean_intensity, std_intensity.
+    stitched is read and no pixel; a CSV has columns image, num_rois, mean_intensity, std_intensity, separated by
+    commas, semicolons or tabs.
 
     Example: nucleusnet stats nucleusnet --csv stitched.csv --page stitched.html
     """
@@ -143,6 +144,8 @@ def representatives(
         write_contact_sheet,
     )
 
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"--out: a file .png expected, {out.name} found.")
     check_outputs({"--out": out}, source)
     opened = open_dataset(source)
     splits = [part.strip() for part in split.split("+")] if split is not None else []

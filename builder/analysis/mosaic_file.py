@@ -54,7 +54,7 @@ def write_mosaic(out: Path, opened: OpenDataset, mosaic: Mosaic, tiles: Iterator
     kind = check_suffix(out)
     try:
         with atomic_path(legend_path(out)) as legend, atomic_path(out) as partial:
-            legend.write_text(legend_csv(mosaic), "utf-8")
+            legend.write_bytes(legend_csv(mosaic).encode())
             if kind == ".png":
                 with partial.open("wb") as file:
                     write_png_rows(

@@ -26,7 +26,8 @@ class StatisticsTableError(NucleusNetError):
 def read_statistics_csv(path: Path) -> list[ImageStatistics]:
     """Read a table with the columns image, num_rois, mean_intensity, std_intensity, in any order, among others.
 
-    Where num_rois is 0 the intensities may be empty or NaN.
+    Where num_rois is 0 the intensities may be empty or NaN. Fields may be separated by semicolons or tabs, and numbers
+    then have decimal commas, as spreadsheets write them in many languages.
 
     Raises:
         StatisticsTableError: unreadable, a column is missing, a value is no number, a name occurs twice; lists the
@@ -57,14 +58,16 @@ def parse_statistics_csv(text: str, name: str) -> list[ImageStatistics]:
     Raises:
         StatisticsTableError: as `read_statistics_csv`.
     """
-    lines = numbered_rows(text, name)
+    separator = separator_of(text)
+    decimal = "." if separator == "," else ","
+    lines = numbered_rows(text, name, separator)
     columns = check_header(next(lines, (1, [])), name)
     found: list[ImageStatistics] = []
     line_of: dict[str, int] = {}
     problems: list[str] = []
     for line, fields in lines:
         try:
-            one = parse_row(fields, columns)
+            one = parse_row(fields, columns, decimal)
             if one.image in line_of:
                 raise ValueError(f"one line per image expected, {one.image!r} found in line {line_of[one.image]} too")
         except ValueError as error:
@@ -81,9 +84,15 @@ def parse_statistics_csv(text: str, name: str) -> list[ImageStatistics]:
     return found
 
 
-def numbered_rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
+def separator_of(text: str) -> str:
+    """Return what separates the fields of a table: semicolon or tab where the header has no comma."""
+    header = next(iter(text.strip().splitlines()), "")
+    return next((mark for mark in ";\t" if mark in header and "," not in header), ",")
+
+
+def numbered_rows(text: str, name: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows with the number of the line in which each begins, from 1; blank lines are left out."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     begin = 1
     try:
         for fields in reader:
@@ -92,7 +101,8 @@ def numbered_rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
             begin = reader.line_num + 1
     except csv.Error as error:
         raise StatisticsTableError(
-            f"{name}: line {begin}: fields separated by commas expected, found damage: {error}; save it as CSV again."
+            f"{name}: line {begin}: fields separated by {separator!r} expected, found damage: {error}; save it as CSV "
+            "again."
         ) from error
 
 
@@ -108,15 +118,13 @@ def check_header(first: tuple[int, list[str]], name: str) -> dict[str, int]:
     if not missing and not twice:
         return {column: found.index(column) for column in COLUMNS}
     fault = f"missing: {', '.join(missing)}" if missing else f"there twice: {', '.join(twice)}"
-    semicolons = len(found) == 1 and ";" in found[0]
-    remedy = "separate them by commas, not semicolons" if semicolons else "name them so in the first line"
     raise StatisticsTableError(
         f"{name}: line {line}: columns {', '.join(COLUMNS)} expected, {', '.join(found) or 'nothing'} found "
-        f"({fault}); {remedy}."
+        f"({fault}); name them so in the first line."
     )
 
 
-def parse_row(fields: list[str], columns: dict[str, int]) -> ImageStatistics:
+def parse_row(fields: list[str], columns: dict[str, int], decimal: str) -> ImageStatistics:
     """Return what one row says.
 
     Raises:
@@ -127,25 +135,27 @@ def parse_row(fields: list[str], columns: dict[str, int]) -> ImageStatistics:
     image, rois_text, mean_text, std_text = (fields[columns[column]] for column in COLUMNS)
     if not image:
         raise ValueError("image: a name expected, nothing found")
-    rois = parse_number("num_rois", rois_text)
+    rois = parse_number("num_rois", rois_text, decimal)
     if rois != int(rois):
         raise ValueError(f"num_rois: a whole number expected, {rois_text!r} found")
     name = unicodedata.normalize("NFC", image)
     if rois == 0 and all(text.lower() in ("", "nan") for text in (mean_text, std_text)):
         return ImageStatistics(name, 0, None, None)
-    mean, std = parse_number("mean_intensity", mean_text), parse_number("std_intensity", std_text)
+    mean = parse_number("mean_intensity", mean_text, decimal)
+    std = parse_number("std_intensity", std_text, decimal)
     return ImageStatistics(name, int(rois), mean, std) if rois else ImageStatistics(name, 0, None, None)
 
 
-def parse_number(column: str, text: str) -> float:
-    """Return a number of a table.
+def parse_number(column: str, text: str, decimal: str) -> float:
+    """Return a number of a table; besides the point, `decimal` may stand before its decimals.
 
     Raises:
         ValueError: it is none, negative or above a thousand millions.
     """
-    if not _NUMBER.fullmatch(text):
+    plain = text.replace(decimal, ".")
+    if not _NUMBER.fullmatch(plain):
         raise ValueError(f"{column}: a number expected, {text!r} found")
-    number = float(text)
+    number = float(plain)
     if not 0 <= number <= _MAX_NUMBER:
         raise ValueError(f"{column}: a number from 0 to {_MAX_NUMBER:g} expected, {text!r} found")
     return number

@@ -10,7 +10,7 @@ import typer
 
 from nucleusnet_source.errors import UsageError
 
-from ..bars import bar
+from ..bars import ByteBar
 from ..cli import AS_JSON, QUIET
 
 if TYPE_CHECKING:
@@ -74,9 +74,8 @@ def archive(
         published=date,
     )
     options = ArchiveOptions(source, out.absolute(), metadata, limits, masks, recursive, overwrite)
-    with bar("archive", 0, "B", quiet=quiet) as shown:
-        shown.unit_scale = True
-        result = run(options, Progress(shown.reset, shown.update))
+    with ByteBar(quiet=quiet) as shown:
+        result = run(options, Progress(functools.partial(shown.begin, "archive"), shown.step))
     records = [
         {"record": record.name, "files": len(record.files), "bytes": record.bytes} for record in result.index.records
     ]
@@ -130,10 +129,9 @@ def deposit(
         if not records:
             raise typer.Exit(1)
     else:
-        with bar("deposit", 0, "B", quiet=quiet) as shown:
-            shown.unit_scale = True
-            say = functools.partial(shown.write, file=sys.stderr)
-            records = run(folder, where, Progress(shown.reset, shown.update, say))
+        with ByteBar(quiet=quiet) as shown:
+            begin = functools.partial(shown.begin, "deposit")
+            records = run(folder, where, Progress(begin, shown.step, shown.say))
     report(records, where, published=publish, as_json=as_json)
 
 

@@ -115,7 +115,7 @@ def read_study(path: Path, *, pixels_per_um: float | None) -> Study:
     try:
         if path.stat().st_size > MAX_STUDY_BYTES:
             raise UsageError(f"{path}: at most {MAX_STUDY_BYTES:,} bytes expected, {path.stat().st_size:,} found.")
-        facts = tomllib.loads(path.read_text("utf-8"))
+        facts = tomllib.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError) as error:
         if isinstance(error, UsageError):
             raise

@@ -197,17 +197,17 @@ def _refuse_existing(planned: list[tuple[Path, Path, Path]]) -> None:
         if path.exists():
             raise OutputError(
                 f"expected a folder without simulated images, found {path.name!r} in {str(path.parent)!r}; "
-                "name another folder, or allow to overwrite"
+                "name another folder, or pass --overwrite"
             )
 
 
 def _check(images: int, size_px: int, seed: int, pixels_per_um: float, nuclei_per_mm2: float) -> None:
     limits = (
         ("images", images, 1, 100_000),
-        ("size_px", size_px, MIN_SIZE_PX, MAX_SIZE_PX),
+        ("size_px (--size)", size_px, MIN_SIZE_PX, MAX_SIZE_PX),
         ("seed", seed, 0, 2**63 - 1),
         ("pixels_per_um", pixels_per_um, 1.0, 40.0),
-        ("nuclei_per_mm2", nuclei_per_mm2, 0.0, 3000.0),
+        ("nuclei_per_mm2 (--density)", nuclei_per_mm2, 0.0, 3000.0),
     )
     for name, value, low, high in limits:
         if not low <= value <= high:

@@ -1,15 +1,12 @@
 """The verb that publishes: parse, call, report."""
 
 import json
-import sys
-import threading
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from tqdm import tqdm
 
-from ..bars import Bars
+from ..bars import Bars, ByteBar
 from ..cli import AS_JSON, QUIET, available_cores
 
 
@@ -52,9 +49,18 @@ def upload(
         replace_card=replace_card,
         workers=workers or available_cores(),
     )
-    with Bars(quiet=quiet) as bars, SendingBar(quiet=quiet) as sending:
+    with Bars(quiet=quiet) as bars, ByteBar(quiet=quiet) as sent:
+
+        def begin(files: int, size: int) -> None:
+            bars.close()
+            sent.begin(f"send {files} files", size)
+
         progress = UploadProgress(
-            stage=bars.stage, step=bars.step, sending=sending.begin, moved=sending.moved, say=sending.say
+            stage=bars.stage,
+            step=bars.step,
+            sending=begin,
+            moved=sent.step,
+            say=lambda text: sent.say(f"nucleusnet: {text}"),
         )
         result = run(options, progress=progress)
     summary = {
@@ -89,41 +95,3 @@ def readable(summary: dict[str, Any]) -> str:
     lines += [f"commit {summary['commit']}"] if summary["commit"] else []
     lines += [f"tag {summary['tag']}"] if summary["tag"] else []
     return "\n".join(lines)
-
-
-class SendingBar:
-    """A progress bar of bytes, from the moment when their number is known."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self.quiet = quiet
-        self.shown: Any = None
-        self.lock = threading.Lock()
-
-    def __enter__(self) -> "SendingBar":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.shown is not None:
-            self.shown.close()
-
-    def begin(self, files: int, size: int) -> None:
-        """Show the bar."""
-        self.shown = tqdm(
-            desc=f"send {files} files",
-            total=size,
-            unit="B",
-            unit_scale=True,
-            disable=self.quiet,
-            file=sys.stderr,
-            dynamic_ncols=True,
-        )
-
-    def moved(self, count: int) -> None:
-        """Move the bar; called by several threads."""
-        with self.lock:
-            if self.shown is not None:
-                self.shown.update(count)
-
-    def say(self, text: str) -> None:
-        """Print a line above the bar."""
-        tqdm.write(f"nucleusnet: {text}", file=sys.stderr)

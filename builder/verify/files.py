@@ -23,7 +23,10 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST_NAME
     if not path.is_file() or path.is_symlink():
-        raise DatasetNotFoundError(f"{folder}: a dataset folder with {MANIFEST_NAME} expected, none found there.")
+        raise DatasetNotFoundError(
+            f"{folder}: a dataset folder with {MANIFEST_NAME} expected, none found there; give the folder on this "
+            "machine that `nucleusnet build` wrote."
+        )
     if path.stat().st_size > MAX_MANIFEST_BYTES:
         raise ManifestError(f"{path}: at most {MAX_MANIFEST_BYTES} bytes expected, {path.stat().st_size} found.")
     try:

@@ -3,6 +3,8 @@
 import io
 import itertools
 import json
+import os
+import signal
 import subprocess
 import sys
 import zipfile
@@ -22,7 +24,7 @@ from playwright.sync_api import Page
 from browser.export import export_site
 from browser.label_colours import label_colours, packed, unpacked
 from browser.mosaic import mosaic_strips
-from browser.panoramas import choose_images, find_part, grid_place
+from browser.panoramas import Files, choose_images, find_part, grid_place
 from browser.server import Server
 from browser.site import make_site, panorama_files
 from browser.sources import hub_source, served_source
@@ -41,6 +43,7 @@ from nucleusnet_source.errors import (
 from nucleusnet_source.location import HubRepository
 from nucleusnet_source.opened import OpenDataset, open_dataset
 from tests.browser.conftest import running
+from tests.builder.commands import COMMAND, environment
 from tests.chromium import NewTab
 
 SIZE_PX = 1100
@@ -238,7 +241,45 @@ def test_the_place_of_an_image_on_its_coverslip(quarter: str, position: str, pla
 @pytest.mark.parametrize("name", ["../sample_x", "/etc/passwd", ".hidden", "a/b", "", ".."])
 def test_names_that_lead_out_of_the_folder_are_refused(stitched: Path, name: str) -> None:
     with pytest.raises(SelectionError, match="plain name"):
-        find_part(stitched, name)
+        find_part(Files(stitched), name)
+
+
+def test_masks_are_found_in_another_folder_and_names_in_any_spelling(tmp_path: Path) -> None:
+    images, masks = tmp_path / "images", tmp_path / "masks"
+    for path in (images / "u\u0308bung.TIF", masks / "\u00fcbung_cp_masks.png"):
+        path.parent.mkdir()
+        path.touch()
+    part = find_part(Files(images, masks), "\u00fcbung")
+    assert [part.image_path.parent, part.mask_path.parent] == [images, masks]
+    (images / "b.tif").touch()
+    with pytest.raises(PairingError, match=r"masks: a mask b_cp_masks\.png expected"):
+        find_part(Files(images, masks), "b")
+    with pytest.raises(PairingError, match="with --masks"):
+        find_part(Files(images), "\u00fcbung")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signals there")
+def test_interrupted_it_stops_in_silence_and_leaves_nothing(stitched: Path, tmp_path: Path) -> None:
+    command = [*COMMAND, "zoom", stitched, "--dataset", stitched.parent / "nucleusnet", "--out", tmp_path / "out"]
+    for steps in (1, 6):  # at moments that differ
+        with subprocess.Popen(
+            list(map(str, command)),
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+        ) as running:
+            assert running.stderr is not None
+            said = b""
+            while said.count(b"%") < steps:
+                said += (byte := running.stderr.read(1))
+                assert byte, said
+            running.send_signal(signal.SIGINT)
+            out, err = running.communicate(timeout=60)
+        assert (running.returncode, out) == (130, b"")
+        assert err.endswith(b"nucleusnet: interrupted.\n")
+        assert b"Traceback" not in err
+        assert list(tmp_path.iterdir()) == []
 
 
 def damaged(stitched: Path, folder: Path, change: Callable[[Path], object]) -> Path:

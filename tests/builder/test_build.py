@@ -4,8 +4,11 @@ import json
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from builder.build import build
@@ -37,6 +40,26 @@ def test_the_folder_holds_what_the_contract_names_and_the_work_folder_is_gone(
     assert set(contents(out)) == FILES
     assert [path.name for path in tmp_path.iterdir()] == ["nucleusnet"]
     assert set(undisturbed) > FILES
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only here a process can list what it has mapped")
+def test_nothing_is_open_in_a_folder_that_is_removed_as_windows_wants(
+    stitched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove, process = shutil.rmtree, psutil.Process()
+    removed: list[Path] = []
+    still_open: list[str] = []
+
+    def watched(path: Path, **options: Any) -> None:
+        there = [*process.open_files(), *process.memory_maps()]
+        still_open.extend(one.path for one in there if Path(one.path).is_relative_to(path))
+        removed.append(path)
+        remove(path, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", watched)
+    build(BuildOptions(stitched, tmp_path / "nucleusnet", workers=1))
+    assert tmp_path / "nucleusnet.work" in removed
+    assert still_open == []
 
 
 def test_two_workers_another_folder_and_another_order_of_files_give_the_same_bytes(

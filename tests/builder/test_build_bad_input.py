@@ -15,10 +15,13 @@ import pytest
 import tifffile
 from PIL import Image
 
+from builder.assembly import same_bit_depth
 from builder.build import build
 from builder.disk_space import check_space
 from builder.options import BuildOptions
-from nucleusnet_source.errors import BuildError, OutputError, PairingError
+from builder.receipts import Receipt
+from builder.reporting import logging_to
+from nucleusnet_source.errors import BuildError, OutputError, PairingError, UsageError
 
 from .commands import contents, nucleusnet
 
@@ -185,6 +188,46 @@ def test_a_build_without_any_nucleus_is_refused(
     with pytest.raises(error, match=message):
         build(BuildOptions(folder, tmp_path / "nucleusnet"))
     assert not (tmp_path / "nucleusnet").exists()
+
+
+def finished(stem: str, bit_depth: int) -> Receipt:
+    unknown: dict[str, Any] = dict.fromkeys(Receipt.__dataclass_fields__)
+    return Receipt(**unknown | {"stem": stem, "image_file": f"{stem}.tif", "bit_depth": bit_depth})
+
+
+@pytest.mark.parametrize(
+    ("depths", "odd"), [((16, 8, 8), ["a"]), ((8, 16), ["b"]), ((16, 8), ["b"]), ((8, 8), []), ((), [])]
+)
+def test_the_bit_depth_of_most_images_is_that_of_the_dataset(depths: tuple[int, ...], odd: list[str]) -> None:
+    receipts = [finished(stem, depth) for stem, depth in zip("abc", depths, strict=False)]
+    kept, failures = same_bit_depth(receipts)
+    assert [failure.name for failure in failures] == odd
+    assert [receipt.stem for receipt in kept] == [one.stem for one in receipts if one.stem not in odd]
+
+
+def test_what_is_refused_at_once_comes_without_a_progress_bar(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for arguments in (
+        ("simulate", "made", "--size", "100"),
+        ("archive", "empty", "--out", "zips"),
+        ("build", "empty"),
+        ("verify", "empty"),
+        ("stats", "empty"),
+    ):
+        done = nucleusnet(*arguments, cwd=tmp_path)
+        assert done.returncode in {1, 2}
+        assert done.stderr.startswith("nucleusnet: ")
+        assert len(done.stderr.splitlines()) == 1
+        assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+def test_a_log_file_that_cannot_be_is_refused_before_anything_is_made(stitched: Path, tmp_path: Path) -> None:
+    for log in (tmp_path, tmp_path / "none" / "build.log"):
+        with pytest.raises(UsageError, match="--log: a file in an existing folder expected"):
+            BuildOptions(stitched, tmp_path / "nucleusnet", log=log)
+    with pytest.raises(OutputError, match="name another --log"), logging_to(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_too_little_space_is_said_before_starting(tmp_path: Path) -> None:

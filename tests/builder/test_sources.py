@@ -75,6 +75,26 @@ def test_masks_are_found_in_another_folder_and_only_there(tmp_path: Path) -> Non
     assert f"a mask b_cp_masks.png expected in {masks} for {images / 'b.tif'}" in messages(failures)["b"]
 
 
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("a.tif", "b.tif"), r"masks <name>_cp_masks.png expected for the 2 images in .*; segment .* with --masks"),
+        (("a_cp_masks.png",), r"images <name>.tif expected for the 1 masks in .*; give the folder of the images"),
+    ],
+)
+def test_a_folder_with_only_images_or_only_masks_is_one_error(
+    names: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    touch(tmp_path, *names)
+    with pytest.raises(PairingError, match=message):
+        find_sources(tmp_path)
+
+
+def test_an_address_where_a_folder_is_expected_is_called_one() -> None:
+    with pytest.raises(PairingError, match=r"a folder expected, a URL found there"):
+        list_files(Path("https://example.org/images"), recursive=False)
+
+
 def test_images_without_masks_and_masks_without_images_are_failures_and_the_others_are_paired(tmp_path: Path) -> None:
     touch(tmp_path, "good.tif", "good_cp_masks.png", "lonely.tif", "lost_cp_masks.png", "notes.txt", "other.png")
     sources, failures = find_sources(tmp_path)

@@ -83,6 +83,13 @@ def test_the_command_prints_json_alone_and_draws_a_contact_sheet(built: Path, tm
         assert np.asarray(sheet).max() == 255
 
 
+def test_a_contact_sheet_that_is_no_png_is_refused_at_once(built: Path, tmp_path: Path) -> None:
+    done = nucleusnet("representatives", built, "--out", tmp_path / "sheet.jpg", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "nucleusnet: --out: a file .png expected, sheet.jpg found.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_text_names_the_measurements(built: Path) -> None:
     found = find_representatives(open_dataset(built), 2, splits=["test"], centre=Centre.mean, metric=Metric.euclidean)
     lines = representatives_text(found).splitlines()

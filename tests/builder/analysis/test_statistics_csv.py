@@ -86,7 +86,6 @@ def test_missing_columns_are_named_beside_those_that_are_there() -> None:
     )
     assert "(missing: " in refusal("")
     assert "nothing found" in refusal("")
-    assert "semicolons" in refusal(HEADER.replace(",", ";"))
     assert "(there twice: image)" in refusal("image," + HEADER)
 
 
@@ -95,7 +94,7 @@ def test_a_header_alone_is_refused() -> None:
 
 
 def test_damaged_quotes_are_refused_with_their_line() -> None:
-    assert refusal(HEADER + 'a,1,2,3\n"b"c,1,2,3\n').startswith("table.csv: line 3: fields separated by commas")
+    assert refusal(HEADER + 'a,1,2,3\n"b"c,1,2,3\n').startswith("table.csv: line 3: fields separated by ',' expected")
 
 
 def test_files_that_are_no_table_are_refused(tmp_path: Path) -> None:
@@ -110,6 +109,18 @@ def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
     path = tmp_path / "Kerne Zürich.csv"
     path.write_bytes(b"\xef\xbb\xbf" + HEADER.encode() + b"a,1,2,3\n")
     assert read_statistics_csv(path) == [ImageStatistics("a", 1, 2.0, 3.0)]
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+@pytest.mark.parametrize("number", ["79,25", "79.25", "7,925e1"])
+def test_other_separators_go_with_decimal_commas_and_points(separator: str, number: str) -> None:
+    text = f"\n{HEADER}a,694,{number.replace(',', ' ')},3\n".replace(",", separator).replace(" ", ",")
+    assert parse_statistics_csv(text, "t") == [ImageStatistics("a", 694, 79.25, 3.0)]
+
+
+@pytest.mark.parametrize("row", ["a;1;1.234,5;3", "a;1,5;2;3", "a;1;2,3,4;3"])
+def test_numbers_that_could_mean_two_things_are_refused(row: str) -> None:
+    assert "line 2" in refusal(HEADER.replace(",", ";") + row)
 
 
 def test_the_published_form_is_sorted_with_four_decimals(tmp_path: Path) -> None:

@@ -35,6 +35,12 @@ def test_the_worked_example_states_the_published_study() -> None:
     assert study.lines("quality", "biases")
 
 
+def test_a_study_saved_by_a_windows_editor_is_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + EXAMPLE.read_text("utf-8").replace("\n", "\r\n").encode())
+    assert read_study(path, pixels_per_um=8.0453) == read_study(EXAMPLE, pixels_per_um=8.0453)
+
+
 def test_the_example_marks_exactly_the_needed_items_and_mentions_every_one() -> None:
     marked, mentioned, section = set(), set(), ""
     for line in EXAMPLE.read_text("utf-8").splitlines():

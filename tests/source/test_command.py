@@ -1,0 +1,65 @@
+"""What the command line does with what it cannot write and what the system refuses."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nucleusnet_source.atomic import replace_folder
+from nucleusnet_source.command import with_exit_codes
+
+TABLE = "image,num_rois,mean_intensity,std_intensity\nŁask,2,79.5,3\nKøge,3,80,4\n"
+
+
+def test_letters_that_the_output_cannot_take_are_escaped_and_nothing_fails(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text(TABLE, "utf-8")
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-m", "nucleusnet_cli", "stats", "table.csv"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(root), "PYTHONIOENCODING": "cp1252"},
+        capture_output=True,
+        encoding="cp1252",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "\\u0141ask" in done.stdout
+    assert "Køge" in done.stdout
+
+
+def test_what_the_system_refuses_is_one_message_with_the_place(capsys: pytest.CaptureFixture[str]) -> None:
+    def refused() -> None:
+        raise PermissionError(13, "Permission denied", "a/manifest.json")
+
+    with pytest.raises(SystemExit) as left:
+        with_exit_codes(refused)()
+    assert left.value.code == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(
+        "nucleusnet: a/manifest.json: a place that can be read and written expected, found: Perm"
+    )
+    assert len(said.err.splitlines()) == 1
+
+
+def test_a_closed_pipe_is_left_to_the_parser_which_ends_in_silence() -> None:
+    def unread() -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    with pytest.raises(BrokenPipeError):
+        with_exit_codes(unread)()
+
+
+def test_a_folder_takes_the_place_of_another_and_leaves_it_when_it_cannot(tmp_path: Path) -> None:
+    place, aside = tmp_path / "place", tmp_path / "aside"
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+        replace_folder(tmp_path / name, place, aside=aside)
+        assert [path.name for path in place.iterdir()] == [name]
+    with pytest.raises(FileNotFoundError):
+        replace_folder(tmp_path / "missing", place, aside=aside)
+    assert [path.name for path in place.iterdir()] == ["second"]
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]
