@@ -240,8 +240,8 @@ def sample(
       rows in a random order, so neighbours are no more alike than any two nuclei, and one sample is as good as a simple
       random one. But two samples of the same dataset share whole runs or nothing: for standard errors from repeated
       draws, or for samples independent of each other, use `rows`.
-    - `rows` is a simple random sample without replacement: all sets of n rows are equally likely. It reads nearly
-      all row groups as soon as n is a few times their number.
+    - `rows` is a simple random sample without replacement: all sets of n rows are equally likely. It reads a
+      page of some 14 rows for each, of nearly all row groups as soon as n is a few times their number.
 
     Args:
         n: number of nuclei.
@@ -264,7 +264,7 @@ def sample(
     from nucleusnet_source.fetch import sample_table
     from nucleusnet_source.opened import open_dataset
 
-    seed = secrets.randbits(64) if seed is None else seed
+    seed, split = secrets.randbits(64) if seed is None else seed, str(split)
     opened = open_dataset(source, revision=revision)
     table, _ = sample_table(opened, n=n, split=split, seed=seed, columns=columns, method=method)
     drawn = [hashlib.sha256(opened.manifest.to_json()).hexdigest(), n, split, seed, table.column_names, method]
@@ -308,6 +308,7 @@ def sample_command(
     from nucleusnet_source.sample_report import SampleRequest, show_sample
 
     request = SampleRequest(source, n, split=split, seed=seed, method=method.value, batch_size=batch_size, out=out)
+    torch_batches([], batch_size)  # if PyTorch is missing, it is said before anything is read
     report = show_sample(request, torch_batches)
     print(report.to_json() if as_json else report.to_text())
 

@@ -183,7 +183,8 @@ def train(training: Training, options: argparse.Namespace) -> None:
     except KeyboardInterrupt:
         print("stopped; call again to go on")
     finally:
-        report(training, meters[-1])
+        if meters[-1].images:
+            report(training, meters[-1])
         training.save(options.checkpoint)
 
 

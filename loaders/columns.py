@@ -1,6 +1,6 @@
 """Columns of a dataset as what a batch holds: cells become image tensors, numbers tensors, texts lists."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -29,8 +29,10 @@ def column_kinds(schema: pa.Schema, columns: Sequence[str]) -> dict[str, ColumnK
     Raises:
         SelectionError: A column does not exist, is named twice or holds no image, number or text, or none is named.
     """
+    if isinstance(columns, str) or not isinstance(columns, Iterable):
+        raise SelectionError(f"expected a list of columns, such as ['image'], found {columns!r}")
     unknown = [name for name in columns if name not in schema.names]
-    if unknown or len(set(columns)) < len(columns) or not columns or isinstance(columns, str):
+    if unknown or len(set(columns)) < len(columns) or not columns:
         found = f"unknown {', '.join(unknown)}" if unknown else f"found {', '.join(columns) or 'none'}"
         raise SelectionError(f"expected a list of columns out of {', '.join(schema.names)}, each once; {found}")
     return {name: _kind(name, schema.field(name).type) for name in columns}

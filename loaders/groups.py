@@ -10,13 +10,12 @@ import pyarrow.parquet as pq
 from nucleusnet_source.cells import PngLayout, are_stored_cells
 from nucleusnet_source.errors import CorruptDataError
 from nucleusnet_source.opened import OpenDataset
+from nucleusnet_source.paging import CODECS
 from nucleusnet_source.sparse_file import SparseFile
 
 from .columns import ColumnKind, StoredCell, cells, numbers, texts
 from .pages import Page, find_pages, read_page
 from .row_groups import RowGroup, chunks_of
-
-_CODECS = {"ZSTD": "zstd", "SNAPPY": "snappy", "GZIP": "gzip", "UNCOMPRESSED": None}
 
 
 class PagedCells:
@@ -94,13 +93,13 @@ class OpenGroup:
 
     def _find_pages(self, column: str) -> PagedCells | None:
         chunk = self._chunks.get(f"{column}.bytes")
-        if chunk is None or chunk.codec not in _CODECS:
+        if chunk is None or chunk.codec not in CODECS:
             return None
         data = self._file.view(chunk.start, chunk.stop)
         pages = find_pages(data, rows=self._place.rows, has_levels=chunk.has_levels)
         if pages is None:
             return None
-        return PagedCells(data, pages, codec=_CODECS[chunk.codec], layout=self._layouts[column])
+        return PagedCells(data, pages, codec=CODECS[chunk.codec], layout=self._layouts[column])
 
     def _read_whole(self, columns: Sequence[str]) -> None:
         """Read columns with pyarrow into what a batch is put together from."""

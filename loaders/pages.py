@@ -3,8 +3,7 @@
 A page of stored PNG cells is decompressed as a whole and then viewed: all its values have one length, so they
 lie at constant distances. Anything else (dictionaries, nulls, cells of several lengths) is left to pyarrow.
 
-Source: https://github.com/apache/parquet-format: README.md (data pages), parquet.thrift (PageHeader); Thrift
-compact protocol, https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md.
+Source: https://github.com/apache/parquet-format: README.md (data pages), parquet.thrift (PageHeader).
 """
 
 from dataclasses import dataclass
@@ -14,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from nucleusnet_source.thrift import CompactReader
+
 _DATA_PAGE, _DATA_PAGE_V2 = 0, 3
 _PLAIN, _RLE = 0, 3
-_MAX_DEPTH = 8
 _MOST_LEVEL_BYTES = 8
 """A row's levels take less, and so does the length before them."""
-_TRUE, _FALSE, _FIRST_INTEGER, _LAST_INTEGER, _BINARY, _STRUCT = 1, 2, 4, 6, 8, 12
 
 
 @dataclass(frozen=True)
@@ -47,55 +46,6 @@ class Page:
     compressed: bool
 
 
-class _CompactReader:
-    """Reads a Thrift struct in the compact protocol into `{field number: value}`."""
-
-    def __init__(self, data: memoryview, position: int) -> None:
-        self.data = data
-        self.position = position
-        self.depth = 0
-
-    def byte(self) -> int:
-        self.position += 1
-        return self.data[self.position - 1]
-
-    def varint(self) -> int:
-        value, shift = 0, 0
-        while (byte := self.byte()) >= 0x80:
-            value |= (byte & 0x7F) << shift
-            shift += 7
-        return value | byte << shift
-
-    def integer(self) -> int:
-        value = self.varint()
-        return (value >> 1) ^ -(value & 1)
-
-    def struct(self) -> dict[int, Any]:
-        fields: dict[int, Any] = {}
-        number = 0
-        self.depth += 1
-        if self.depth > _MAX_DEPTH:
-            raise ValueError(f"a page header has at most {_MAX_DEPTH} nested structs")
-        while head := self.byte():
-            number = number + (head >> 4) if head >> 4 else self.integer()
-            fields[number] = self.value(head & 15)
-        self.depth -= 1
-        return fields
-
-    def value(self, kind: int) -> Any:
-        if kind in (_TRUE, _FALSE):
-            return kind == _TRUE
-        if _FIRST_INTEGER <= kind <= _LAST_INTEGER:
-            return self.integer()
-        if kind == _STRUCT:
-            return self.struct()
-        if kind == _BINARY:
-            size = self.varint()
-            self.position += size
-            return None
-        raise ValueError(f"a page header holds no Thrift type {kind}")
-
-
 def find_pages(chunk: memoryview, *, rows: int, has_levels: bool) -> list[Page] | None:
     """Read the page headers of a column chunk.
 
@@ -111,7 +61,7 @@ def find_pages(chunk: memoryview, *, rows: int, has_levels: bool) -> list[Page] 
     position = row = 0
     try:
         while row < rows:
-            reader = _CompactReader(chunk, position)
+            reader = CompactReader(chunk, position)
             page = _page(reader.struct(), row, reader.position, has_levels=has_levels)
             if page is None or page.rows <= 0 or page.compressed_bytes < page.plain_bytes or page.plain_bytes < 0:
                 return None

@@ -12,7 +12,7 @@ from nucleusnet_source.fetch import Picks, choose_picks, fetch_rows
 from nucleusnet_source.opened import open_dataset
 from nucleusnet_source.ordering import check_seed
 
-from .checks import check_at_least
+from .checks import check_at_least, check_transform
 from .columns import Batch, bit_depths, cells, column_kinds, numbers, texts
 from .decoding import CellDecoder
 from .transforming import Transform, transformed
@@ -124,8 +124,9 @@ def sample_loader(
         UsageError: A number cannot work, or there is no such method.
         NucleusNetError: The dataset is damaged, changed, or cannot be reached.
     """
-    check_at_least(batch_size, 1, "batch_size")
-    check_at_least(n, batch_size if drop_last else 1, "n")
+    batch_size = check_at_least(batch_size, 1, "batch_size")
+    n = check_at_least(n, batch_size if drop_last else 1, "n")
+    check_transform(transform)
     seed = secrets.randbits(64) if seed is None else check_seed(seed)
     opened = open_dataset(source)
     picks = choose_picks(opened, n=n, split=split, seed=seed, method=method)

@@ -140,7 +140,7 @@ class BatchStream(IterableDataset[Batch]):
         self._seed = seed
         self._drop_last = drop_last
         self._transform = transform
-        self._position = torch.zeros(4, dtype=torch.int64)
+        self._position = torch.zeros(4, dtype=torch.int64, device="cpu")
 
     def share_position(self) -> None:
         """Let workers that have started already see what `start_at` says."""
@@ -155,7 +155,7 @@ class BatchStream(IterableDataset[Batch]):
             rank: Number of this process among those that share the epoch.
             ranks: Their number.
         """
-        self._position.copy_(torch.tensor([epoch, consumed, rank, ranks]))
+        self._position.copy_(torch.tensor([epoch, consumed, rank, ranks], device="cpu"))
 
     def plan(self, epoch: int) -> EpochPlan:
         """Give the order of an epoch."""

@@ -12,7 +12,7 @@ from nucleusnet_source.errors import StateError, UsageError
 from nucleusnet_source.opened import open_dataset
 from nucleusnet_source.ordering import check_seed
 
-from .checks import check_at_least, check_not_empty, check_topology
+from .checks import check_at_least, check_not_empty, check_topology, check_transform, is_integer
 from .columns import Batch
 from .opening import CONFIG, fingerprint, open_split
 from .plan import batches_of_reader
@@ -89,7 +89,10 @@ class TrainLoader:
         check_not_empty(self._stream.plan(epoch), ranks, drop_last=self._drop_last)
         self._taken, self._sharing, self._whole = 0, ranks, len(self._numbers(self._start))
         self._stream.start_at(epoch, self._start, rank, ranks)
-        for batch in self._loader:
+        # What torch makes for itself stays on the CPU, whatever `torch.set_default_device` says.
+        with torch.device("cpu"):
+            batches = iter(self._loader)
+        for batch in batches:
             self._taken += 1
             yield batch
         if self._epoch == epoch:
@@ -109,8 +112,9 @@ class TrainLoader:
         Naming the current epoch changes nothing, so that a loop which does so at the start of every epoch also
         goes on in the middle of one after `load_state_dict`.
         """
-        if not isinstance(epoch, int) or isinstance(epoch, bool) or not 0 <= epoch <= MAX_EPOCH:
+        if not is_integer(epoch) or not 0 <= epoch <= MAX_EPOCH:
             raise UsageError(f"expected an epoch from 0 to 2**63 - 1, found {epoch!r}")
+        epoch = int(epoch)
         self._leave_finished_epoch()
         if epoch != self._epoch:
             self._go_to(epoch)
@@ -198,17 +202,19 @@ def train_loader(
         transform: Called with each batch, where it is made, and what it returns is given. If it has a parameter
             `generator`, it gets a `torch.Generator` that only (seed, epoch, batch) decides.
         pin_memory: As in `torch.utils.data.DataLoader`.
-        persistent_workers: As in `torch.utils.data.DataLoader`.
-        multiprocessing_context: "fork", "spawn" or "forkserver"; by default what Python uses.
+        persistent_workers: As in `torch.utils.data.DataLoader`; without workers it means nothing.
+        multiprocessing_context: "fork", "spawn" or "forkserver"; by default what Python uses. All but "fork" import
+            the script again in every worker, so it needs `if __name__ == "__main__":` around what it does.
 
     Raises:
         DatasetNotFoundError: There is no dataset at `source`.
         SelectionError: The split or a column does not exist.
         UsageError: A number cannot work.
     """
-    check_at_least(batch_size, 1, "batch_size")
-    check_at_least(num_workers, 0, "num_workers")
+    batch_size = check_at_least(batch_size, 1, "batch_size")
+    num_workers = check_at_least(num_workers, 0, "num_workers")
     seed = check_seed(seed)
+    check_transform(transform)
     opened = open_dataset(source)
     entries = opened.shards(CONFIG, split)
     stream = BatchStream(
@@ -218,12 +224,13 @@ def train_loader(
         "format": STATE_FORMAT,
         "dataset": fingerprint(entries),
         "version": opened.manifest.version,
-        "split": split,
+        "split": str(split),
         "columns": list(columns),
         "batch_size": batch_size,
         "drop_last": drop_last,
         "seed": seed,
     }
+    persistent_workers = persistent_workers and num_workers > 0
     if persistent_workers:
         stream.share_position()
     options = {

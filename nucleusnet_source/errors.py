@@ -24,6 +24,14 @@ class PairingError(NucleusNetError):
     """Images and masks of a folder do not pair up."""
 
 
+class WeightsError(NucleusNetError):
+    """The weights of a network cannot be used: damaged, of another network, or not on this machine."""
+
+
+class SegmentationError(NucleusNetError):
+    """An image cannot be segmented here: memory does not suffice, or a mask of another origin is in the way."""
+
+
 class OutputError(NucleusNetError):
     """The output cannot be written where asked: it exists, is not writable, or the disk is full."""
 

@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 from .errors import CorruptDataError, SelectionError
 from .manifest import ShardEntry
 from .opened import OpenDataset
+from .page_plan import choose_pages
+from .paging import DAMAGED
 from .parallel import in_parallel
 from .read_plan import Piece, plan_pieces, rows_by_shard
 from .sampling import choose_rows
@@ -30,7 +32,7 @@ class ReadReport:
     """What was read of a dataset's shards.
 
     Attributes:
-        requests: ranges read, footers included; a redirect or a repeated request is not counted.
+        requests: ranges read, footers and offset indexes included; a redirect or a repeated request is not counted.
         bytes: their bytes.
     """
 
@@ -99,7 +101,9 @@ def choose_picks(
 
 
 def fetch_rows(opened: OpenDataset, picks: Picks, columns: Sequence[str] | None = None) -> tuple[pa.Table, ReadReport]:
-    """Read chosen rows; of the shards they lie in, footers and the columns' chunks of the row groups are read.
+    """Read chosen rows; read are footers of their shards and the columns of their row groups.
+
+    Of a few rows of a large row group that is not in a folder of this machine, only the pages are read.
 
     Args:
         opened: the dataset.
@@ -124,10 +128,12 @@ def fetch_rows(opened: OpenDataset, picks: Picks, columns: Sequence[str] | None 
         for entry, footer, (_, rows, places) in zip(entries, footers, chosen, strict=True)
         for piece in plan_pieces(entry, footer, schema.names, rows=rows, places=places)
     ]
+    pieces, indexes = choose_pages(opened, pieces, schema.names)
     with contextlib.closing(in_parallel(functools.partial(_read, opened), pieces)) as data:
         tables = [_decode(opened, piece, parts, schema) for piece, parts in zip(pieces, data, strict=True)]
-    requests = len(unread) + sum(len(piece.ranges) for piece in pieces)
+    requests = len(unread) + len(indexes) + sum(len(piece.ranges) for piece in pieces)
     total_bytes = sum(entry.footer_bytes for entry in unread) + sum(piece.total_bytes for piece in pieces)
+    total_bytes += sum(stop - start for start, stop in indexes)
     return _in_order(tables, [piece.places for piece in pieces]), ReadReport(requests, total_bytes)
 
 
@@ -146,10 +152,10 @@ def _selected(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
     """Return the wanted part of a schema, the features of `datasets` in its metadata included."""
     if columns is None:
         return schema
-    unknown = [name for name in columns if name not in schema.names]
+    unknown = [columns] if isinstance(columns, str) else [name for name in columns if name not in schema.names]
     if unknown or not columns or len(set(columns)) < len(columns):
         found = repr(unknown[0]) if unknown else f"{list(columns)}"
-        raise SelectionError(f"different columns out of {', '.join(schema.names)} expected, {found} found")
+        raise SelectionError(f"a list of different columns out of {', '.join(schema.names)} expected, {found} found")
     metadata = dict(schema.metadata or {})
     if _HUGGINGFACE in metadata:
         content = json.loads(metadata[_HUGGINGFACE])
@@ -167,12 +173,14 @@ def _decode(opened: OpenDataset, piece: Piece, parts: list[tuple[int, bytes]], s
     """Return the wanted rows of a piece."""
     file = SparseFile(parts, piece.entry.bytes)
     try:
+        if piece.paged:
+            file = piece.paged.filled(file, piece.entry.bytes)
         with pq.ParquetFile(
             pa.PythonFile(file, "r"), metadata=opened.footer(piece.entry), pre_buffer=False
         ) as parquet_file:
             table = parquet_file.read_row_groups(list(piece.groups), columns=schema.names, use_threads=False)
         return table.select(schema.names).take(piece.rows).replace_schema_metadata(schema.metadata)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, *DAMAGED) as error:
         opened.forget_footer(piece.entry)
         raise CorruptDataError(
             f"{opened.store.name}/{piece.entry.path}: row groups {piece.groups[0]} to {piece.groups[-1]} cannot be "

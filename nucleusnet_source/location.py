@@ -50,7 +50,7 @@ def locate(
     if source == BARE_NAME:
         text = bare_name_target()
     folder = Path(text).expanduser()
-    if not isinstance(source, str) or (text and folder.is_dir()):
+    if not isinstance(source, str) or (text and folder.exists()):
         _refuse_revision(text, revision)
         return FolderStore(folder)
     repository = hub_repository(text)

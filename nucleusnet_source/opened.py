@@ -54,7 +54,7 @@ class OpenDataset:
         if config not in self.manifest.configs:
             known = ", ".join(self.manifest.configs)
             raise SelectionError(f"{self.store.name}: a config out of {known} expected, {config!r} found")
-        names = [name.strip() for name in split.split("+")]
+        names = [name.strip() for name in str(split).split("+")]
         known_splits = self.manifest.splits_of(config)
         unknown = [name for name in names if name not in known_splits]
         if unknown or len(set(names)) < len(names):

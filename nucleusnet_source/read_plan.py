@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from .errors import CorruptDataError
 from .manifest import ShardEntry
+from .paging import PagedRead
 
 NEAR_BYTES = 256 << 10
 """What lies closer together is read with one request: on a line of 50 Mbit/s a gap of this size takes 40 ms."""
@@ -29,6 +30,7 @@ class Piece:
         ranges: bytes to read, half-open, in order and apart from each other.
         rows: wanted rows int64 (k,), counted from the first row of the first of `groups`.
         places: where these rows come in the result, int64 (k,).
+        paged: which pages of which column chunks are in `ranges`, or None if the chunks are whole.
     """
 
     entry: ShardEntry
@@ -36,6 +38,7 @@ class Piece:
     ranges: tuple[Range, ...]
     rows: npt.NDArray[np.int64]
     places: npt.NDArray[np.int64]
+    paged: PagedRead | None = None
 
     @property
     def total_bytes(self) -> int:
@@ -113,12 +116,21 @@ def _bundles(
 
 @dataclass(frozen=True)
 class Chunk:
-    """One column of a row group: its bytes, half-open, its codec, and whether its pages hold definition levels."""
+    """One column of a row group.
+
+    Attributes:
+        start: its first byte.
+        stop: the byte behind its last.
+        codec: its compression, as Parquet calls it.
+        has_levels: whether its pages hold definition levels: it, or what it lies in, may be null.
+        is_flat: whether it has one value a row.
+    """
 
     start: int
     stop: int
     codec: str
     has_levels: bool
+    is_flat: bool
 
 
 def column_chunks(entry: ShardEntry, footer: pq.FileMetaData, columns: Collection[str], group: int) -> dict[str, Chunk]:
@@ -146,8 +158,9 @@ def column_chunks(entry: ShardEntry, footer: pq.FileMetaData, columns: Collectio
                     f"{entry.path}: column {chunk.path_in_schema} of row group {group} expected before the footer, "
                     f"bytes {start:,} to {stop:,} of {entry.bytes:,} found; get the file again"
                 )
-            has_levels = footer.schema.column(number).max_definition_level > 0
-            chunks[chunk.path_in_schema] = Chunk(start, stop, chunk.compression, has_levels)
+            column = footer.schema.column(number)
+            has_levels, is_flat = column.max_definition_level > 0, column.max_repetition_level == 0
+            chunks[chunk.path_in_schema] = Chunk(start, stop, chunk.compression, has_levels, is_flat)
     return chunks
 
 

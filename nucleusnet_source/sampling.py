@@ -1,7 +1,7 @@
 """Which rows a random sample takes: arithmetic on row counts alone, nothing is read.
 
 **`rows`** is a simple random sample without replacement: every set of n rows is equally likely. It takes one row here
-and one there, so nearly every row group must be read.
+and one there, so a part of nearly every row group must be read.
 
 **`blocks`** is systematic sampling proportional to size, then a run of neighbouring rows from each chosen unit. A unit
 is a stretch of some 256 rows (a row group; small neighbours are merged). With N rows, K runs and unit i of s_i rows:
@@ -62,11 +62,13 @@ def choose_rows(shard_rows: Sequence[int], n: int, *, seed: int | None = None, m
 
     Raises:
         SelectionError: n is less than 1 or more than there are rows.
-        UsageError: there is no such method, or the seed cannot be one.
+        UsageError: there is no such method, n is no whole number, or the seed cannot be one.
     """
     if method not in METHODS:
         raise UsageError(f"method: {' or '.join(METHODS)} expected, {method!r} found")
     total = sum(shard_rows)
+    if not isinstance(n, int | np.integer) or isinstance(n, bool):
+        raise UsageError(f"n: a whole number of rows expected, {n!r} found")
     if not 1 <= n <= total:
         raise SelectionError(f"a sample of 1 to {total:,} rows expected, as many as there are, {n:,} found")
     seed = secrets.randbits(64) if seed is None else check_seed(seed)

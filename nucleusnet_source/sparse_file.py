@@ -14,7 +14,7 @@ class SparseFile(io.RawIOBase):
         size: bytes of the whole file.
     """
 
-    def __init__(self, parts: Iterable[tuple[int, bytes]], size: int) -> None:
+    def __init__(self, parts: Iterable[tuple[int, bytes | memoryview]], size: int) -> None:
         super().__init__()
         ordered = sorted(parts, key=lambda part: part[0])
         self._starts = [start for start, _ in ordered]

@@ -262,3 +262,9 @@ def test_an_unknown_split_or_column_lists_what_there_is(folder: Path) -> None:
         sample(1, source=folder, split="dev")
     with pytest.raises(SelectionError, match="nucleus_id"):
         sample(1, source=folder, columns=["name"])
+
+
+def test_a_split_may_be_named_as_datasets_names_it(folder: Path) -> None:
+    drawn = sample(5, source=folder, split=datasets.Split.TEST, seed=0, columns=["label"])
+    assert drawn.split == "test"
+    assert drawn["label"] == sample(5, source=folder, split="test", seed=0, columns=["label"])["label"]

@@ -1,5 +1,6 @@
 """What a batch holds."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,10 @@ import pytest
 import torch
 
 from loaders import train_loader
+from loaders.transforms import RandomFlips
 from tests.dataset_folder import nucleus_mask, nucleus_pixels, write_dataset_folder
+
+WORKERS = [0, 2] if sys.platform == "linux" else [0]
 
 
 def first_batch(folder: Path, split: str = "train", **options: Any) -> dict[str, Any]:
@@ -139,3 +143,12 @@ def test_reading_draws_nothing_from_the_global_generator(folder: Path) -> None:
     before = torch.get_rng_state()
     first_batch(folder, columns=("label",))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+def test_batches_are_made_on_the_cpu_whatever_the_default_device(folder: Path, workers: int) -> None:
+    plain = first_batch(folder, columns=("image", "run"))
+    with torch.device("meta"):  # a device without memory: what is made there cannot be read
+        batch = first_batch(folder, columns=("image", "run"), num_workers=workers, transform=RandomFlips(0, 0))
+    assert torch.equal(batch["image"], plain["image"])
+    assert torch.equal(batch["run"], plain["run"])

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import datasets
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -131,6 +133,19 @@ def test_persistent_workers_follow_states_and_epochs(folder: Path, method: str) 
     loader.load_state_dict(state)
     assert first == ids(epoch_of(folder, 0))
     assert given_before + ids(loader) == ids(epoch_of(folder, 1))
+
+
+def test_without_workers_none_of_them_persists(folder: Path) -> None:
+    assert ids(loader_of(folder, persistent_workers=True)) == ids(loader_of(folder))
+
+
+def test_numbers_of_numpy_and_splits_of_datasets_make_the_same_state(folder: Path) -> None:
+    numbers = {"batch_size": np.int64(16), "seed": np.int64(3), "rank": np.int32(0), "world_size": np.int32(1)}
+    loader = train_loader(folder, datasets.Split.TRAIN, columns=("nucleus_id",), **numbers)  # type: ignore[arg-type]
+    loader.set_epoch(np.int64(2))  # type: ignore[arg-type]
+    plain = loader_of(folder)
+    plain.set_epoch(2)
+    assert json.dumps(loader.state_dict()) == json.dumps(plain.state_dict())
 
 
 @pytest.mark.filterwarnings("ignore:'pin_memory' argument is set as true")

@@ -167,6 +167,8 @@ def test_too_many_rows_or_an_unknown_split_or_column_list_what_there_is(opened: 
         sample_table(opened, n=1, split="dev")
     with pytest.raises(SelectionError, match=r"different columns out of image, mask, nucleus_id, .* 'picture' found"):
         sample_table(opened, n=1, columns=["picture"])
+    with pytest.raises(SelectionError, match=r"a list of different columns out of .* expected, 'run' found"):
+        sample_table(opened, n=1, columns="run")
     for columns in (["run", "run"], []):
         with pytest.raises(SelectionError, match="different columns out of image, mask"):
             sample_table(opened, n=1, columns=columns)

@@ -122,3 +122,10 @@ def test_only_the_hub_has_revisions(workplace: Path) -> None:
             locate(source, revision="v1")
     with pytest.raises(UsageError, match="one revision expected, 'v1' and 'v2' found"):
         locate("lab/nucleusnet@v1", revision="v2")
+
+
+def test_a_file_is_no_dataset_and_not_taken_for_a_repository(workplace: Path) -> None:
+    make_dataset(workplace / "set")
+    for source in ("set/README.md", workplace / "set" / "README.md"):
+        with pytest.raises(DatasetNotFoundError, match="a dataset folder expected, a file found"):
+            locate(source)

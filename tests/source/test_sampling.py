@@ -3,6 +3,7 @@
 from collections import Counter
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -182,6 +183,13 @@ def test_every_pair_of_rows_is_equally_likely_in_an_exact_sample() -> None:
 def test_a_sample_that_cannot_be_says_how_many_rows_there_are(n: int) -> None:
     with pytest.raises(SelectionError, match=rf"a sample of 1 to 3,000 rows expected, .* {n:,} found"):
         choose_rows(SMALL, n, seed=0)
+
+
+@pytest.mark.parametrize("n", [10.0, "10", True, None])
+def test_a_number_of_rows_that_is_none_is_refused(n: Any) -> None:
+    with pytest.raises(UsageError, match=f"n: a whole number of rows expected, {n!r} found"):
+        choose_rows(SMALL, n, seed=0)
+    assert choose_rows(SMALL, np.int32(10), seed=0).tolist() == choose_rows(SMALL, 10, seed=0).tolist()  # type: ignore[arg-type]
 
 
 def test_an_unknown_method_or_seed_is_refused() -> None:
