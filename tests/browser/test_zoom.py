@@ -259,9 +259,25 @@ def test_masks_are_found_in_another_folder_and_names_in_any_spelling(tmp_path: P
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signals there")
-def test_interrupted_it_stops_in_silence_and_leaves_nothing(stitched: Path, tmp_path: Path) -> None:
-    command = [*COMMAND, "zoom", stitched, "--dataset", stitched.parent / "nucleusnet", "--out", tmp_path / "out"]
-    for steps in (1, 6):  # at moments that differ
+def test_interrupted_it_stops_in_silence_and_leaves_nothing(
+    stitched: Path, opened: OpenDataset, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    large, tmp_path = tmp_path_factory.mktemp("large"), tmp_path_factory.mktemp("interrupted")
+    for suffix in (".tif", "_cp_masks.png"):  # so large that there is something left to interrupt
+        pixels = np.tile(np.asarray(Image.open(stitched / f"sample_x{suffix}")), (6, 6))
+        Image.fromarray(pixels).save(large / f"sample_x{suffix}")
+    command = [
+        *COMMAND,
+        "zoom",
+        large,
+        "--dataset",
+        opened.store.name,
+        "--images",
+        "sample_x",
+        "--out",
+        tmp_path / "out",
+    ]
+    for steps in (1, 4):  # at moments that differ
         with subprocess.Popen(
             list(map(str, command)),
             env=environment(),
