@@ -7,6 +7,8 @@ from nucleusnet_source.command import leave, run_verb
 
 SUMMARIES = {
     "simulate": "Make stitched images and masks to try everything on.",
+    "segment": "Make masks of stitched images with cellpose; compare masks with true ones.",
+    "overlay": "Show a mask on its image.",
     "build": "Turn stitched images and masks into a dataset folder.",
     "verify": "Check every file, cell and count of a dataset folder.",
     "stats": "Count and measure stitched images; find the most representative ones.",

@@ -6,6 +6,7 @@ EXTRAS = {
     "cluster": ("distributed",),
     "archive": ("mlcroissant", "rocrate"),
     "browse": ("matplotlib", "pyvips"),
+    "segment": ("cellpose",),
 }
 """Extra -> modules, and distributions whose version is asked for, that come with it."""
 

@@ -1,0 +1,96 @@
+"""Where the network runs; a device that is asked for and not there is an error, never another one."""
+
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from nucleusnet_source.errors import SegmentationError, UsageError
+
+_held: dict[Path, tuple[int, FileLock]] = {}
+
+
+def choose_device(wanted: str) -> str:
+    """Return the device to use: "cpu", "cuda", "cuda:1", "mps".
+
+    Args:
+        wanted: one of these, or "auto" for the best that is there.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    import torch  # noqa: PLC0415 - heavy
+
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", wanted):
+        raise UsageError(f"--device: auto, cpu, cuda, cuda:NUMBER or mps expected, {wanted!r} found.")
+    gpus, has_mps = torch.cuda.device_count(), torch.backends.mps.is_available()
+    if wanted == "auto":
+        return "cuda" if gpus else "mps" if has_mps else "cpu"
+    number = int(wanted.partition(":")[2] or 0)
+    if wanted.startswith("cuda") and number >= gpus:
+        build = "" if torch.version.cuda else " (this torch was built without CUDA)"
+        raise UsageError(f"--device {wanted}: {number + 1} CUDA GPUs expected, {gpus} found{build}; try --device auto.")
+    if wanted == "mps" and not has_mps:
+        raise UsageError("--device mps: a Mac with Metal expected, none found; try --device auto.")
+    return wanted
+
+
+def gpu_count(device: str) -> int:
+    """Return how many GPUs "cuda" stands for; 1 for every other device."""
+    import torch  # noqa: PLC0415 - heavy
+
+    return torch.cuda.device_count() if device == "cuda" else 1
+
+
+def describe(device: str, workers: int) -> str:
+    """Say what is used, for people."""
+    import torch  # noqa: PLC0415 - heavy
+
+    processes = f"{workers} process{'es' if workers > 1 else ''}"
+    if device.startswith("cuda"):
+        names = {torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())}
+        return f"{device} ({', '.join(sorted(names))}), {processes}"
+    return f"{device}, {processes}"
+
+
+def new_slots() -> Path:
+    """Make a folder in which the processes of one run take turns in `claim_slot`."""
+    return Path(tempfile.mkdtemp(prefix="nucleusnet-segment-"))
+
+
+def claim_slot(folder: Path, count: int) -> int:
+    """Give this process a number below `count` that no other living process of the run has; it keeps it.
+
+    Raises:
+        SegmentationError: all are taken.
+    """
+    if folder not in _held:
+        for number in range(count):
+            lock = FileLock(folder / f"{number}.lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                continue
+            _held[folder] = (number, lock)
+            break
+        else:
+            raise SegmentationError(f"a process among {count} expected, one more found in {folder}; call again.")
+    return _held[folder][0]
+
+
+def device_of_slot(device: str, slot: int, gpus: int) -> Any:
+    """Return the torch device of one of several processes; those of "cuda" share the GPUs evenly."""
+    import torch  # noqa: PLC0415 - heavy
+
+    return torch.device(f"cuda:{slot % gpus}" if device == "cuda" else device)
+
+
+def share_cores(workers: int) -> None:
+    """Let torch use this process' share of the cores."""
+    import torch  # noqa: PLC0415 - heavy
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(max(1, cores // workers))

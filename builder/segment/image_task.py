@@ -1,0 +1,167 @@
+"""One stitched image to one mask with its receipt, in a worker process."""
+
+import hashlib
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from nucleusnet_source.atomic import write_bytes_atomic
+from nucleusnet_source.errors import SegmentationError
+
+from ..pieces import file_sha256
+from .device import claim_slot, device_of_slot, share_cores
+from .mask_file import mask_bytes, mask_name, mask_paths, remove_leftovers
+from .memory import REMEDY, available_memory, block_size
+from .receipts import (
+    RECEIPT_FORMAT,
+    SegmentParameters,
+    SegmentReceipt,
+    described_weights,
+    fingerprint,
+    read_receipt,
+    receipt_path,
+)
+from .weights import WeightsFile
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the workers of a run compute.
+
+    Attributes:
+        device: "cpu", "cuda", "cuda:1" or "mps".
+        workers: processes on this machine.
+        gpus: that "cuda" stands for.
+        slots: folder in which the processes take turns; None where each has a machine, or GPU, of its own.
+        memory_bytes: for each process; None to look when the image is there.
+    """
+
+    device: str
+    workers: int = 1
+    gpus: int = 1
+    slots: Path | None = None
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class ImageTask:
+    """What a worker needs to segment one image; small, and all of it can be pickled."""
+
+    stem: str
+    image_path: Path
+    out: Path
+    weights: WeightsFile
+    parameters: SegmentParameters
+    place: Place
+    batch_size: int
+
+
+def finished(task: ImageTask) -> SegmentReceipt | None:
+    """Return the receipt of an image whose mask is there as these parameters made it, else None."""
+    receipt = read_receipt(task.out, task.stem)
+    if receipt is None or receipt.key != task.parameters.key() or receipt.image_file != task.image_path.name:
+        return None
+    try:
+        same = receipt.image_fingerprint == fingerprint(task.image_path)
+        found = [path for path in mask_paths(task.out, task.stem) if path.name == receipt.mask_file]
+        return receipt if same and found and file_sha256(found[0]) == receipt.mask_sha256 else None
+    except OSError:
+        return None
+
+
+def segment_image(task: ImageTask) -> SegmentReceipt:
+    """Segment an image and write mask and receipt, both whole or not at all.
+
+    Raises:
+        InputImageError: the image cannot be used.
+        WeightsError: the weights do not fit their network.
+        SegmentationError: memory does not suffice.
+    """
+    import torch  # noqa: PLC0415 - heavy, only workers need it
+
+    from ..cutting.images import read_image  # noqa: PLC0415 - brings codecs
+
+    started = time.monotonic()
+    stamp = fingerprint(task.image_path)
+    image = read_image(task.image_path)
+    device = _device(task.place)
+    try:
+        labels, labelled = label_image(image.pixels, task, device)
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise _out_of_memory(task, error) from error
+    except RuntimeError as error:
+        if "memory" not in str(error):
+            raise
+        raise _out_of_memory(task, error) from error
+    data, name = mask_bytes(labels), mask_name(task.stem, labels)
+    receipt = SegmentReceipt(
+        format=RECEIPT_FORMAT,
+        image_file=task.image_path.name,
+        image_sha256=image.sha256,
+        image_fingerprint=stamp,
+        mask_file=name,
+        mask_sha256=hashlib.sha256(data).hexdigest(),
+        height=labels.shape[0],
+        width=labels.shape[1],
+        rois=int(labels.max(initial=0)),
+        weights=described_weights(task.weights),
+        parameters=asdict(task.parameters),
+        key=task.parameters.key(),
+        labelled=labelled,
+        device=str(device),
+        seconds=round(time.monotonic() - started, 3),
+    )
+    _write(task, receipt, data)
+    return receipt
+
+
+def label_image(pixels: NDArray[Any], task: ImageTask, device: Any) -> tuple[NDArray[Any], str]:
+    """Label an image (H, W); returns uint16 or uint32 labels (H, W), and how they were made.
+
+    Raises:
+        UsageError: the diameter does not fit the image.
+        SegmentationError: memory does not suffice.
+    """
+    from .cleaning import clean_labels  # noqa: PLC0415 - brings numba
+    from .labels import Thresholds, label_blocks, label_fast, label_whole  # noqa: PLC0415
+    from .network import load_network, run_network  # noqa: PLC0415
+
+    wanted, shape = task.parameters, (pixels.shape[0], pixels.shape[1])
+    memory = available_memory() if task.place.memory_bytes is None else task.place.memory_bytes
+    block_px = 0 if wanted.fast else block_size(shape, wanted.block_px, memory)
+    network = load_network(task.weights, device)
+    flows = run_network(network, pixels, wanted.diameter_px, task.batch_size)
+    thresholds = Thresholds(wanted.flow_threshold, wanted.cellprob_threshold)
+    if wanted.fast:
+        labels, labelled = label_fast(flows, thresholds, device), "network scale"
+    elif block_px:
+        labels = label_blocks(flows, thresholds, device, block_px=block_px, diameter_px=wanted.diameter_px)
+        labelled = f"blocks of {block_px} px"
+    else:
+        labels, labelled = label_whole(flows, thresholds, device), "whole image"
+    return clean_labels(labels, wanted.min_size_px), labelled
+
+
+def _device(place: Place) -> Any:
+    slot = 0 if place.slots is None else claim_slot(place.slots, place.workers)
+    share_cores(place.workers)
+    return device_of_slot(place.device, slot, place.gpus)
+
+
+def _write(task: ImageTask, receipt: SegmentReceipt, data: bytes) -> None:
+    """Write receipt and mask, in this order: a mask without a receipt is taken for somebody else's."""
+    mask, paper = task.out / receipt.mask_file, receipt_path(task.out, task.stem)
+    for path in (mask, paper):
+        remove_leftovers(path)
+    write_bytes_atomic(paper, receipt.to_json())
+    write_bytes_atomic(mask, data)
+    for other in mask_paths(task.out, task.stem):
+        if other.name != mask.name:
+            other.unlink()
+
+
+def _out_of_memory(task: ImageTask, error: BaseException) -> SegmentationError:
+    return SegmentationError(f"{task.image_path.name}: enough memory expected, found: {error}; {REMEDY}.")

@@ -1,0 +1,147 @@
+"""The receipt of one mask: from which image, by which weights and parameters, where and how long."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from nucleusnet_source.errors import UsageError
+
+from .weights import WeightsFile
+
+RECEIPT_FORMAT = 1
+RECEIPT_SUFFIX = "_segment.json"
+_MAX_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class SegmentParameters:
+    """What decides the labels of an image, besides the image.
+
+    Attributes:
+        diameter_px: of the nuclei in the images.
+        flow_threshold: largest error of the flows of a nucleus; 0 keeps all.
+        cellprob_threshold: pixels above this logit belong to nuclei.
+        min_size_px: labels of fewer pixels are removed.
+        fast: label at the network's scale.
+        block_px: side of the blocks, 0 for the whole image at once, None for what memory allows.
+        weights_sha256: of the weights file.
+        weights_kind: their network.
+        versions: "name version" of this tool and of the libraries whose arithmetic enters.
+    """
+
+    diameter_px: float
+    flow_threshold: float
+    cellprob_threshold: float
+    min_size_px: int
+    fast: bool
+    block_px: int | None
+    weights_sha256: str
+    weights_kind: str
+    versions: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        checks = (
+            ("--diameter", self.diameter_px, 1 <= self.diameter_px <= 10_000, "1 to 10,000 px"),
+            ("--flow-threshold", self.flow_threshold, 0 <= self.flow_threshold <= 100, "0 (keep all) to 100"),
+            ("--cellprob-threshold", self.cellprob_threshold, -20 <= self.cellprob_threshold <= 20, "-20 to 20"),
+            ("--min-size", self.min_size_px, 0 <= self.min_size_px <= 10**9, "0 px or more"),
+            ("--block-size", self.block_px, self.block_px is None or self.block_px >= 0, "0 (no blocks) or more px"),
+        )
+        for option, value, holds, expected in checks:
+            if not holds:
+                raise UsageError(f"{option}: {expected} expected, {value} found.")
+        if self.fast and self.block_px:
+            raise UsageError("--fast and --block-size: one of them expected, both found; --fast needs no blocks.")
+
+    def key(self) -> str:
+        """Return the SHA-256 of all parameters."""
+        return hashlib.sha256(json.dumps([RECEIPT_FORMAT, asdict(self)], sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class SegmentReceipt:
+    """How one mask was made; written before the mask, whose SHA-256 it states.
+
+    Attributes:
+        format: of the receipt.
+        image_file: name of the image.
+        image_sha256: of its bytes.
+        image_fingerprint: its size and modification time, ns.
+        mask_file: name of the mask.
+        mask_sha256: of its bytes.
+        height: rows, px.
+        width: columns, px.
+        rois: number of labels.
+        weights: name, kind, SHA-256 and diameters of the weights file.
+        parameters: what was asked for.
+        key: SHA-256 of the parameters.
+        labelled: "whole image", "blocks of N px", or "network scale".
+        device: that was used.
+        seconds: of wall time that the image took.
+    """
+
+    format: int
+    image_file: str
+    image_sha256: str
+    image_fingerprint: list[int]
+    mask_file: str
+    mask_sha256: str
+    height: int
+    width: int
+    rois: int
+    weights: dict[str, Any]
+    parameters: dict[str, Any]
+    key: str
+    labelled: str
+    device: str
+    seconds: float
+
+    def to_json(self) -> bytes:
+        """Return the receipt as UTF-8 JSON for people to read."""
+        return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: `data` is no receipt of this format.
+        """
+        fields: Any = json.loads(data)
+        if not isinstance(fields, dict) or fields.keys() != set(cls.__dataclass_fields__):
+            raise ValueError("a receipt of a mask expected, other fields found; segment the image again")
+        return cls(**fields)
+
+
+def receipt_path(folder: Path, stem: str) -> Path:
+    """Return the place of a receipt: beside the mask."""
+    return folder / f"{stem}{RECEIPT_SUFFIX}"
+
+
+def read_receipt(folder: Path, stem: str) -> SegmentReceipt | None:
+    """Read the receipt of a mask, None where there is none or it is damaged."""
+    try:
+        with receipt_path(folder, stem).open("rb") as file:
+            return SegmentReceipt.from_json(file.read(_MAX_BYTES))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def fingerprint(image_path: Path) -> list[int]:
+    """Return size and modification time (ns) of an image: enough to see that it was replaced."""
+    facts = image_path.stat()
+    return [facts.st_size, facts.st_mtime_ns]
+
+
+def described_weights(weights: WeightsFile) -> dict[str, Any]:
+    """Return what a receipt says about the weights."""
+    return {
+        "file": weights.path.name,
+        "kind": weights.kind.value,
+        "sha256": weights.sha256,
+        "diam_mean_px": weights.diam_mean_px,
+        "diam_labels_px": weights.diam_labels_px,
+    }

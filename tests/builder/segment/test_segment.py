@@ -1,0 +1,214 @@
+"""Images to masks with receipts: resumed, refused, and in the command line as a user has it."""
+
+import json
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+
+from builder.cutting.masks import LabelRuns, read_label_runs, runs_from_array
+from builder.reporting import Progress
+from builder.segment.compare import compare_masks
+from builder.segment.image_task import ImageTask, Place, finished, segment_image
+from builder.segment.receipts import read_receipt
+from builder.segment.segment import SegmentOptions, find_images, segment_folder, segment_parameters
+from builder.segment.weights import WeightsFile
+from builder.simulate.simulate import SimulatedImage
+from builder.sources import find_sources
+from nucleusnet_source.errors import InputImageError, PairingError, SegmentationError, UsageError
+from tests.builder.commands import nucleusnet, start
+
+from .conftest import MODEL
+
+ROOM = 10**11
+
+
+@pytest.fixture
+def folder(fields: list[SimulatedImage], tmp_path: Path) -> Path:
+    """Two images (400, 400) at a third of the scale, nuclei of 51 px, and one without nuclei."""
+    for name, pixels in (("a", fields[0].pixels), ("b", fields[1].pixels), ("empty", np.full((600, 600), 9, np.uint8))):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.ascontiguousarray(pixels[::3, ::3]))
+    return tmp_path
+
+
+def task(folder: Path, stem: str, weights: WeightsFile, **changed: object) -> ImageTask:
+    options = SegmentOptions(folder, str(MODEL), diameter_px=51.0, flow_threshold=0.0, cellprob_threshold=-1.0)
+    parameters = segment_parameters(replace(options, **changed), weights)  # type: ignore[arg-type]
+    place = Place("cpu", workers=2, memory_bytes=ROOM)  # two share the cores: fewer threads beside other tests
+    return ImageTask(stem, folder / f"{stem}.tif", folder, weights, parameters, place, batch_size=8)
+
+
+def labels_of(path: Path) -> LabelRuns:
+    return read_label_runs(path.read_bytes(), path.name)
+
+
+def rois(path: Path) -> int:
+    return len(np.unique(labels_of(path).label))
+
+
+def test_a_mask_and_its_receipt_lie_beside_the_image_and_can_be_built_from(
+    folder: Path, weights: WeightsFile, fields: list[SimulatedImage]
+) -> None:
+    receipt = segment_image(task(folder, "a", weights))
+    assert (receipt.labelled, receipt.device) == ("whole image", "cpu")
+    assert receipt.weights["kind"] == "cellpose-3"
+    assert rois(folder / "a_cp_masks.png") == receipt.rois
+    truth = fields[0].labels[::3, ::3]
+    compared = compare_masks("a", runs_from_array(truth), labels_of(folder / "a_cp_masks.png"))
+    assert compared.true == 20
+    assert compared.matched[0] >= 17
+    assert read_receipt(folder, "a") is not None
+    assert finished(task(folder, "a", weights)) == read_receipt(folder, "a")
+    sources, _ = find_sources(folder)
+    assert [source.stem for source in sources] == ["a"]
+    assert sorted(path.name for path in folder.iterdir() if path.stem.startswith("a_")) == [
+        "a_cp_masks.png",
+        "a_segment.json",
+    ]
+
+
+def test_the_same_image_gives_the_same_bytes_and_blocks_the_same_nuclei(folder: Path, weights: WeightsFile) -> None:
+    first = segment_image(task(folder, "a", weights))
+    assert segment_image(task(folder, "a", weights)).mask_sha256 == first.mask_sha256
+    whole = labels_of(folder / "a_cp_masks.png")
+    assert segment_image(task(folder, "a", weights, block_px=300)).labelled == "blocks of 300 px"
+    blocks = compare_masks("a", whole, labels_of(folder / "a_cp_masks.png"))
+    assert blocks.true == blocks.found == blocks.matched[2] == first.rois
+    assert segment_image(task(folder, "a", weights, fast=True)).labelled == "network scale"
+    fast = compare_masks("a", whole, labels_of(folder / "a_cp_masks.png"))
+    assert fast.matched[0] >= 0.9 * first.rois
+
+
+def test_an_image_without_nuclei_gets_an_empty_mask(folder: Path, weights: WeightsFile) -> None:
+    assert segment_image(task(folder, "empty", weights)).rois == 0
+    assert rois(folder / "empty_cp_masks.png") == 0
+
+
+def test_another_parameter_image_or_mask_is_not_finished(folder: Path, weights: WeightsFile) -> None:
+    segment_image(task(folder, "empty", weights))
+    assert finished(task(folder, "empty", weights)) is not None
+    assert finished(task(folder, "empty", weights, diameter_px=52.0)) is None
+    assert finished(task(folder, "empty", replace(weights, sha256="0" * 64))) is None
+    kept = (folder / "empty_cp_masks.png").read_bytes()
+    (folder / "empty_cp_masks.png").write_bytes(kept + b"\0")
+    assert finished(task(folder, "empty", weights)) is None
+    (folder / "empty_cp_masks.png").write_bytes(kept)
+    tifffile.imwrite(folder / "empty.tif", np.full((200, 201), 9, np.uint8))
+    assert finished(task(folder, "empty", weights)) is None
+
+
+def test_what_a_killed_process_left_is_removed_and_a_mask_of_another_kind_replaced(
+    folder: Path, weights: WeightsFile
+) -> None:
+    (folder / ".empty_cp_masks.png.0123abcd.tmp").write_bytes(b"half")
+    tifffile.imwrite(folder / "empty_cp_masks.tif", np.zeros((200, 200), np.uint32))
+    segment_image(task(folder, "empty", weights))
+    assert sorted(path.name for path in folder.glob("*empty*")) == [
+        "empty.tif",
+        "empty_cp_masks.png",
+        "empty_segment.json",
+    ]
+    assert sorted(path.name for path in folder.glob(".*")) == []
+
+
+def test_an_rgb_image_and_too_little_memory_are_refused_and_nothing_is_written(
+    folder: Path, weights: WeightsFile
+) -> None:
+    tifffile.imwrite(folder / "rgb.tif", np.zeros((30, 30, 3), np.uint8), photometric="rgb")
+    with pytest.raises(InputImageError, match="one grey plane"):
+        segment_image(task(folder, "rgb", weights))
+    poor = replace(task(folder, "a", weights), place=Place("cpu", memory_bytes=10**9))
+    with pytest.raises(SegmentationError, match=r"2\.0 GB of memory expected .* 1\.0 GB found; use --fast, a smaller"):
+        segment_image(poor)
+    assert list(folder.glob("*_cp_masks*")) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"diameter_px": 0.0}, "--diameter: 1 to 10,000 px expected, 0.0 found"),
+        ({"diameter_px": float("nan")}, "--diameter"),
+        ({"flow_threshold": -1.0}, "--flow-threshold"),
+        ({"min_size_px": -1}, "--min-size"),
+        ({"fast": True, "block_px": 900}, "--fast and --block-size"),
+        ({"block_px": 200}, "--block-size: at least 255 px expected"),
+    ],
+)
+def test_values_that_cannot_work_are_refused(
+    folder: Path, weights: WeightsFile, changed: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        task(folder, "a", weights, **changed)
+
+
+def test_images_are_found_with_and_without_masks_and_twins_refused(tmp_path: Path) -> None:
+    with pytest.raises(PairingError, match="none found among 0 files"):
+        find_images(tmp_path, recursive=False)
+    for name in ("x.tif", "x_cp_masks.png", "y.ome.tif", "z.tif", "z.tiff", "notes.txt"):
+        (tmp_path / name).touch()
+    images, failures = find_images(tmp_path, recursive=False)
+    assert sorted(images) == ["x", "y"]
+    assert [failure.name for failure in failures] == ["z"]
+
+
+def test_a_foreign_mask_is_kept_until_it_may_be_replaced_and_a_bad_image_costs_no_other(folder: Path) -> None:
+    foreign = cv2.imencode(".png", np.zeros((200, 200), np.uint16))[1].tobytes() + b"foreign"
+    (folder / "empty_cp_masks.png").write_bytes(foreign)
+    (folder / "a.tif").write_bytes((folder / "a.tif").read_bytes()[:5000])
+    options = SegmentOptions(
+        folder, str(MODEL), diameter_px=51.0, flow_threshold=0.0, cellprob_threshold=-1.0, fast=True, device="cpu"
+    )
+    result = segment_folder(options, Progress())
+    assert [receipt.image_file for receipt in result.receipts] == ["b.tif"]
+    assert [failure.name for failure in result.failures] == ["a", "empty"]
+    assert "truncated" in result.failures[0].message
+    assert "--overwrite to replace it" in result.failures[1].message
+    assert (folder / "empty_cp_masks.png").read_bytes() == foreign
+    (folder / "a.tif").unlink()
+    again = segment_folder(replace(options, overwrite=True), Progress())
+    assert (len(again.receipts), again.resumed, again.failures) == (2, 1, [])
+    assert (folder / "empty_cp_masks.png").read_bytes() != foreign
+
+
+def test_a_killed_command_is_resumed_by_the_next_and_its_masks_compared(folder: Path) -> None:
+    for number in range(6):
+        shutil.copy(folder / "a.tif", folder / f"a{number}.tif")
+    command: list[str | Path] = [
+        "segment",
+        ".",
+        "--model",
+        MODEL,
+        "--diameter",
+        "51",
+        "--flow-threshold",
+        "0",
+        "--fast",
+    ]
+    command += ["--cellprob-threshold", "-1", "--out", "masks", "--device", "cpu", "--quiet", "--json"]
+    running = start(*command, cwd=folder)
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("masks/*_cp_masks.png")) and time.monotonic() < deadline and running.poll() is None:
+        time.sleep(0.02)
+    running.kill()
+    running.communicate()
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("masks/*_cp_masks.png")}
+    assert before
+    done = nucleusnet(*command, "--compare", "masks", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["images"] == 9
+    assert report["resumed"] >= 1
+    assert report["comparison"]["total"]["average_precision"]["0.9"] == 1.0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert [path.name for path in (folder / "masks").iterdir() if path.name.endswith(".tmp")] == []
+
+
+def test_the_command_without_a_model_says_what_it_lacks(tmp_path: Path) -> None:
+    done = nucleusnet("segment", ".", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--model: the weights to segment with expected" in done.stderr
