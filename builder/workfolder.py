@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import filelock
-
 from nucleusnet_source.atomic import replace_folder, write_bytes_atomic
 from nucleusnet_source.errors import ManifestError, OutputError, UsageError
 from nucleusnet_source.manifest import MANIFEST_NAME, Manifest
 
 from .disk_space import is_disk_full
+from .locking import locked
 
 _RECORD_NAME = "parameters.json"
 _OWN_NAME = re.compile(r"\..*|pieces|parts|dataset|tasks\.json|build\.log|task-\d+\.log|replaced-[0-9a-f]{8}")
@@ -104,24 +103,14 @@ def open_work(out: Path, parameters: dict[str, Any], *, fresh: bool) -> Iterator
         OutputError: another build is using it, or what lies there is none of ours.
     """
     work = make_work_folder(out)
-    lock = filelock.FileLock(work.path.with_name(f".{work.path.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise OutputError(
-            f"{work.path}: another build is running there; wait for it, or name another --out."
-        ) from error
-    try:
+    busy = OutputError(f"{work.path}: another build is running there; wait for it, or name another --out.")
+    with locked(work.path, busy=busy):
         if fresh:
             shutil.rmtree(work.path)
         join_work(work, parameters)
         if work.dataset.exists():
             shutil.rmtree(work.dataset)
         yield work
-    finally:
-        with contextlib.suppress(OSError):  # Windows keeps an open file, and the lock then removes it itself
-            Path(lock.lock_file).unlink()  # while it is held: afterwards it may be the lock of another build
-        lock.release()
 
 
 def work_folder(out: Path) -> WorkFolder:

@@ -201,17 +201,21 @@ class QuietServer(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def serve(folder: Path) -> Iterator[RangeServer]:
-    """Serve `folder` on a free loopback port until the block ends."""
-    state = RangeServer(folder)
-    handler = type("BoundHandler", (Handler,), {"state": state})
-    server = QuietServer(("127.0.0.1", 0), handler)
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
+def serving(server: QuietServer) -> Iterator[str]:
+    """Run a server in a thread until the block ends; gives its address."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield state
+        yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextlib.contextmanager
+def serve(folder: Path) -> Iterator[RangeServer]:
+    """Serve `folder` on a free loopback port until the block ends."""
+    state = RangeServer(folder)
+    with serving(QuietServer(("127.0.0.1", 0), type("BoundHandler", (Handler,), {"state": state}))) as state.url:
+        yield state

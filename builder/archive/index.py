@@ -9,10 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import filelock
-
 from nucleusnet_source.errors import ArchiveError, UsageError
 
+from ..locking import locked
 from .metadata import RecordMetadata
 from .zips import Digest
 
@@ -112,18 +111,11 @@ def alone(archive: Path) -> Iterator[None]:
     """
     if not archive.parent.is_dir():  # the lock would make it
         raise ArchiveError(f"{archive.parent}: an existing folder expected around the archive, none found; make it.")
-    lock = filelock.FileLock(archive.with_name(f".{archive.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise ArchiveError(f"{archive}: another archive or deposit is at work there; wait for it.") from error
-    except OSError as error:
-        raise ArchiveError(
+    with locked(
+        archive,
+        busy=ArchiveError(f"{archive}: another archive or deposit is at work there; wait for it."),
+        refused=lambda error: ArchiveError(
             f"{archive.parent}: a folder that can be written expected around the archive, found: {error}."
-        ) from error
-    try:
+        ),
+    ):
         yield
-    finally:
-        with contextlib.suppress(OSError):  # Windows keeps an open file, and the lock then removes it itself
-            Path(lock.lock_file).unlink()  # while it is held: afterwards it may be the lock of another process
-        lock.release()

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import filelock
-
 from nucleusnet_source.atomic import write_bytes_atomic
 from nucleusnet_source.errors import OutputError
+
+from ..locking import locked
 
 FORMAT = 1
 
@@ -74,22 +74,15 @@ def open_journal(folder: Path) -> Iterator[Journal]:
         OutputError: another upload of the folder is running, or nothing can be written beside it.
     """
     path = journal_path(folder)
-    lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise OutputError(f"{folder}: another upload of it is running; wait for it, or end it.") from error
-    except OSError as error:
-        raise OutputError(
+    with locked(
+        path,
+        busy=OutputError(f"{folder}: another upload of it is running; wait for it, or end it."),
+        refused=lambda error: OutputError(
             f"{path}: a folder that can be written expected for the notes of an upload, found: {error}; copy the "
             "dataset to such a place."
-        ) from error
-    try:
+        ),
+    ):
         yield Journal(path, *read_notes(path))
-    finally:
-        with contextlib.suppress(OSError):  # Windows keeps an open file, and the lock then removes it itself
-            Path(lock.lock_file).unlink()
-        lock.release()
 
 
 def read_notes(path: Path) -> tuple[dict[str, LocalFile], dict[str, list[str]]]:

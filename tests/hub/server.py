@@ -8,13 +8,12 @@ requests, spaces, models.
 
 import contextlib
 import os
-import threading
 from collections.abc import Iterator
 
 from tests.hub.repository_api import RepositoryApi
 from tests.hub.state import Alarm, Hub
 from tests.hub.storage_api import StorageApi
-from tests.range_server import QuietServer
+from tests.range_server import QuietServer, serving
 
 __all__ = ["Alarm", "Hub", "client_environment", "serve_hub"]
 
@@ -27,16 +26,8 @@ class Handler(RepositoryApi, StorageApi):
 def serve_hub() -> Iterator[Hub]:
     """Run a Hub on a free loopback port until the block ends; clients find it through HF_ENDPOINT."""
     hub = Hub()
-    server = QuietServer(("127.0.0.1", 0), type("BoundHandler", (Handler,), {"hub": hub}))
-    hub.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with serving(QuietServer(("127.0.0.1", 0), type("BoundHandler", (Handler,), {"hub": hub}))) as hub.url:
         yield hub
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def client_environment(hub: Hub, home: str) -> dict[str, str]:

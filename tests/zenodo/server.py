@@ -13,14 +13,15 @@ import json
 import re
 import socket
 import struct
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.range_server import QuietServer, serving
 
 BOTH_SCOPES = frozenset({"deposit:write", "deposit:actions"})
 REQUIRED = ("title", "upload_type", "description", "creators")
@@ -400,28 +401,9 @@ def metadata_errors(metadata: dict[str, Any]) -> list[dict[str, str]]:
     return errors
 
 
-class Server(ThreadingHTTPServer):
-    """A server that keeps quiet about clients that were killed."""
-
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
-
-
 @contextlib.contextmanager
 def serve() -> Iterator[Zenodo]:
     """Run a server on a free loopback port until the block ends."""
     state = Zenodo()
-    handler = type("BoundHandler", (Handler,), {"state": state})
-    server = Server(("127.0.0.1", 0), handler)
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with serving(QuietServer(("127.0.0.1", 0), type("BoundHandler", (Handler,), {"state": state}))) as state.url:
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -1,10 +1,8 @@
 """`nucleusnet upload` against a Hub that the real clients talk to: what it sends, refuses, and leaves alone."""
 
 import json
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,21 +29,7 @@ from tests.builder.published import (
     visible,
 )
 from tests.hub.repository import Blob
-from tests.hub.server import Hub, serve_hub
-
-
-@pytest.fixture
-def hub() -> Iterator[Hub]:
-    with serve_hub() as running:
-        running.part_bytes = 100_000
-        yield running
-
-
-@pytest.fixture
-def folder(verified: Path, tmp_path: Path) -> Path:
-    """A verified dataset folder of our own."""
-    shutil.copytree(verified.parent, tmp_path / "mine")
-    return tmp_path / "mine" / "nucleusnet"
+from tests.hub.server import Hub
 
 
 def run_command(

@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,23 +30,8 @@ from tests.builder.published import (
     visible,
 )
 from tests.hub.repository import Blob
-from tests.hub.server import Alarm, Hub, serve_hub
+from tests.hub.server import Alarm, Hub
 from tests.range_server import Fault
-
-
-@pytest.fixture
-def hub() -> Iterator[Hub]:
-    with serve_hub() as running:
-        running.part_bytes = 100_000
-        yield running
-
-
-@pytest.fixture
-def folder(verified: Path, tmp_path: Path) -> Path:
-    """A verified dataset folder of our own."""
-    shutil.copytree(verified.parent, tmp_path / "mine")
-    return tmp_path / "mine" / "nucleusnet"
-
 
 KILLED_AT: list[float | str] = [
     "POST /api/repos/create",
