@@ -1,7 +1,7 @@
 """Columns of a dataset as what a batch holds: cells become image tensors, numbers tensors, texts lists."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,14 +11,29 @@ import pyarrow.compute as pc
 from nucleusnet_source.cells import PngLayout, is_stored_cell
 from nucleusnet_source.errors import SelectionError
 from nucleusnet_source.manifest import Manifest
+from nucleusnet_source.unfilter import StoredCells, UnfilteredCells
 
 Batch = dict[str, Any]
 """Column name -> tensor or list, all of one length."""
 
-StoredCell = npt.NDArray[np.uint8]
-"""The bytes of a stored PNG cell whose layout has been checked, contiguous."""
-Cell = StoredCell | bytes
-"""A stored PNG cell, or the bytes of whatever else a cell holds."""
+Cell = StoredCells | bytes
+"""One stored PNG cell, or the bytes of whatever else a cell holds."""
+
+
+class CellRun(NamedTuple):
+    """Cells that lie together, and where they belong in a batch.
+
+    Attributes:
+        places: Place in the batch of each cell that is taken.
+        cells: What they are taken from.
+        rows: Number in `cells` of each.
+    """
+
+    places: Sequence[int]
+    cells: UnfilteredCells | list[Cell]
+    rows: Sequence[int]
+
+
 ColumnKind = Literal["image", "mask", "number", "text"]
 _SIGNED = {"uint16": pa.int32(), "uint32": pa.int64(), "uint64": pa.int64()}
 
@@ -81,4 +96,4 @@ def _cell(data: pa.BinaryScalar, layout: PngLayout) -> Cell:
     if not data.is_valid:
         return b""
     view = memoryview(data.as_buffer())
-    return np.frombuffer(view, np.uint8) if is_stored_cell(view, layout) else bytes(view)
+    return np.frombuffer(view, np.uint8)[None] if is_stored_cell(view, layout) else bytes(view)

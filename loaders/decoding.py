@@ -1,6 +1,6 @@
 """Cells to image tensors, a whole batch at once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,12 +9,11 @@ import torch
 
 from nucleusnet_source.cells import decode_cell, png_layout
 from nucleusnet_source.errors import CorruptDataError
+from nucleusnet_source.unfilter import UNFILTERED_TOGETHER, Packed, UnfilteredCells
 
-from .columns import Cell, StoredCell
+from .columns import Cell, CellRun
 
 CELL_SIZE_PX = 256
-GROUP_CELLS = 256
-"""Cells whose rows are added up together; fewer make numpy's calls cost more than the additions."""
 _PIXEL_TYPES: dict[int, type[np.generic]] = {1: np.bool_, 8: np.uint8, 16: np.uint16}
 
 
@@ -28,18 +27,14 @@ class CellDecoder:
     def __init__(self, bit_depth: int) -> None:
         self.layout = png_layout(CELL_SIZE_PX, CELL_SIZE_PX, bit_depth)
         self._pixel_type = np.dtype(_PIXEL_TYPES[bit_depth])
-        stride = self.layout.row_bytes + 1
-        self._blocks = [
-            (slice(block.start_row, block.stop_row), block.offset + 1, (stride, 1)) for block in self.layout.blocks
-        ]
 
-    def decode(self, cells: Iterable[tuple[int, Cell]], count: int, locate: Callable[[int], str]) -> torch.Tensor:
+    def decode(self, runs: Iterable[CellRun], count: int, locate: Callable[[int], str]) -> torch.Tensor:
         """Decode cells to a new tensor `(n, 1, 256, 256)`.
 
         Stored PNG cells are decoded together, ordinary PNG cells one by one.
 
         Args:
-            cells: Each cell with its place in the batch, in any order; none is held longer than until the next.
+            runs: The cells, in any order; none is held longer than until the next.
             count: Their number.
             locate: Gives file and row of the n-th cell of the batch, for the error message.
 
@@ -48,26 +43,27 @@ class CellDecoder:
         """
         packed = np.empty((count, CELL_SIZE_PX, self.layout.row_bytes), np.uint8)
         ordinary: list[tuple[int, bytes]] = []
-        for position, cell in cells:
-            if isinstance(cell, bytes):
-                packed[position] = 0
-                ordinary.append((position, cell))
+        for places, cells, rows in runs:
+            if isinstance(cells, UnfilteredCells):
+                cells.write(rows, packed, places)
             else:
-                self._spread(cell, packed[position])
-        for start in range(0, count, GROUP_CELLS):
-            add_up_rows(packed[start : start + GROUP_CELLS])
+                ordinary += self._write_stored(
+                    [(place, cells[row]) for place, row in zip(places, rows, strict=True)], packed
+                )
         pixels = self._pixels(packed)
-        for position, cell in ordinary:
-            pixels[position] = self._decode_ordinary(cell, locate(position))
+        for place, cell in ordinary:
+            pixels[place] = self._decode_ordinary(cell, locate(place))
         return torch.from_numpy(pixels)[:, None]
 
-    def _spread(self, cell: StoredCell, place: StoredCell) -> None:
-        """Copy the filtered rows of a stored cell to where its pixels shall lie."""
-        for rows, offset, strides in self._blocks:
-            part = place[rows]
-            part[:] = np.ndarray(part.shape, np.uint8, cell, offset, strides)
+    def _write_stored(self, cells: Sequence[tuple[int, Cell]], packed: Packed) -> list[tuple[int, bytes]]:
+        """Write the stored cells among these, each with its place, and give the others."""
+        stored = [(place, cell) for place, cell in cells if not isinstance(cell, bytes)]
+        for start in range(0, len(stored), UNFILTERED_TOGETHER):
+            places, some = zip(*stored[start : start + UNFILTERED_TOGETHER], strict=True)
+            UnfilteredCells(np.concatenate(some), self.layout).write(range(len(some)), packed, places)
+        return [(place, cell) for place, cell in cells if isinstance(cell, bytes)]
 
-    def _pixels(self, packed: StoredCell) -> npt.NDArray[Any]:
+    def _pixels(self, packed: Packed) -> npt.NDArray[Any]:
         """Turn packed rows `(n, 256, row_bytes)` into pixels `(n, 256, 256)`."""
         if self.layout.bit_depth == 1:
             return np.unpackbits(packed, axis=2, count=CELL_SIZE_PX).view(np.bool_)
@@ -87,12 +83,3 @@ class CellDecoder:
                 "all cells of a dataset have one size and bit depth"
             )
         return pixels
-
-
-def add_up_rows(packed: StoredCell) -> None:
-    """Undo filter Up in place: add to each row of `(n, height, row_bytes)` all rows above it.
-
-    Source: PNG specification (https://www.w3.org/TR/png-3/), 9.2: Recon(x) = Filt(x) + Recon(b).
-    """
-    for row in range(1, packed.shape[1]):
-        np.add(packed[:, row - 1], packed[:, row], out=packed[:, row])

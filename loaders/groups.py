@@ -1,9 +1,11 @@
 """One row group in memory: cells page by page, the other columns whole through pyarrow."""
 
-import bisect
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -12,8 +14,9 @@ from nucleusnet_source.errors import CorruptDataError
 from nucleusnet_source.opened import OpenDataset
 from nucleusnet_source.paging import CODECS
 from nucleusnet_source.sparse_file import SparseFile
+from nucleusnet_source.unfilter import UnfilteredCells
 
-from .columns import ColumnKind, StoredCell, cells, numbers, texts
+from .columns import CellRun, ColumnKind, cells, numbers, texts
 from .pages import Page, find_pages, read_page
 from .row_groups import RowGroup, chunks_of
 
@@ -36,28 +39,45 @@ class PagedCells:
         self._pages = pages
         self._codec = pa.Codec(codec) if codec else None
         self._layout = layout
-        self._first_rows = [page.row for page in pages]
+        self._first_rows = np.array([page.row for page in pages])
         self._rows_left = [page.rows for page in pages]
-        self._tables: dict[int, StoredCell | None] = {}
+        self._tables: dict[int, UnfilteredCells | None] = {}
 
-    def cell(self, row: int) -> StoredCell | None:
-        """View one cell, or None if its page holds something else than stored cells."""
-        number = bisect.bisect_right(self._first_rows, row) - 1
+    def runs(self, rows: npt.NDArray[np.int64], places: npt.NDArray[np.int64]) -> Iterator[CellRun | None]:
+        """Give cells page by page; None for a page that holds something else than stored cells.
+
+        Args:
+            rows: Rows of the row group, rising.
+            places: Place in the batch of each.
+        """
+        pages = self._pages_of(rows)
+        for number, start, stop in stretches(pages):
+            table = self._table(number, stop - start)
+            local = rows[start:stop] - self._first_rows[number]
+            yield None if table is None else CellRun(places[start:stop].tolist(), table, local.tolist())
+
+    def _pages_of(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return np.searchsorted(self._first_rows, rows, side="right") - 1
+
+    def _table(self, number: int, taken: int) -> UnfilteredCells | None:
+        """Give the cells of a page of which so many are taken now."""
         if number not in self._tables:
             self._tables[number] = self._read(self._pages[number])
         table = self._tables[number]
-        self._rows_left[number] -= 1
+        self._rows_left[number] -= taken
         if not self._rows_left[number]:
             del self._tables[number]
-        return None if table is None else table[row - self._first_rows[number]]
+        return table
 
-    def _read(self, page: Page) -> StoredCell | None:
+    def _read(self, page: Page) -> UnfilteredCells | None:
         table = read_page(self._chunk, page, codec=self._codec, cell_bytes=self._layout.cell_bytes)
-        return table if table is not None and are_stored_cells(table, self._layout).all() else None
+        if table is None or not are_stored_cells(table, self._layout).all():
+            return None
+        return UnfilteredCells(table, self._layout)
 
-    def keep(self, rows: Iterable[int]) -> None:
+    def keep(self, rows: npt.NDArray[np.int64]) -> None:
         """Forget all decompressed pages but those of `rows`."""
-        wanted = {bisect.bisect_right(self._first_rows, row) - 1 for row in rows}
+        wanted = set(self._pages_of(rows).tolist())
         self._tables = {number: table for number, table in self._tables.items() if number in wanted}
 
 
@@ -119,27 +139,39 @@ class OpenGroup:
             return cells(values, self._layouts[column])
         return texts(values) if self._kinds[column] == "text" else numbers(values)
 
-    def keep(self, rows: Sequence[int]) -> None:
+    def keep(self, rows: npt.NDArray[np.int64]) -> None:
         """Forget decompressed pages that none of `rows` needs."""
         for paged in self._paged.values():
             paged.keep(rows)
 
-    def value(self, column: str, row: int) -> Any:
-        """Give one number or text, or the bytes of one cell.
+    def values(self, column: str) -> Any:
+        """Give all numbers of a column (an array), or all texts (a list)."""
+        return self._whole[column]
+
+    def runs(self, column: str, rows: npt.NDArray[np.int64], places: npt.NDArray[np.int64]) -> Iterator[CellRun]:
+        """Give cells of a column.
+
+        Args:
+            column: Its name.
+            rows: Rows of the row group, rising.
+            places: Place in the batch of each.
 
         Raises:
             CorruptDataError: The bytes of the row group are damaged.
         """
-        if column in self._whole:
-            return self._whole[column][row]
-        try:
-            cell = self._paged[column].cell(row)
-        except (OSError, IndexError, ValueError) as error:
-            raise self._damaged(error) from error
-        if cell is None:
-            self._read_whole([column])
-            return self._whole[column][row]
-        return cell
+        done = 0
+        if column not in self._whole:
+            try:
+                for run in self._paged[column].runs(rows, places):
+                    if run is None:
+                        self._read_whole([column])
+                        break
+                    yield run
+                    done += len(run.rows)
+            except (OSError, IndexError, ValueError) as error:
+                raise self._damaged(error) from error
+        if done < len(rows):
+            yield CellRun(places[done:].tolist(), self._whole[column], rows[done:].tolist())
 
     def describe(self, row: int) -> str:
         """Name one of the rows for people."""
@@ -155,3 +187,10 @@ class OpenGroup:
             f"{self._path}, rows {first} to {first + self._place.rows - 1}: expected a readable row group, found "
             f"{error}; run `nucleusnet verify` on the folder or download the file again"
         )
+
+
+def stretches(values: npt.NDArray[np.int64]) -> Iterator[tuple[int, int, int]]:
+    """Give every value of a sorted array with the places (half-open) where it stands."""
+    edges = np.flatnonzero(np.diff(values)) + 1
+    for start, stop in itertools.pairwise([0, *edges.tolist(), len(values)]):
+        yield int(values[start]), start, stop

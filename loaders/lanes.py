@@ -2,16 +2,35 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 from nucleusnet_source.sparse_file import SparseFile
 
-from .groups import OpenGroup
+from .groups import OpenGroup, stretches
 from .plan import EpochPlan, Rows
 
 Fetch = Callable[[int], "Future[SparseFile]"]
 """Starts fetching a row group, given its number in the split."""
 Open = Callable[[int, "Future[SparseFile]"], OpenGroup]
 """Waits for a row group that is being fetched, and opens it."""
+
+
+@dataclass(frozen=True)
+class BatchPart:
+    """What a batch takes from one row group.
+
+    Attributes:
+        group: The row group.
+        rows: Its rows, rising.
+        places: Place in the batch of each.
+    """
+
+    group: OpenGroup
+    rows: npt.NDArray[np.int64]
+    places: npt.NDArray[np.int64]
 
 
 class LaneCursor:
@@ -41,14 +60,17 @@ class LaneCursor:
             if window not in self._fetching:
                 self._fetching[window] = {group: self._fetch(group) for group in self._lane.windows[window]}
 
-    def rows(self, start: int, stop: int) -> Iterator[tuple[OpenGroup, int]]:
-        """Give rows `start`..`stop` (half-open), each as its row group and its number in that."""
+    def parts(self, start: int, stop: int, first_place: int) -> Iterator[BatchPart]:
+        """Give rows `start`..`stop` (half-open) by row group; places count on from `first_place`."""
         self.prepare(start, stop)
         for pool, part in self._lane.pools_between(start, stop):
             self._enter(pool)
-            groups, rows = self._rows.group[part].tolist(), self._rows.row[part].tolist()
-            for group, row in zip(groups, rows, strict=True):
-                yield self._open[group], row
+            groups, rows = self._rows.group[part], self._rows.row[part]
+            order = np.lexsort((rows, groups))
+            for group, first, last in stretches(groups[order]):
+                picked = order[first:last]
+                yield BatchPart(self._open[group], rows[picked], first_place + picked)
+            first_place += len(rows)
             if part.stop == len(self._rows):
                 self._leave(pool)
 
@@ -61,7 +83,7 @@ class LaneCursor:
             self._open_window(window)
         self._pool, self._rows = pool, self._plan.pool_rows(self._lane.number, pool)
         for group, opened in self._open.items():
-            opened.keep(self._rows.row[self._rows.group == group].tolist())
+            opened.keep(self._rows.row[self._rows.group == group])
 
     def _leave(self, pool: int) -> None:
         """Let go of a pool that has been given to its end, not only when the lane's turn comes again."""

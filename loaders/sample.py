@@ -13,7 +13,7 @@ from nucleusnet_source.opened import open_dataset
 from nucleusnet_source.ordering import check_seed
 
 from .checks import check_at_least, check_transform
-from .columns import Batch, bit_depths, cells, column_kinds, numbers, texts
+from .columns import Batch, CellRun, bit_depths, cells, column_kinds, numbers, texts
 from .decoding import CellDecoder
 from .transforming import Transform, transformed
 
@@ -84,9 +84,8 @@ class SampleLoader:
         if self._kinds[name] == "number":
             return torch.from_numpy(numbers(values))
         decoder = self._decoders[name]
-        return decoder.decode(
-            enumerate(cells(values, decoder.layout)), len(values), lambda n: self._places.describe(first + n)
-        )
+        run = CellRun(range(len(values)), cells(values, decoder.layout), range(len(values)))
+        return decoder.decode([run], len(values), lambda n: self._places.describe(first + n))
 
 
 def sample_loader(

@@ -19,7 +19,7 @@ from .ahead import arrived, made_ahead
 from .columns import Batch, ColumnKind
 from .decoding import CellDecoder
 from .groups import OpenGroup
-from .lanes import LaneCursor
+from .lanes import BatchPart, LaneCursor
 from .plan import EpochPlan, batches_of_reader
 from .row_groups import RowGroup, chunks_of, ranges_of, read_ranges
 from .transforming import Transform, transformed
@@ -104,21 +104,40 @@ class BatchReader:
 
     def _batch(self, number: int) -> Batch:
         """Put one batch together."""
-        picks = [
-            pick
-            for piece in self._plan.batch(number)
-            for pick in self._cursor(piece.lane).rows(piece.start, piece.stop)
-        ]
-        return {name: self._column(name, kind, picks) for name, kind in self._split.kinds.items()}
+        parts: list[BatchPart] = []
+        count = 0
+        for piece in self._plan.batch(number):
+            parts += self._cursor(piece.lane).parts(piece.start, piece.stop, count)
+            count += piece.stop - piece.start
+        return {name: self._column(name, kind, parts, count) for name, kind in self._split.kinds.items()}
 
-    def _column(self, name: str, kind: ColumnKind, picks: Sequence[tuple[OpenGroup, int]]) -> Any:
+    def _column(self, name: str, kind: ColumnKind, parts: Sequence[BatchPart], count: int) -> Any:
         if name in self._decoders:
-            # Row by row of each group, so that a page is decompressed, used up and let go of before the next.
-            order = sorted(range(len(picks)), key=lambda n: (id(picks[n][0]), picks[n][1]))
-            cells = ((n, picks[n][0].value(name, picks[n][1])) for n in order)
-            return self._decoders[name].decode(cells, len(picks), lambda n: picks[n][0].describe(picks[n][1]))
-        values = [group.value(name, row) for group, row in picks]
-        return values if kind == "text" else torch.from_numpy(np.array(values))
+            # Page by page, so that one is decompressed, used up and let go of before the next.
+            runs = (run for part in parts for run in part.group.runs(name, part.rows, part.places))
+            return self._decoders[name].decode(runs, count, functools.partial(_describe, parts))
+        if kind == "text":
+            return _texts(name, parts, count)
+        values = np.empty(count, parts[0].group.values(name).dtype)
+        for part in parts:
+            values[part.places] = part.group.values(name)[part.rows]
+        return torch.from_numpy(values)
+
+
+def _texts(name: str, parts: Sequence[BatchPart], count: int) -> list[str | None]:
+    """Put the texts of one column together."""
+    texts: list[str | None] = [None] * count
+    for part in parts:
+        source = part.group.values(name)
+        for place, row in zip(part.places.tolist(), part.rows.tolist(), strict=True):
+            texts[place] = source[row]
+    return texts
+
+
+def _describe(parts: Sequence[BatchPart], place: int) -> str:
+    """Name one row of a batch for people."""
+    part = next(part for part in parts if place in part.places)
+    return part.group.describe(int(part.rows[part.places == place][0]))
 
 
 class BatchStream(IterableDataset[Batch]):

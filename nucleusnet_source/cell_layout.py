@@ -68,9 +68,17 @@ class PngLayout:
         """View one block's rows: `(..., cell_bytes)` -> `(..., rows, 1 + row_bytes)`, filter byte first."""
         rows, stride = block.stop_row - block.start_row, self.row_bytes + 1
         flat = cells[..., block.offset : block.offset + rows * stride]
-        shape = (*flat.shape[:-1], rows, stride)
-        strides = (*flat.strides[:-1], stride * flat.strides[-1], flat.strides[-1])
-        return np.lib.stride_tricks.as_strided(flat, shape, strides, writeable=flat.flags.writeable)
+        return flat.reshape(*flat.shape[:-1], rows, stride)
+
+    @functools.cached_property
+    def constants(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint8]]:
+        """Offsets of all bytes that are the same in every cell, and these bytes; pixels and checksums vary."""
+        is_constant = np.ones(self.cell_bytes, np.uint8)
+        is_constant[self.adler_offset : self.crc_offset + 4] = 0
+        for block in self.blocks:
+            self.filtered_rows(is_constant, block)[:, 1:] = 0
+        offsets = np.flatnonzero(is_constant)
+        return offsets, np.frombuffer(self.template, np.uint8)[offsets]
 
 
 @functools.lru_cache(maxsize=64)

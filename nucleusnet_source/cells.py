@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from .cell_layout import FILTER_UP, IDAT_TYPE_OFFSET, SIGNATURE, PngLayout, png_layout
+from .cell_layout import IDAT_TYPE_OFFSET, SIGNATURE, PngLayout, png_layout
 from .errors import CorruptDataError, UsageError
+from .unfilter import UNFILTERED_TOGETHER, Packed, StoredCells, UnfilteredCells
 
 try:
     from isal.isal_zlib import adler32, crc32
@@ -35,9 +36,6 @@ __all__ = [
     "layout_of",
     "png_layout",
 ]
-
-DECODE_GROUP_CELLS = 128
-"""Cells unfiltered together: enough to make a row long for numpy, few enough to stay in the cache."""
 
 MAX_INFLATED_BYTES = 1 << 28
 """A single IDAT chunk that inflates to more is refused, so that a few kilobytes cannot fill the memory."""
@@ -105,17 +103,8 @@ def are_stored_cells(cells: npt.NDArray[np.uint8], layout: PngLayout) -> npt.NDA
 
     The checksums are not looked at (see `check_cell`).
     """
-    template = np.frombuffer(layout.template, np.uint8)
-    same = np.ones(len(cells), np.bool_)
-    start = 0
-    for block in layout.blocks:
-        same &= (cells[:, start : block.offset] == template[start : block.offset]).all(axis=1)
-        rows = layout.filtered_rows(cells, block)
-        same &= (rows[:, :, 0] == FILTER_UP).all(axis=1)
-        start = block.offset + rows.shape[1] * rows.shape[2]
-    tail = layout.crc_offset + 4
-    same &= (cells[:, tail:] == template[tail:]).all(axis=1)
-    return same
+    offsets, expected = layout.constants
+    return np.asarray((cells[:, offsets] == expected).all(axis=1))
 
 
 def decode_batch(cells: npt.NDArray[np.uint8], out: npt.NDArray[Any]) -> None:
@@ -136,8 +125,8 @@ def decode_batch(cells: npt.NDArray[np.uint8], out: npt.NDArray[Any]) -> None:
             f"expected cells ({len(out)}, {layout.cell_bytes}) for an output {out.dtype} {out.shape}, found "
             f"{cells.shape}; decode cells of another size or bit depth one by one with decode_cell"
         )
-    for start in range(0, len(out), DECODE_GROUP_CELLS):
-        group = slice(start, start + DECODE_GROUP_CELLS)
+    for start in range(0, len(out), UNFILTERED_TOGETHER):
+        group = slice(start, start + UNFILTERED_TOGETHER)
         if layout.bit_depth == 1:
             packed = np.empty((len(out[group]), layout.height, layout.row_bytes), np.uint8)
             _unfilter(cells[group], packed, layout)
@@ -148,16 +137,9 @@ def decode_batch(cells: npt.NDArray[np.uint8], out: npt.NDArray[Any]) -> None:
         out.byteswap(inplace=True)
 
 
-def _unfilter(cells: npt.NDArray[np.uint8], packed: npt.NDArray[np.uint8], layout: PngLayout) -> None:
-    """Undo filter Up of all cells at once, row by row, into `(n, height, row_bytes)`."""
-    for block in layout.blocks:
-        filtered = layout.filtered_rows(cells, block)
-        for row in range(block.start_row, block.stop_row):
-            up = filtered[:, row - block.start_row, 1:]
-            if row == 0:
-                packed[:, 0] = up
-            else:
-                np.add(packed[:, row - 1], up, out=packed[:, row])
+def _unfilter(cells: StoredCells, packed: Packed, layout: PngLayout) -> None:
+    """Write the packed pixels of all cells."""
+    UnfilteredCells(cells, layout).write(range(len(cells)), packed, range(len(cells)))
 
 
 def decode_cell(data: bytes) -> npt.NDArray[Any]:

@@ -1,0 +1,55 @@
+"""Filter Up is undone as the PNG specification says, for cells of every bit depth."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from nucleusnet_source.cells import encode_gray, encode_mask, png_layout
+from nucleusnet_source.unfilter import UnfilteredCells, stretches_of
+
+DEPTHS = [1, 8, 16]
+
+
+def noise(bit_depth: int, seed: int) -> npt.NDArray[Any]:
+    """An image (256, 256) whose rows add up to far more than a byte holds."""
+    values = np.random.default_rng(seed).integers(0, 2**bit_depth, (256, 256))
+    return values.astype({1: np.bool_, 8: np.uint8, 16: np.uint16}[bit_depth])
+
+
+def packed_rows(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """The bytes of its pixels, without any filter."""
+    if image.dtype == np.bool_:
+        return np.packbits(image, axis=1)
+    return image.astype(image.dtype.newbyteorder(">")).view(np.uint8)
+
+
+@pytest.mark.parametrize("bit_depth", DEPTHS)
+def test_some_of_many_cells_are_written_to_their_places(bit_depth: int) -> None:
+    encode: Callable[[Any], bytes] = encode_mask if bit_depth == 1 else encode_gray
+    images = [noise(bit_depth, seed) for seed in range(5)]
+    cells = np.stack([np.frombuffer(encode(image), np.uint8) for image in images])
+    layout = png_layout(256, 256, bit_depth)
+    packed = np.full((4, 256, layout.row_bytes), 77, np.uint8)
+    UnfilteredCells(cells, layout).write([4, 1, 2], packed, [0, 3, 1])
+    for place, image in ((0, images[4]), (3, images[1]), (1, images[2])):
+        np.testing.assert_array_equal(packed[place], packed_rows(image))
+    assert (packed[2] == 77).all()
+
+
+@pytest.mark.parametrize("bit_depth", DEPTHS)
+def test_stretches_hold_every_row_once_and_stay_inside_their_stored_block(bit_depth: int) -> None:
+    layout = png_layout(256, 256, bit_depth)
+    stretches = stretches_of(layout)
+    assert [row for one in stretches for row in range(one.start_row, one.stop_row)] == list(range(256))
+    for one in stretches:
+        block = next(block for block in layout.blocks if block.start_row <= one.start_row < block.stop_row)
+        assert one.stop_row <= block.stop_row
+        assert one.offset == block.offset + (one.start_row - block.start_row) * (layout.row_bytes + 1)
+
+
+def test_the_rows_of_a_page_take_a_few_dozen_additions() -> None:
+    assert [(one.segments, one.rows) for one in stretches_of(png_layout(256, 256, 8))] == [(17, 15), (1, 1)]
+    assert [(one.segments, one.rows) for one in stretches_of(png_layout(256, 256, 1))] == [(16, 16)]
