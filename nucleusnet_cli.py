@@ -3,7 +3,7 @@
 import sys
 from importlib.metadata import entry_points, version
 
-from nucleusnet_source.command import leave, run_verb
+from nucleusnet_source.command import leave, output_delivered, run_verb
 
 SUMMARIES = {
     "simulate": "Make stitched images and masks to try everything on.",
@@ -30,11 +30,17 @@ def main() -> None:
     if arguments[0] in verbs:
         run_verb(f"nucleusnet {arguments[0]}", verbs[arguments[0]].load, arguments[1:])
     elif arguments[0] == "--version":
-        print(version("nucleusnet"))
+        tell(version("nucleusnet"))
     elif arguments[0] in ("--help", "-h"):
-        print(overview(list(verbs)))
+        tell(overview(list(verbs)))
     else:
         leave(2, f"unknown command {arguments[0]!r}; expected one of: {', '.join(sorted(verbs))}.")
+
+
+def tell(text: str) -> None:
+    """Print a text to whoever reads it."""
+    with output_delivered():
+        print(text)
 
 
 def overview(verbs: list[str]) -> str:

@@ -81,7 +81,7 @@ class Files:
     @staticmethod
     def _list(folder: Path) -> dict[str, Path]:
         if not folder.is_dir():
-            raise PairingError(f"{folder}: a folder of stitched images or masks expected, none found")
+            raise PairingError(f"{folder}: a folder of stitched images or masks expected, none found; check the path")
         return {unicodedata.normalize("NFC", path.name).casefold(): path for path in sorted(folder.iterdir())}
 
     def image(self, name: str) -> Path | None:

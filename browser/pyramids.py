@@ -6,6 +6,8 @@ Source: https://www.libvips.org/API/current/method.Image.dzsave.html
 """
 
 import functools
+import re
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,7 @@ TILE_PX = 510
 OVERLAP_PX = 1
 THUMBNAIL_PX = 320
 MAX_LABELS = 65_536
+_WRITTEN_AT = re.compile(rb' date="[^"]*"')
 Progress = Callable[[int], None]
 
 
@@ -149,7 +152,7 @@ def _largest(sizes: Sequence[tuple[int, int]]) -> list[int]:
 
 
 def write_pyramid(image: "pyvips.Image", path: Path, *, suffix: str, shrink: str, progress: Progress) -> None:
-    """Write an image as SZI.
+    """Write an image as SZI; the same image gives the same bytes.
 
     Args:
         image: any.
@@ -186,3 +189,16 @@ def write_pyramid(image: "pyvips.Image", path: Path, *, suffix: str, shrink: str
         raise InputImageError(
             f"{where}: a whole image or mask expected, it cannot be read ({error.message})"
         ) from error
+    _put_in_order(path)
+
+
+def _put_in_order(szi: Path) -> None:
+    """Sort the files of an SZI by name and leave out when it was made: libvips writes them as its threads finish."""
+    sorted_szi = szi.with_suffix(".tmp")
+    with zipfile.ZipFile(szi) as made, zipfile.ZipFile(sorted_szi, "w") as kept:
+        for name in sorted(made.namelist()):
+            data = made.read(name)
+            entry = zipfile.ZipInfo(name)  # of 1980, stored
+            entry.create_system = 3  # as on Unix, whatever the system
+            kept.writestr(entry, _WRITTEN_AT.sub(b"", data) if name.endswith("-properties.xml") else data)
+    sorted_szi.replace(szi)

@@ -71,7 +71,9 @@ def panorama_files(folder: Path) -> dict[str, int]:
         ManifestError: its list is damaged.
     """
     if not (folder / LIST_NAME).is_file():
-        raise DatasetNotFoundError(f"{folder}: panoramas that `nucleusnet zoom` wrote expected, none found")
+        raise DatasetNotFoundError(
+            f"{folder}: a folder that `nucleusnet zoom` wrote expected, none found; check --panoramas"
+        )
     where = folder / LIST_NAME
     try:
         entries = json.loads(where.read_bytes())["panoramas"]
@@ -84,8 +86,9 @@ def panorama_files(folder: Path) -> dict[str, int]:
 
 
 def _panorama_contents(folder: Path) -> dict[str, Content]:
+    files = panorama_files(folder)
     store = FolderStore(folder)
-    return {name: _shard_content(store, name, size) for name, size in panorama_files(folder).items()}
+    return {name: _shard_content(store, name, size) for name, size in files.items()}
 
 
 def _kind(name: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nucleusnet_source.atomic import write_bytes_atomic
 from nucleusnet_source.errors import BuildError, OutputError, UsageError
+from nucleusnet_source.wording import counted
 
 from .pieces import PieceTask, source_fingerprint, valid_receipt
 from .receipts import Receipt, failure_path
@@ -98,7 +99,7 @@ def check_finished(unfinished: Iterable[PieceTask], ordered: Sequence[PieceTask]
             by_task.setdefault(number % tasks, []).append(task.source.stem)
     if by_task:
         lines = [
-            f"  task {number}: {len(stems)} images, {', '.join(stems[:_NAMED_IMAGES])}"
+            f"  task {number}: {counted(len(stems), 'image')}, {', '.join(stems[:_NAMED_IMAGES])}"
             f"{', ...' if len(stems) > _NAMED_IMAGES else ''}"
             for number, stems in sorted(by_task.items())
         ]

@@ -11,6 +11,7 @@ from pathlib import Path
 import nucleusnet_dataset
 from nucleusnet_source.errors import BuildError
 from nucleusnet_source.manifest import Manifest
+from nucleusnet_source.wording import counted
 
 from .disk_space import check_space
 from .engine import Workers, in_order
@@ -55,7 +56,7 @@ def publish(
     failures = sorted([*failures, *odd], key=lambda failure: failure.name)
     for failure in failures:
         log.error("%s: %s", failure.name, failure.message)
-    refuse_nothing(receipts, failures)
+    refuse_nothing(receipts, failures, work.path)
     manifest = assemble(options, receipts, work, workers, progress)
     work.publish()
     log.info("published %s", manifest.splits)
@@ -87,8 +88,13 @@ def same_bit_depth(receipts: list[Receipt]) -> tuple[list[Receipt], list[Failure
     return [receipt for receipt in receipts if receipt.bit_depth == wanted], odd
 
 
-def refuse_nothing(receipts: Sequence[Receipt], failures: Sequence[Failure]) -> None:
+def refuse_nothing(receipts: Sequence[Receipt], failures: Sequence[Failure], work: Path) -> None:
     """Refuse to make a dataset without a single nucleus.
+
+    Args:
+        receipts: of the images that could be used.
+        failures: of the others.
+        work: the work folder, which stays.
 
     Raises:
         BuildError: no image could be used, or no nucleus was kept; lists why.
@@ -96,16 +102,16 @@ def refuse_nothing(receipts: Sequence[Receipt], failures: Sequence[Failure]) -> 
     if any(receipt.kept for receipt in receipts):
         return
     found = sum(receipt.num_rois for receipt in receipts)
-    lines = [f"  {failure.name}: {failure.message}" for failure in failures]
-    raise BuildError(
-        "\n".join(
-            [
-                f"at least one nucleus expected, none kept of {found} found in {len(receipts)} usable images; "
-                "check that the masks belong to the images and that nuclei lie away from the border.",
-                *lines,
-            ]
-        )
+    usable = counted(len(receipts), "usable image")
+    reason = (
+        f"none kept of {found:,} found in {usable}; check that the masks belong to the images and that nuclei lie away "
+        "from the border"
+        if receipts
+        else f"no image could be used, {counted(len(failures), 'input')} failed; mend what is listed"
     )
+    again = f"No dataset was made. Call again to go on with {work}, or remove it."
+    lines = [f"  {failure.name}: {failure.message}" for failure in failures]
+    raise BuildError("\n".join([f"at least one nucleus expected, {reason}. {again}", *lines]))
 
 
 def assemble(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import nucleusnet_dataset
 from nucleusnet_source.errors import NucleusNetError, UsageError
+from nucleusnet_source.wording import counted
 
 from .array_tasks import Share, check_finished, outcome, record_failure, record_tasks, recorded_tasks
 from .assembly import BuildResult, publish
@@ -156,7 +157,7 @@ def check_space_for(sources: Sequence[Source], work: WorkFolder) -> None:
         OutputError: less is free than needed.
     """
     needed = space_for_images(file_bytes(source.image_path for source in sources), file_bytes(work.pieces.iterdir()))
-    check_space(work.path, needed, f"{len(sources)} images")
+    check_space(work.path, needed, counted(len(sources), "image"))
 
 
 def piece_tasks(options: BuildOptions, sources: Sequence[Source], work: WorkFolder) -> list[PieceTask]:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from nucleusnet_source.errors import UsageError
+from nucleusnet_source.wording import counted
 
 from .bars import Bars, bar
 from .sources import DEFAULT_NAME_PATTERN
@@ -62,7 +63,8 @@ def simulate(
             overwrite=overwrite,
             on_image=lambda _files: shown.update(1),
         )
-    print(f"{folder}: {len(made)} images of {size} x {size} px, {sum(files.nuclei for files in made)} nuclei")
+    nuclei = counted(sum(files.nuclei for files in made), "nucleus", "nuclei")
+    print(f"{folder}: {counted(len(made), 'image')} of {size} x {size} px, {nuclei}")
 
 
 def build(
@@ -182,7 +184,9 @@ def verify(
     if as_json:
         print(json.dumps({"folder": str(folder), "files": result.files, "rows": result.rows, "problems": problems}))
     else:
-        print(f"{folder}: {result.files} files, {result.rows:,} nuclei, {len(problems) or 'no'} problems")
+        nuclei = counted(result.rows, "nucleus", "nuclei")
+        found = counted(len(problems), "problem") if problems else "no problems"
+        print(f"{folder}: {counted(result.files, 'file')}, {nuclei}, {found}")
     for problem in problems:
         print(f"{problem['where']}: {problem['message']}", file=sys.stderr)
     if problems:

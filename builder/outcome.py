@@ -9,6 +9,8 @@ from typing import Any
 
 import typer
 
+from nucleusnet_source.wording import counted
+
 from .assembly import BuildResult
 from .build import ShareResult
 from .sources import Failure
@@ -18,7 +20,7 @@ def report_share(result: ShareResult, name: str, *, as_json: bool) -> None:
     """Print what one of several jobs has done."""
     failures = [asdict(failure) for failure in result.failures]
     summary = {"images": result.images, "kept": result.nuclei, "failures": failures}
-    print(json.dumps(summary) if as_json else f"{name}: {result.images:,} images, kept {result.nuclei:,}")
+    print(json.dumps(summary) if as_json else f"{name}: {counted(result.images, 'image')}, kept {result.nuclei:,}")
     if result.failures:
         report_failures(result.failures, "mend these and run this task again, or go on with --finish without them.")
 
@@ -46,7 +48,7 @@ def readable(summary: Mapping[str, Any], fractions: Mapping[str, float]) -> str:
     """Return the lines that a finished build prints."""
     dropped = [f"{reason} {count:,}" for reason, count in summary["dropped"].items()]
     lines = [
-        f"{summary['out']}: {summary['images']:,} images",
+        f"{summary['out']}: {counted(summary['images'], 'image')}",
         f"found {summary['found']:,} = kept {summary['kept']:,} + {' + '.join(dropped)}",
         "splits: " + ", ".join(f"{split} {rows:,}" for split, rows in summary["splits"].items()),
     ]
@@ -57,7 +59,7 @@ def readable(summary: Mapping[str, Any], fractions: Mapping[str, float]) -> str:
 
 def report_failures(failures: Sequence[Failure], remedy: str) -> None:
     """List what failed on stderr and end with exit code 1."""
-    print(f"{len(failures)} inputs are not in the dataset:", file=sys.stderr)
+    print(f"{counted(len(failures), 'input is', 'inputs are')} not in the dataset:", file=sys.stderr)
     for failure in failures:
         print(f"  {failure.name}: {failure.message}", file=sys.stderr)
     print(remedy, file=sys.stderr)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nucleusnet_source.errors import PairingError, UsageError
+from nucleusnet_source.wording import counted
 
 DEFAULT_NAME_PATTERN = (
     r"Run(?P<run>\d+)(?P<quarter>TL|TR|BL|BR)_(?P<position>top_left|top_right|bottom_left|bottom_right)"
@@ -89,17 +90,18 @@ def find_sources(
     if not images and not labels:
         raise PairingError(
             f"{folder}: stitched images <name>.tif with masks <name>_cp_masks.png expected, none found among "
-            f"{len(files)} files; give the folder that holds them, or --recursive to look in its subfolders."
+            f"{counted(len(files), 'file')}; give the folder that holds them, or --recursive to look in its subfolders."
         )
     if not labels:
         raise PairingError(
-            f"{masks or folder}: masks <name>_cp_masks.png expected for the {len(images)} images in {folder}, none "
-            f"found among {len(mask_files)} files; segment the images, or give the folder of the masks with --masks."
+            f"{masks or folder}: masks <name>_cp_masks.png expected for the {counted(len(images), 'image')} in {folder}"
+            f", none found among {counted(len(mask_files), 'file')}; segment the images, or give the folder of the "
+            "masks with --masks."
         )
     if not images:
         raise PairingError(
-            f"{folder}: images <name>.tif expected for the {len(labels)} masks in {masks or folder}, none found among "
-            f"{len(files)} files; give the folder of the images."
+            f"{folder}: images <name>.tif expected for the {counted(len(labels), 'mask')} in {masks or folder}, "
+            f"none found among {counted(len(files), 'file')}; give the folder of the images."
         )
     clashes = case_clashes(images)
     failures = [*duplicates(images, "images"), *duplicates(labels, "masks"), *unpaired(images, labels, folder, masks)]
@@ -130,7 +132,7 @@ def list_files(folder: Path, *, recursive: bool) -> list[Path]:
         PairingError: there is no such folder.
     """
     if not folder.is_dir():
-        raise PairingError(f"{folder}: a folder expected, {what_else(folder)} found there.")
+        raise PairingError(f"{folder}: a folder expected, {what_else(folder)} found there; check the path.")
     found: list[Path] = []
     visited: set[tuple[int, int]] = set()
     pending = [folder]

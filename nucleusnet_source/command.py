@@ -1,17 +1,22 @@
 """Runs one verb of the command line: parses its arguments, and turns our own errors into a message and an exit code."""
 
+import contextlib
 import functools
+import inspect
 import io
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from .errors import NucleusNetError, UsageError
 from .extras import how_to_install
 
+_EXAMPLE = "Example: "
+
 
 def run_verb(name: str, load: Callable[[], Callable[..., Any]], arguments: list[str]) -> None:
-    """Parse `arguments` for one verb with typer and run it.
+    """Parse `arguments` for one verb with typer and run it; its help is its docstring, with the example last.
 
     Args:
         name: how the program is called, for its messages.
@@ -23,8 +28,38 @@ def run_verb(name: str, load: Callable[[], Callable[..., Any]], arguments: list[
     if isinstance(sys.stdout, io.TextIOWrapper):  # on Windows, a file or pipe takes no letters of other languages
         sys.stdout.reconfigure(errors="backslashreplace")
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.command()(with_exit_codes(load()))
-    app(args=arguments, prog_name=name)
+    verb = load()
+    text, mark, example = inspect.cleandoc(verb.__doc__ or "").partition(_EXAMPLE)
+    # \b keeps the example in one line, as it is copied.
+    app.command(help=text, epilog=f"\b\n{mark}{example}")(with_exit_codes(verb))
+    with output_delivered():
+        app(args=arguments, prog_name=name)
+
+
+@contextlib.contextmanager
+def output_delivered() -> Iterator[None]:
+    """See that what is printed arrives, or end the process: in silence where whoever read it has gone (`| head`).
+
+    What is left to print is dropped then, else the interpreter would try again when it ends, and complain.
+    """
+    try:
+        try:
+            yield
+        finally:
+            print(end="", flush=True)
+    except BrokenPipeError:
+        drop_output()
+        raise SystemExit(1) from None
+    except OSError as error:
+        drop_output()
+        leave(1, f"the output: a place that can be written expected, found: {error.strerror or error}.")
+
+
+def drop_output() -> None:
+    """Let what was printed and did not arrive, and all that follows, go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def with_exit_codes(function: Callable[..., Any]) -> Callable[..., Any]:

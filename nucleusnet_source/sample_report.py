@@ -18,6 +18,8 @@ from .contact_sheet import MAX_NUCLEI, draw_sheet, sheet_grid, shrunk, write_she
 from .errors import OutputError, UsageError
 from .fetch import sample_table
 from .opened import open_dataset
+from .outputs import checked_suffix
+from .wording import counted
 
 CROP_PX = 256
 """Height and width of an image of config default."""
@@ -55,6 +57,7 @@ class SampleRequest:
         """Refuse, before anything is read, what would fail in the end."""
         if self.batch_size < 1:
             raise UsageError(f"--batch-size: at least 1 expected, {self.batch_size} found.")
+        checked_suffix("--out", self.out, ".png")
         if not self.out.absolute().parent.is_dir():
             raise OutputError(f"{self.out}: a file in an existing folder expected, none found; make it first.")
 
@@ -97,13 +100,14 @@ class SampleReport:
         """Return everything in a few lines for people."""
         per_run = ", ".join(f"{run}: {count}" for run, count in self.nuclei_per_run.items())
         runs = len(self.nuclei_per_run.keys() - {NO_RUN})
-        drawn = f"{self.nuclei:,} random nuclei of split {self.split} ({self.method}, seed {self.seed})"
+        nuclei = counted(self.nuclei, "random nucleus", "random nuclei")
+        read = f"{self.bytes_read / 1e6:.1f} MB in {counted(self.requests, 'read')}"
         return "\n".join(
             [
-                f"{self.dataset}: {drawn}",
-                *(f"{count:,} batches of {kind}" for kind, count in self.batches.items()),
-                f"nuclei of {runs:,} runs: {per_run}",
-                f"{self.bytes_read / 1e6:.1f} MB in {self.requests} reads, {self.seconds:.2f} s to the last batch",
+                f"{self.dataset}: {nuclei} of split {self.split} ({self.method}, seed {self.seed})",
+                *(f"{counted(count, 'batch', 'batches')} of {kind}" for kind, count in self.batches.items()),
+                f"nuclei of {counted(runs, 'run')}: {per_run}",
+                f"{read}, {self.seconds:.2f} s to the last batch",
                 f"contact sheet: {self.contact_sheet}",
             ]
         )

@@ -37,7 +37,7 @@ def test_the_overview_lists_every_verb_and_exits_zero() -> None:
 def test_the_help_of_a_verb_ends_with_a_copyable_example(verb: str) -> None:
     done = nucleusnet(verb, "--help")
     assert done.returncode == 0, done.stderr
-    assert re.search(rf"Example\S*\s+nucleusnet {verb}\b", done.stdout), done.stdout
+    assert re.match(rf"  Example: nucleusnet {verb}\b", done.stdout.splitlines()[-1]), done.stdout
 
 
 def test_an_unknown_verb_exits_2_and_lists_the_known_ones() -> None:

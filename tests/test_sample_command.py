@@ -36,7 +36,7 @@ def test_the_bare_call_beside_the_dataset_reports_and_draws(program: str, folder
     assert done.returncode == 0, done.stderr
     assert "100 random nuclei of split train (blocks, seed 5)" in done.stdout
     assert "3 batches of uint8 (32, 1, 256, 256)" in done.stdout
-    assert "1 batches of uint8 (4, 1, 256, 256)" in done.stdout
+    assert "1 batch of uint8 (4, 1, 256, 256)" in done.stdout
     assert re.search(r"nuclei of 8 runs: 1: \d+, 2: \d+, ", done.stdout)
     assert re.search(r"[\d.]+ MB in \d+ reads, [\d.]+ s to the last batch", done.stdout)
     sheet = folder.parent / "nucleusnet-sample.png"
@@ -63,6 +63,7 @@ def test_json_stands_alone_and_the_same_seed_tells_the_same_nuclei(folder: Path,
         (["--method", "all"], 2, "blocks"),
         (["--n", "5", "--seed", "-1"], 2, "seed"),
         (["--out", "missing/sheet.png"], 1, "an existing folder"),
+        (["--out", "sheet.jpg"], 2, "--out: a file .png expected, sheet.jpg found; choose another name"),
     ],
 )
 def test_what_cannot_work_is_one_clear_message(

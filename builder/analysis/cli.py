@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from nucleusnet_source.errors import OutputError, UsageError
+from nucleusnet_source.outputs import checked_suffix
+from nucleusnet_source.wording import counted
 
 from ..bars import Bars, bar
 from ..cli import AS_JSON, QUIET, available_cores
@@ -65,6 +67,8 @@ def stats(
     from .statistics_source import FolderOptions, source_statistics  # noqa: PLC0415
 
     check_outputs({"--csv": csv, "--plot": plot, "--page": page}, source)
+    if page is not None:
+        checked_suffix("--page", page, ".html", ".htm")
     if plot is not None:
         check_plot(plot)
     options = FolderOptions(masks, recursive, allow_pickle, workers or available_cores())
@@ -80,7 +84,7 @@ def stats(
     if page is not None:
         write_scatter_page(page, ranking, top, panoramas=panoramas)
     if measured.failures:
-        say([f"{len(measured.failures)} images are not in these numbers:"])
+        say([f"{counted(len(measured.failures), 'image is', 'images are')} not in these numbers:"])
         say([f"  {failure.name}: {failure.message}" for failure in measured.failures])
         raise typer.Exit(1)
 
@@ -103,9 +107,9 @@ def mosaic(
     from nucleusnet_source.opened import open_dataset  # noqa: PLC0415 - `--help` stays fast
 
     from .mosaic import mosaic_tiles, plan_mosaic  # noqa: PLC0415
-    from .mosaic_file import check_suffix, legend_path, mosaic_json, mosaic_text, write_mosaic  # noqa: PLC0415
+    from .mosaic_file import SUFFIXES, legend_path, mosaic_json, mosaic_text, write_mosaic  # noqa: PLC0415
 
-    check_suffix(out)
+    checked_suffix("--out", out, *SUFFIXES)
     check_outputs({"--out": out, "the legend of --out": legend_path(out)}, source)
     opened = open_dataset(source)
     planned = plan_mosaic(opened, per_run)
@@ -144,8 +148,7 @@ def representatives(
         write_contact_sheet,
     )
 
-    if out.suffix.lower() != ".png":
-        raise UsageError(f"--out: a file .png expected, {out.name} found.")
+    checked_suffix("--out", out, ".png")
     check_outputs({"--out": out}, source)
     opened = open_dataset(source)
     splits = [part.strip() for part in split.split("+")] if split is not None else []

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
+from nucleusnet_source.wording import counted
+
 from .drift import MEASURES, NUCLEI, ROBUST_DEVIATIONS, DriftReport, RunSummary
 
 WIDTH_PX, PANEL_PX, GAP_PX = 840, 96, 34
@@ -41,7 +43,7 @@ def svg_picture(report: DriftReport) -> str:
     """Return the picture: medians on their quartiles, the allowed band behind, deviants in another colour and named."""
     panels = [panel_of(report, measure, number) for number, measure in enumerate((NUCLEI, *MEASURES))]
     height = panels[-1].bottom_px + GAP_PX
-    label = f"{len(report.runs)} runs: number of nuclei, {', '.join(MEASURES.values())}"
+    label = f"{counted(len(report.runs), 'run')}: number of nuclei, {', '.join(MEASURES.values())}"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH_PX} {height:g}" width="{WIDTH_PX}" '
         f'height="{height:g}" role="img" aria-label="{escape(label)}">',
@@ -141,7 +143,8 @@ def run_axis(report: DriftReport, y_px: float) -> list[str]:
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Return two to six round numbers within a range."""
+    """Return two to nine round numbers within a range."""
     power = 10.0 ** math.floor(math.log10((high - low) / 3))
-    step = max(step * power for step in (1, 2, 5) if step * power <= (high - low) / 3)
+    # The logarithm may be rounded up to the next power, hence 0.5.
+    step = max(step * power for step in (0.5, 1, 2, 5) if step * power <= (high - low) / 3)
     return [round(number * step, 12) for number in range(math.ceil(low / step), math.floor(high / step) + 1)]

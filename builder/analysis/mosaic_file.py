@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from nucleusnet_source.atomic import atomic_path
 from nucleusnet_source.errors import NucleusNetError, OutputError, UsageError
 from nucleusnet_source.opened import OpenDataset
+from nucleusnet_source.outputs import checked_suffix
+from nucleusnet_source.wording import counted
 
 from .mosaic import TILE_PX, Mosaic
 from .png_rows import write_png_rows
@@ -51,7 +53,7 @@ def write_mosaic(out: Path, opened: OpenDataset, mosaic: Mosaic, tiles: Iterator
     """
     scale = opened.manifest.parameters.get("pixels_per_um")
     pixels_per_um = float(scale) if isinstance(scale, int | float) and 0 < scale < 4000 else None
-    kind = check_suffix(out)
+    kind = checked_suffix("--out", out, *SUFFIXES)
     try:
         with atomic_path(legend_path(out)) as legend, atomic_path(out) as partial:
             legend.write_bytes(legend_csv(mosaic).encode())
@@ -70,17 +72,6 @@ def write_mosaic(out: Path, opened: OpenDataset, mosaic: Mosaic, tiles: Iterator
         raise
     except OSError as error:
         raise OutputError(f"{out}: a file that can be written expected ({error}); choose another --out.") from error
-
-
-def check_suffix(out: Path) -> str:
-    """Return the suffix of a mosaic.
-
-    Raises:
-        UsageError: it is no PNG or TIFF.
-    """
-    if out.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"--out: a file {', '.join(SUFFIXES)} expected, {out.name} found.")
-    return out.suffix.lower()
 
 
 def write_tiff_tiles(
@@ -142,8 +133,8 @@ def mosaic_text(mosaic: Mosaic, out: Path) -> str:
     """Return what was drawn in a few lines for people."""
     said = mosaic_json(mosaic, out)
     lines = [
-        f"{out}: {said['nuclei']:,} nuclei of {said['rows']} runs, {said['rows']} x {said['columns']} tiles, "
-        f"{said['height_px']:,} x {said['width_px']:,} px",
+        f"{out}: {said['nuclei']:,} nuclei of {counted(said['rows'], 'run')}, "
+        f"{said['rows']} x {said['columns']} tiles, {said['height_px']:,} x {said['width_px']:,} px",
         f"legend: {said['legend']}",
     ]
     if mosaic.fewer:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from nucleusnet_source.atomic import write_bytes_atomic
 from nucleusnet_source.errors import OutputError, UsageError
+from nucleusnet_source.wording import counted
 
 from .statistics import DECIMALS, Ranking, no_centroid, notes
 
@@ -78,8 +79,8 @@ def page_data(ranking: Ranking, top: int, panoramas: str | None = None) -> str:
     ringed = len(ranking.representatives(top))
     content = {
         "summary": (
-            f"{len(ranking.images):,} stitched images; centroid {centre.num_rois:,.1f} ROIs, mean intensity "
-            f"{centre.mean_intensity:,.1f}; {ringed:,} representatives are ringed."
+            f"{counted(len(ranking.images), 'stitched image')}; centroid {centre.num_rois:,.1f} ROIs, mean intensity "
+            f"{centre.mean_intensity:,.1f}; {counted(ringed, 'representative is', 'representatives are')} ringed."
         ),
         "notes": notes(ranking, top),
         "centroid": [round(centre.num_rois, DECIMALS), round(centre.mean_intensity, DECIMALS)],

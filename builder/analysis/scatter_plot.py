@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from nucleusnet_source.atomic import atomic_path
 from nucleusnet_source.errors import OutputError, UsageError
+from nucleusnet_source.outputs import checked_suffix
+from nucleusnet_source.wording import counted
 
 from .statistics import Ranking, no_centroid
 
@@ -29,8 +31,7 @@ def check_plot(path: Path) -> None:
     Raises:
         UsageError: the name ends otherwise than `SUFFIXES`, or matplotlib is not installed.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"--plot: a file {', '.join(SUFFIXES)} expected, {path.name} found.")
+    checked_suffix("--plot", path, *SUFFIXES)
     try:
         import matplotlib  # noqa: F401, PLC0415 - heavy, and an extra
     except ImportError as error:
@@ -105,7 +106,7 @@ def scatter_figure(ranking: Ranking, top: int) -> "Figure":
     axes.plot(*place, "+", color="white", markersize=8, markeredgewidth=3)
     named = f"centroid: {centre.num_rois:,.1f} ROIs, mean intensity {centre.mean_intensity:,.1f}"
     axes.plot(*place, "+", color=_INK, markersize=7, markeredgewidth=1.4, label=named)
-    axes.set(xlabel=f"number of ROIs ({len(images):,} stitched images)", ylabel="mean intensity")
+    axes.set(xlabel=f"number of ROIs ({counted(len(images), 'stitched image')})", ylabel="mean intensity")
     axes.grid(color="#e3e6e9", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

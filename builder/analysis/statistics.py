@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from nucleusnet_source.errors import BuildError
+from nucleusnet_source.wording import counted
 
 from .ranking import Centroid, centroid, distances, ranks
 
@@ -126,11 +127,11 @@ def ranking_text(ranking: Ranking, top: int) -> str:
     """Return number of images, centroid and the table of the representatives for people."""
     count = len(ranking.images) + len(ranking.empty)
     if ranking.centre is None:
-        return f"{count:,} images, none with regions of interest: no centroid"
+        return f"{counted(count, 'image')}, none with regions of interest: no centroid"
     centre = ranking.centre
     left_out = f", {len(ranking.empty):,} without regions of interest left out" if ranking.empty else ""
     head = (
-        f"{count:,} images{left_out}\n"
+        f"{counted(count, 'image')}{left_out}\n"
         f"centroid: {centre.num_rois:,.{DECIMALS}f} ROIs, mean intensity {centre.mean_intensity:.{DECIMALS}f}\n"
     )
     rows = [
@@ -164,9 +165,8 @@ def notes(ranking: Ranking, top: int) -> list[str]:
     if ranking.centre is None:
         return said
     if len(ranking.images) < top:
-        said.append(
-            f"{top} representatives wanted, {len(ranking.images)} images with regions of interest found: all are shown"
-        )
+        found = f"{counted(len(ranking.images), 'image')} with regions of interest found"
+        said.append(f"{counted(top, 'representative')} wanted, {found}: all are shown")
     same = [
         name
         for name, std in (

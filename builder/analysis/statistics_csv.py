@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nucleusnet_source.atomic import write_bytes_atomic
 from nucleusnet_source.errors import NucleusNetError, OutputError
+from nucleusnet_source.wording import counted
 
 from .statistics import DECIMALS, ImageStatistics
 
@@ -78,7 +79,9 @@ def parse_statistics_csv(text: str, name: str) -> list[ImageStatistics]:
     if problems:
         more = [f"and {len(problems) - _SHOWN_PROBLEMS:,} more"] if len(problems) > _SHOWN_PROBLEMS else []
         listed = "\n".join(f"  {problem}" for problem in [*problems[:_SHOWN_PROBLEMS], *more])
-        raise StatisticsTableError(f"{name}: {len(problems):,} lines cannot be used; correct or remove them:\n{listed}")
+        remedy = "cannot be used; correct or remove"
+        bad = counted(len(problems), f"line {remedy} it", f"lines {remedy} them")
+        raise StatisticsTableError(f"{name}: {bad}:\n{listed}")
     if not found:
         raise StatisticsTableError(f"{name}: one line per image expected, only a header found; is it the right file?")
     return found

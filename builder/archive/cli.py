@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nucleusnet_source.errors import UsageError
+from nucleusnet_source.wording import counted
 
 from ..bars import ByteBar
 from ..cli import AS_JSON, QUIET
@@ -82,9 +83,9 @@ def archive(
     if as_json:
         print(json.dumps({"archive": str(out), "records": records, "written": result.written, "kept": result.kept}))
         return
-    for record in records:
-        print(f"{out / str(record['record'])}: {record['files']} files, {record['bytes']:,} bytes")
-    print(f"{out}: {len(records)} records, {result.written} zips written, {result.kept} kept")
+    for record in result.index.records:
+        print(f"{out / record.name}: {counted(len(record.files), 'file')}, {record.bytes:,} bytes")
+    print(f"{out}: {counted(len(records), 'record')}, {counted(result.written, 'zip')} written, {result.kept} kept")
 
 
 def deposit(
@@ -122,8 +123,11 @@ def deposit(
     from ..deposit.deposit import deposit as run  # noqa: PLC0415
     from ..deposit.deposit import publish as run_publish  # noqa: PLC0415
     from ..deposit.site import site  # noqa: PLC0415
+    from .index import read_index  # noqa: PLC0415
 
-    where, folder = site(sandbox=sandbox, token_file=token_file), archive.absolute()
+    folder = archive.absolute()
+    read_index(folder)  # a wrong folder is said before a token is asked for
+    where = site(sandbox=sandbox, token_file=token_file)
     if publish:
         records = run_publish(folder, where, lambda waiting: yes or agreed(waiting, where))
         if not records:
@@ -159,8 +163,8 @@ def report(records: "list[Deposited]", where: "Site", *, published: bool, as_jso
     if as_json:
         print(json.dumps({"site": where.url, "records": lines}))
         return
-    for line in lines:
-        state = "published" if line["published"] else f"draft, {line['sent']} files sent, {line['kept']} there before"
-        print(f"{line['record']}: {state}, doi {line['doi']}, {line['url']}")
+    for line, record in zip(lines, records, strict=True):
+        draft = f"draft, {counted(len(record.sent), 'file')} sent, {len(record.kept)} there before"
+        print(f"{line['record']}: {'published' if line['published'] else draft}, doi {line['doi']}, {line['url']}")
     if not all(line["published"] for line in lines):
         print("Look at the drafts; the same call with --publish publishes them.", file=sys.stderr)

@@ -91,7 +91,7 @@ def read_index(archive: Path) -> ArchiveIndex:
         ArchiveError: there is none, or it is damaged.
     """
     path = archive / INDEX_NAME
-    remedy = "run `nucleusnet archive` again: finished zips are kept."
+    remedy = "give the folder that `nucleusnet archive` made, or call that again: finished zips are kept."
     if not path.is_file() or path.is_symlink():
         raise ArchiveError(f"{archive}: a finished archive with {INDEX_NAME} expected, none found; {remedy}")
     with path.open("rb") as file:

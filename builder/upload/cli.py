@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from nucleusnet_source.wording import counted
+
 from ..bars import Bars, ByteBar
 from ..cli import AS_JSON, QUIET, available_cores
 
@@ -53,7 +55,7 @@ def upload(
 
         def begin(files: int, size: int) -> None:
             bars.close()
-            sent.begin(f"send {files} files", size)
+            sent.begin(f"send {counted(files, 'file')}", size)
 
         progress = UploadProgress(
             stage=bars.stage,
@@ -83,8 +85,8 @@ def upload(
 def readable(summary: dict[str, Any]) -> str:
     """Return the lines that a finished upload prints."""
     where = f"{summary['url']}, branch {summary['revision']}"
-    size = f"{summary['files']} files, {summary['bytes'] / 1e6:,.1f} MB"
-    deleted = f", {len(summary['deleted'])} old files deleted" if summary["deleted"] else ""
+    size = f"{counted(summary['files'], 'file')}, {summary['bytes'] / 1e6:,.1f} MB"
+    deleted = f", {counted(len(summary['deleted']), 'old file')} deleted" if summary["deleted"] else ""
     if summary["dry_run"]:
         new = " (to be made)" if summary["created"] else ""
         lines = [f"{where}{new}: would send {size}; {summary['unchanged']} are there already{deleted}"]

@@ -32,6 +32,7 @@ def commit(
     operations += [CommitOperationDelete(path, is_folder=False) for path in plan.delete]
 
     def once() -> str:
+        """Commit, or find out that an earlier try has; `ask` tries again what passes."""
         try:
             made = target.api.create_commit(
                 target.repo_id,

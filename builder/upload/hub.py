@@ -197,6 +197,7 @@ class HubTarget:
         """Tag a commit; a tag that is there already for it is fine."""
 
         def make() -> None:
+            """Make the tag, or see that an earlier try has."""
             try:
                 self.api.create_tag(self.repo_id, tag=tag, revision=commit, repo_type="dataset")
             except HfHubHTTPError as error:

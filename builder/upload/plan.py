@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from nucleusnet_source.errors import UploadError
 from nucleusnet_source.manifest import MANIFEST_NAME
+from nucleusnet_source.wording import counted
 
 from ..verify.files import CARD_NAME
 from .journal import LocalFile
@@ -70,8 +71,8 @@ def refuse_strangers(repo_id: str, remote: Mapping[str, RemoteFile]) -> None:
     strangers = sorted(remote.keys() - _OF_THE_HUB - {CARD_NAME})
     if strangers and MANIFEST_NAME not in remote:
         raise UploadError(
-            f"{repo_id}: an empty repository or one with a {MANIFEST_NAME} of ours expected, found {len(strangers)} "
-            f"other files such as {strangers[0]!r}; name another repository."
+            f"{repo_id}: an empty repository or one with a {MANIFEST_NAME} of ours expected, found "
+            f"{counted(len(strangers), 'other file')} such as {strangers[0]!r}; name another repository."
         )
 
 

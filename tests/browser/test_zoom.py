@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from browser.panoramas import Files, choose_images, find_part, grid_place
 from browser.server import Server
 from browser.site import make_site, panorama_files
 from browser.sources import hub_source, served_source
-from browser.zoom import ZoomOptions, make_panoramas
+from browser.zoom import ZoomOptions, is_panorama_folder, make_panoramas
 from builder.build import build
 from builder.options import BuildOptions
 from builder.simulate.simulate import simulate
@@ -43,7 +45,7 @@ from nucleusnet_source.errors import (
 from nucleusnet_source.location import HubRepository
 from nucleusnet_source.opened import OpenDataset, open_dataset
 from tests.browser.conftest import running
-from tests.builder.commands import COMMAND, environment
+from tests.builder.commands import COMMAND, contents, environment
 from tests.chromium import NewTab
 
 SIZE_PX = 1100
@@ -296,6 +298,27 @@ def test_interrupted_it_stops_in_silence_and_leaves_nothing(
         assert err.endswith(b"nucleusnet: interrupted.\n")
         assert b"Traceback" not in err
         assert list(tmp_path.iterdir()) == []
+
+
+def test_killed_half_way_it_leaves_no_panoramas_and_the_next_call_makes_the_same_bytes(
+    stitched: Path, opened: OpenDataset, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    command = [*COMMAND, "zoom", stitched, "--dataset", opened.store.name, "--out", out, "--quiet"]
+    with subprocess.Popen(list(map(str, command)), env=environment(), stdout=subprocess.PIPE) as running:
+        while not list(tmp_path.glob(".out.*.tmp/*/*.szi")):
+            assert running.poll() is None
+            time.sleep(0.005)
+        running.kill()
+    assert running.returncode != 0
+    assert not out.exists()
+    (left,) = tmp_path.iterdir()
+    assert not is_panorama_folder(left)
+    options = ZoomOptions(stitched, out)
+    make_panoramas(options, opened, silent)
+    make_panoramas(replace(options, out=tmp_path / "again"), opened, silent)
+    assert len(contents(out)) == 4 * 5 + 1
+    assert contents(out) == contents(tmp_path / "again")
 
 
 def damaged(stitched: Path, folder: Path, change: Callable[[Path], object]) -> Path:

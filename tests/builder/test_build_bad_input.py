@@ -21,6 +21,7 @@ from builder.disk_space import check_space
 from builder.options import BuildOptions
 from builder.receipts import Receipt
 from builder.reporting import logging_to
+from builder.workfolder import is_dataset_folder
 from nucleusnet_source.errors import BuildError, OutputError, PairingError, UsageError
 
 from .commands import contents, nucleusnet
@@ -156,6 +157,30 @@ def test_after_mending_only_the_mended_images_are_made_again(mixed: Path, stitch
     }
 
 
+def test_a_build_of_which_nothing_is_usable_leaves_no_dataset_and_goes_on_when_mended(
+    stitched: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(stitched, tmp_path / "broken")
+    images = sorted(folder.glob("*.tif"))
+    for image in images:
+        image.write_bytes(image.read_bytes()[:3000])
+    out = tmp_path / "nucleusnet"
+    with pytest.raises(BuildError) as caught:
+        build(BuildOptions(folder, out))
+    message, *listed = str(caught.value).splitlines()
+    assert message == (
+        f"at least one nucleus expected, no image could be used, {len(images)} inputs failed; mend what is listed. No "
+        f"dataset was made. Call again to go on with {tmp_path / 'nucleusnet.work'}, or remove it."
+    )
+    assert [line.split(":")[0].strip() for line in listed] == [image.stem for image in images]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken", "nucleusnet.work"]
+    assert not is_dataset_folder(tmp_path / "nucleusnet.work")
+    for image in images:
+        shutil.copyfile(stitched / image.name, image)
+    assert build(BuildOptions(folder, out)).failures == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken", "nucleusnet"]
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
@@ -167,7 +192,7 @@ def test_after_mending_only_the_mended_images_are_made_again(mixed: Path, stitch
                 (folder / "a_cp_masks.png").write_bytes(png(NO_LABELS)),
             ],
             BuildError,
-            "at least one nucleus expected, none kept of 0 found in 1 usable images",
+            "at least one nucleus expected, none kept of 0 found in 1 usable image;",
         ),
         (
             lambda folder: [
@@ -175,7 +200,7 @@ def test_after_mending_only_the_mended_images_are_made_again(mixed: Path, stitch
                 (folder / "a_cp_masks.png").write_bytes(png(NO_LABELS)),
             ],
             BuildError,
-            "in 0 usable images.*\n.*a: .*empty",
+            "no image could be used, 1 input failed; mend what is listed.*\n.*a: .*empty",
         ),
     ],
 )

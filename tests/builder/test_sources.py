@@ -79,7 +79,7 @@ def test_masks_are_found_in_another_folder_and_only_there(tmp_path: Path) -> Non
     ("names", "message"),
     [
         (("a.tif", "b.tif"), r"masks <name>_cp_masks.png expected for the 2 images in .*; segment .* with --masks"),
-        (("a_cp_masks.png",), r"images <name>.tif expected for the 1 masks in .*; give the folder of the images"),
+        (("a_cp_masks.png",), r"images <name>.tif expected for the 1 mask in .*; give the folder of the images"),
     ],
 )
 def test_a_folder_with_only_images_or_only_masks_is_one_error(

@@ -10,16 +10,16 @@ import pytest
 from nucleusnet_source.atomic import replace_folder
 from nucleusnet_source.command import with_exit_codes
 
+ROOT = Path(__file__).resolve().parents[2]
 TABLE = "image,num_rois,mean_intensity,std_intensity\nŁask,2,79.5,3\nKøge,3,80,4\n"
 
 
 def test_letters_that_the_output_cannot_take_are_escaped_and_nothing_fails(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text(TABLE, "utf-8")
-    root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
         [sys.executable, "-m", "nucleusnet_cli", "stats", "table.csv"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(root), "PYTHONIOENCODING": "cp1252"},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "cp1252"},
         capture_output=True,
         encoding="cp1252",
         check=False,
@@ -50,6 +50,50 @@ def test_a_closed_pipe_is_left_to_the_parser_which_ends_in_silence() -> None:
 
     with pytest.raises(BrokenPipeError):
         with_exit_codes(unread)()
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("verify", "--help"), ("stats", "table.csv")])
+def test_output_that_nobody_reads_to_its_end_is_given_up_in_silence(
+    arguments: tuple[str, ...], unbuffered: str, tmp_path: Path
+) -> None:
+    (tmp_path / "table.csv").write_text(TABLE, "utf-8")
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "nucleusnet_cli", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered},
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    assert done.returncode == 1
+    assert "Error" not in done.stderr
+    assert "Exception" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is a Linux one")
+def test_output_on_a_full_disk_is_one_message(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "nucleusnet_cli", "--help"],
+            cwd=tmp_path,
+            env={**environment, "PYTHONPATH": str(ROOT)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "nucleusnet: the output: a place that can be written expected, found: No space left on device.\n"
+    )
 
 
 def test_a_folder_takes_the_place_of_another_and_leaves_it_when_it_cannot(tmp_path: Path) -> None:

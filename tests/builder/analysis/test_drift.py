@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from builder.analysis.config_columns import read_columns
@@ -165,6 +165,7 @@ def test_very_few_nuclei_make_a_report_too(runs: dict[int, list[float]]) -> None
 
 
 @given(st.floats(0, 1e7), st.floats(1e-3, 1e7))
+@example(0.0, 0.3)  # a third of it is less than 0.1, its logarithm is not less than -1
 def test_ticks_are_few_and_inside(low: float, width: float) -> None:
     found = ticks(low, low + width)
     assert 2 <= len(found) <= 9

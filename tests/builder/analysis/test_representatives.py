@@ -86,7 +86,7 @@ def test_the_command_prints_json_alone_and_draws_a_contact_sheet(built: Path, tm
 def test_a_contact_sheet_that_is_no_png_is_refused_at_once(built: Path, tmp_path: Path) -> None:
     done = nucleusnet("representatives", built, "--out", tmp_path / "sheet.jpg", cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr == "nucleusnet: --out: a file .png expected, sheet.jpg found.\n"
+    assert done.stderr == "nucleusnet: --out: a file .png expected, sheet.jpg found; choose another name.\n"
     assert list(tmp_path.iterdir()) == []
 
 

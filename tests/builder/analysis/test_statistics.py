@@ -79,7 +79,7 @@ def test_images_without_rois_are_listed_and_left_out_of_the_centroid() -> None:
 def test_no_image_with_rois_has_no_centroid() -> None:
     ranking = rank_images([ImageStatistics("void", 0, None, None)])
     assert ranking_json(ranking, 10) == {"images": 1, "centroid": None, "representatives": []}
-    assert ranking_text(ranking, 10) == "1 images, none with regions of interest: no centroid"
+    assert ranking_text(ranking, 10) == "1 image, none with regions of interest: no centroid"
 
 
 def test_one_image_is_its_own_centroid_and_that_is_said() -> None:

@@ -66,7 +66,7 @@ def test_an_image_without_rois_has_no_intensities(intensities: str) -> None:
 )
 def test_a_line_that_cannot_be_used_is_named(line: str, said: str) -> None:
     message = refusal(HEADER + "a,1,2,3\n" + line + "\n")
-    assert message == f"table.csv: 1 lines cannot be used; correct or remove them:\n  {said}"
+    assert message == f"table.csv: 1 line cannot be used; correct or remove it:\n  {said}"
 
 
 def test_all_bad_lines_are_counted_and_the_first_ten_shown() -> None:

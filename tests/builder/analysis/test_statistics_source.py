@@ -161,6 +161,7 @@ def test_something_that_is_no_source_is_told_what_would_be_one() -> None:
         ({"source": "none.csv"}, StatisticsTableError, "none.csv: cannot be read: No such file"),
         ({"csv": "t.csv"}, UsageError, "--csv: another file than the source expected, t.csv found"),
         ({"plot": "p.jpg"}, UsageError, "--plot: a file .png, .svg, .pdf expected, p.jpg found"),
+        ({"page": "p.pdf"}, UsageError, "--page: a file .html, .htm expected, p.pdf found; choose another name"),
         ({"page": "no/p.html"}, OutputError, "--page: a file in an existing folder expected, no such folder found"),
         ({"page": "folder"}, OutputError, "--page: a file in an existing folder expected, a folder found"),
         ({"plot": "p.svg", "page": "p.svg"}, UsageError, "--plot, --page: different files expected"),

@@ -534,7 +534,7 @@ def test_the_command_takes_the_card_s_words_remembers_options_and_reports(tmp_pa
     given_once = ["--creator", "Doe, Jane; Some Institute", "--date", "2025-05-05"]
     done = nucleusnet("archive", "verdigris", "--out", "zips", *given_once, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "zips: 1 records, 1 zips written, 0 kept"
+    assert done.stdout.splitlines()[-1] == "zips: 1 record, 1 zip written, 0 kept"
     assert "100%" in done.stderr
     done = nucleusnet("archive", "verdigris", "--out", "zips", "--keyword", "roof", "--json", "--quiet", cwd=tmp_path)
     assert (json.loads(done.stdout)["kept"], done.stderr) == (1, "")

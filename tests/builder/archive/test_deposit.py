@@ -576,6 +576,15 @@ def command(zips: Path, server: Zenodo, *arguments: str, token: str = "zen_full"
     )
 
 
+def test_a_folder_that_is_no_archive_is_said_before_a_token_is_asked_for(tmp_path: Path, server: Zenodo) -> None:
+    (tmp_path / "zips").mkdir()
+    for arguments in (["--zenodo"], ["--zenodo", "--publish", "--yes"]):
+        done = command(tmp_path / "zips", server, *arguments, token="")
+        assert done.returncode == 1
+        assert "a finished archive with archive.json expected, none found; give the folder that `nuc" in done.stderr
+        assert "ZENODO_TOKEN" not in done.stderr
+
+
 def test_the_commands_deposit_and_publish_and_the_token_is_never_seen(zips: Path, server: Zenodo) -> None:
     token = "zen_SECRETSECRET"
     server.tokens = {token: BOTH_SCOPES, "zen_full": frozenset()}

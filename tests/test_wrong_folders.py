@@ -1,0 +1,80 @@
+"""Every verb, given a folder that is none of its kind: one message, no traceback, nothing left behind."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import nucleusnet_cli
+
+CALLS = {
+    "simulate": ["PLACE"],
+    "segment": ["PLACE", "--model", "PLACE"],
+    "overlay": ["PLACE", "PLACE", "--out", "look.png"],
+    "build": ["PLACE"],
+    "verify": ["PLACE"],
+    "stats": ["PLACE"],
+    "representatives": ["PLACE"],
+    "mosaic": ["PLACE", "--out", "mosaic.png"],
+    "upload": ["PLACE", "--repo", "owner/name"],
+    "archive": ["PLACE", "--out", "zips"],
+    "deposit": ["PLACE", "--zenodo"],
+    "sample": ["--source", "PLACE"],
+    "browse": ["PLACE", "--no-open"],
+    "zoom": ["stitched", "--dataset", "PLACE", "--out", "panoramas"],
+}
+Said = Callable[..., tuple[object, str]]
+PLACES = [(verb, place) for verb in CALLS for place in ("missing", "file", "empty")]
+PLACES = [call for call in PLACES if call not in {("simulate", "missing"), ("simulate", "empty")}]  # these it fills
+
+
+@pytest.fixture
+def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Said:
+    """Runs `nucleusnet` beside a file and an empty folder; returns the exit code and what it said on stderr."""
+    (tmp_path / "file").write_text("no dataset\n", "utf-8")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[object, str]:
+        monkeypatch.setattr(sys, "argv", ["nucleusnet", *arguments])
+        with pytest.raises(SystemExit) as left:
+            nucleusnet_cli.main()
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert sorted(path.name for path in tmp_path.rglob("*")) == ["empty", "file"]
+        return left.value.code, printed.err
+
+    return run
+
+
+def test_every_verb_is_tried() -> None:
+    assert sorted(CALLS) == sorted(nucleusnet_cli.SUMMARIES)
+
+
+@pytest.mark.parametrize(("verb", "place"), PLACES)
+def test_a_folder_of_another_kind_is_one_message_that_names_it(verb: str, place: str, said: Said) -> None:
+    code, message = said(verb, *(place if argument == "PLACE" else argument for argument in CALLS[verb]))
+    assert code in {1, 2}
+    assert message.startswith("nucleusnet: ")
+    assert message.count("\n") == 1
+    assert place in message
+    assert "expected" in message or "cannot be read" in message
+
+
+@pytest.mark.parametrize("verb", sorted(CALLS.keys() - {"verify", "representatives", "sample", "browse"}))
+def test_a_verb_without_what_it_needs_says_how_it_is_called(verb: str, said: Said) -> None:
+    code, message = said(verb)
+    assert code == 2
+    assert message.startswith(f"Usage: nucleusnet {verb} ")
+    assert "Error: Missing " in message
+
+
+@pytest.mark.parametrize("verb", ["verify", "representatives", "sample", "browse"])
+def test_a_verb_alone_looks_for_the_dataset_beside_it(verb: str, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NUCLEUSNET_DATA", raising=False)
+    monkeypatch.delenv("NUCLEUSNET_REPO", raising=False)
+    code, message = said(verb)
+    assert code == 1
+    assert message.startswith("nucleusnet: nucleusnet: a ")
+    assert message.count("\n") == 1
