@@ -11,6 +11,7 @@ from nucleusnet_source.cells import decode_cell, png_layout
 from nucleusnet_source.errors import CorruptDataError
 from nucleusnet_source.unfilter import UNFILTERED_TOGETHER, Packed, UnfilteredCells
 
+from .buffers import BufferPool
 from .columns import Cell, CellRun
 
 CELL_SIZE_PX = 256
@@ -27,6 +28,7 @@ class CellDecoder:
     def __init__(self, bit_depth: int) -> None:
         self.layout = png_layout(CELL_SIZE_PX, CELL_SIZE_PX, bit_depth)
         self._pixel_type = np.dtype(_PIXEL_TYPES[bit_depth])
+        self._pool = BufferPool()
 
     def decode(self, runs: Iterable[CellRun], count: int, locate: Callable[[int], str]) -> torch.Tensor:
         """Decode cells to a new tensor `(n, 1, 256, 256)`.
@@ -41,7 +43,8 @@ class CellDecoder:
         Raises:
             CorruptDataError: A cell is damaged, or has another size or bit depth.
         """
-        packed = np.empty((count, CELL_SIZE_PX, self.layout.row_bytes), np.uint8)
+        size = count * CELL_SIZE_PX * self.layout.row_bytes
+        packed = self._pool.take(size).reshape(count, CELL_SIZE_PX, self.layout.row_bytes)
         ordinary: list[tuple[int, bytes]] = []
         for places, cells, rows in runs:
             if isinstance(cells, UnfilteredCells):

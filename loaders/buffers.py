@@ -1,0 +1,40 @@
+"""Memory that is used again: fresh pages from the system cost more than what is done with them."""
+
+import weakref
+
+import numpy as np
+import numpy.typing as npt
+
+KEPT = 4
+
+
+class BufferPool:
+    """Gives arrays of bytes, and takes their memory back when nothing refers to them, or to views of them, any more.
+
+    Threads may share one.
+    """
+
+    def __init__(self) -> None:
+        self._free: dict[int, npt.NDArray[np.uint8]] = {}
+
+    def take(self, size: int) -> npt.NDArray[np.uint8]:
+        """Give a writable array `(size,)` that holds anything."""
+        memory = self._fitting(size)
+        if memory is None:
+            memory = np.empty(size, np.uint8)
+        # Views of views refer to the first array that is no view of another, hence the memoryview between.
+        array = np.frombuffer(memory.data, np.uint8)
+        weakref.finalize(array, self._give_back, memory).atexit = False
+        return array
+
+    def _fitting(self, size: int) -> npt.NDArray[np.uint8] | None:
+        """Find free memory; no lock, since memory may be given back in the midst of this."""
+        for key, memory in tuple(self._free.items()):
+            if memory.size == size and self._free.pop(key, None) is not None:
+                return memory
+        return None
+
+    def _give_back(self, memory: npt.NDArray[np.uint8]) -> None:
+        if len(self._free) >= KEPT:
+            self._free.clear()  # of other sizes
+        self._free[id(memory)] = memory
