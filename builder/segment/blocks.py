@@ -1,18 +1,12 @@
-"""An image in blocks that overlap, such that each nucleus is taken whole from one of them and only once."""
+"""An image in blocks that overlap: each pixel belongs to one of them, and sees its surroundings there."""
 
 import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from nucleusnet_source.errors import UsageError
 
 MARGIN_DIAMETERS = 2
-_SAME_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -27,6 +21,12 @@ class Block:
     outer_x0: int
     outer_y1: int
     outer_x1: int
+
+
+def whole_block(shape: tuple[int, int]) -> Block:
+    """Return an image (H, W) as one block."""
+    height, width = shape
+    return Block(0, 0, height, width, 0, 0, height, width)
 
 
 def plan_blocks(shape: tuple[int, int], block_px: int, diameter_px: float) -> list[Block]:
@@ -69,44 +69,3 @@ def _spans(length: int, step: int) -> list[tuple[int, int]]:
     parts = max(1, math.ceil(length / step))
     ends = [round(length * number / parts) for number in range(parts + 1)]
     return list(itertools.pairwise(ends))
-
-
-def paste(labels: NDArray[np.uint32], found: NDArray[Any], block: Block, count: int, *, slack_px: float) -> int:
-    """Add to an image the labels that a block owns, under new numbers.
-
-    Two blocks may see a nucleus on their border a little differently. So a block also offers those whose centroid
-    lies at most `slack_px` outside its core, and what is already there is not added again: none is lost, none twice.
-
-    Args:
-        labels: (H, W), changed in place.
-        found: (outer height, outer width) labels of the block.
-        block: where it lies.
-        count: largest number in `labels`.
-        slack_px: how far outside its core a block still offers nuclei.
-
-    Returns:
-        The largest number in `labels` now.
-    """
-    for y0, x0, mask in _owned(found, block, slack_px):
-        place = labels[y0 : y0 + mask.shape[0], x0 : x0 + mask.shape[1]]
-        free = mask & (place == 0)
-        if int(free.sum()) > _SAME_SHARE * int(mask.sum()):
-            count += 1
-            place[free] = count
-    return count
-
-
-def _owned(found: NDArray[Any], block: Block, slack_px: float) -> Iterator[tuple[int, int, NDArray[np.bool_]]]:
-    """Yield top, left (px of the image) and mask of each label whose centroid lies in the core, or nearly."""
-    from scipy.ndimage import find_objects  # noqa: PLC0415 - comes with cellpose
-
-    for label, box in enumerate(find_objects(found), 1):
-        if box is None:
-            continue
-        mask = found[box] == label
-        rows, columns = np.nonzero(mask)
-        y0, x0 = block.outer_y0 + box[0].start, block.outer_x0 + box[1].start
-        centroid_y, centroid_x = y0 + rows.mean(), x0 + columns.mean()
-        inside_y = block.core_y0 - slack_px <= centroid_y < block.core_y1 + slack_px
-        if inside_y and block.core_x0 - slack_px <= centroid_x < block.core_x1 + slack_px:
-            yield y0, x0, mask

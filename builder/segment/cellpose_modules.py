@@ -16,7 +16,7 @@ _kept: list[Any] = []
 
 
 class CellposeModules(NamedTuple):
-    """What of cellpose is used: `core.run_net`, `dynamics.compute_masks`, `models` for the weights it knows."""
+    """What of cellpose is used: `core.run_net` and `models`; `dynamics` to train, and for tests to compare with."""
 
     core: ModuleType
     dynamics: ModuleType

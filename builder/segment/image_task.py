@@ -1,7 +1,9 @@
 """One stitched image to one mask with its receipt, in a worker process."""
 
+import contextlib
 import hashlib
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from nucleusnet_source.atomic import write_bytes_atomic
-from nucleusnet_source.errors import SegmentationError
+from nucleusnet_source.errors import NucleusNetError, SegmentationError
 
 from ..pieces import file_sha256
 from .device import claim_slot, device_of_slot, share_cores
@@ -25,6 +27,8 @@ from .receipts import (
     receipt_path,
 )
 from .weights import WeightsFile
+
+_OUT_OF_MEMORY = ("memory", "can't start new thread", "failed to map segment")
 
 
 @dataclass(frozen=True)
@@ -80,23 +84,15 @@ def segment_image(task: ImageTask) -> SegmentReceipt:
         WeightsError: the weights do not fit their network.
         SegmentationError: memory does not suffice.
     """
-    import torch  # noqa: PLC0415 - heavy, only workers need it
-
-    from ..cutting.images import read_image  # noqa: PLC0415 - brings codecs
-
     started = time.monotonic()
     stamp = fingerprint(task.image_path)
-    image = read_image(task.image_path)
-    device = _device(task.place)
-    try:
+    with _memory_errors(task):
+        from ..cutting.images import read_image  # noqa: PLC0415 - brings codecs
+
+        device = _device(task.place)
+        image = read_image(task.image_path)
         labels, labelled = label_image(image.pixels, task, device)
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise _out_of_memory(task, error) from error
-    except RuntimeError as error:
-        if "memory" not in str(error):
-            raise
-        raise _out_of_memory(task, error) from error
-    data, name = mask_bytes(labels), mask_name(task.stem, labels)
+        data, name = mask_bytes(labels), mask_name(task.stem, labels)
     receipt = SegmentReceipt(
         format=RECEIPT_FORMAT,
         image_file=task.image_path.name,
@@ -131,7 +127,7 @@ def label_image(pixels: NDArray[Any], task: ImageTask, device: Any) -> tuple[NDA
 
     wanted, shape = task.parameters, (pixels.shape[0], pixels.shape[1])
     memory = available_memory() if task.place.memory_bytes is None else task.place.memory_bytes
-    block_px = 0 if wanted.fast else block_size(shape, wanted.block_px, memory)
+    block_px = block_size(shape, wanted.block_px, memory, task.weights.kind, fast=wanted.fast)
     network = load_network(task.weights, device)
     flows = run_network(network, pixels, wanted.diameter_px, task.batch_size)
     thresholds = Thresholds(wanted.flow_threshold, wanted.cellprob_threshold)
@@ -163,5 +159,18 @@ def _write(task: ImageTask, receipt: SegmentReceipt, data: bytes) -> None:
             other.unlink()
 
 
-def _out_of_memory(task: ImageTask, error: BaseException) -> SegmentationError:
-    return SegmentationError(f"{task.image_path.name}: enough memory expected, found: {error}; {REMEDY}.")
+@contextlib.contextmanager
+def _memory_errors(task: ImageTask) -> Iterator[None]:
+    """Turn each library's way of saying that memory is out into one error."""
+    try:
+        yield
+    except Exception as error:
+        cause = error.__cause__ if isinstance(error, NucleusNetError) else error
+        if cause is None or not _is_out_of_memory(cause):
+            raise
+        found = str(cause).strip().splitlines()[0][:300] if str(cause).strip() else type(cause).__name__
+        raise SegmentationError(f"{task.image_path.name}: enough memory expected, found: {found}; {REMEDY}.") from error
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in _OUT_OF_MEMORY)

@@ -1,17 +1,20 @@
 """From flows to labels: every pixel follows its flow, and those that meet are one nucleus."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .blocks import Block, paste, plan_blocks
-from .cellpose_modules import cellpose_modules
+from .blocks import Block, plan_blocks, whole_block
+from .flow_check import without_bad_flows
+from .follow import follow_flows
+from .meet import label_ends
 from .network import Flows
-from .rescale import bilinear, nearest
+from .rescale import nearest
+from .walk import Pixels
 
-MAX_SHARE_OF_IMAGE = 0.4
 _NETWORK_STEPS = 200
 
 
@@ -39,18 +42,20 @@ def label_whole(flows: Flows, thresholds: Thresholds, device: Any) -> NDArray[An
     Returns:
         uint16 or uint32 (H, W); 0 is background. Small labels and holes are as they come.
     """
-    return _labels(bilinear(flows.values, flows.shape), flows.steps, thresholds, device)
+    return _labels(flows, [whole_block(flows.shape)], thresholds, device)
 
 
 def label_fast(flows: Flows, thresholds: Thresholds, device: Any) -> NDArray[Any]:
     """Label at the network's scale and enlarge the labels: little time and memory, edges in steps of some pixels."""
-    return nearest(_labels(flows.values, _NETWORK_STEPS, thresholds, device), flows.shape)
+    height, width = flows.values.shape[1:]
+    small = Flows(flows.values, (height, width), _NETWORK_STEPS)
+    return nearest(label_whole(small, thresholds, device), flows.shape)
 
 
 def label_blocks(
     flows: Flows, thresholds: Thresholds, device: Any, *, block_px: int, diameter_px: float
 ) -> NDArray[Any]:
-    """Label an image block by block; a nucleus comes whole from the block that its centroid lies in.
+    """Label an image of which only a block is enlarged at a time; the labels are those of the whole image.
 
     Args:
         flows: of the whole image, so that no block is normalised or tiled in a way of its own.
@@ -60,38 +65,21 @@ def label_blocks(
         diameter_px: of a nucleus; a block sees two diameters more than it owns on every side.
 
     Returns:
-        uint32 (H, W); 0 is background.
+        uint16 or uint32 (H, W); 0 is background.
     """
-    labels = np.zeros(flows.shape, np.uint32)
-    count = 0
-    for block in plan_blocks(flows.shape, block_px, diameter_px):
-        found = _label_block(flows, block, thresholds, device)
-        count = paste(labels, found, block, count, slack_px=diameter_px / 8)
+    return _labels(flows, plan_blocks(flows.shape, block_px, diameter_px), thresholds, device)
+
+
+def _labels(flows: Flows, blocks: Sequence[Block], thresholds: Thresholds, device: Any) -> NDArray[Any]:
+    moves = [
+        follow_flows(flows.values, block, flows.shape, steps=flows.steps, threshold=thresholds.cellprob, device=device)
+        for block in blocks
+    ]
+    labels = label_ends(_joined([pixels for pixels, _ in moves]), _joined([ends for _, ends in moves]), flows.shape)
+    if thresholds.flow:
+        labels = without_bad_flows(labels, flows.values[:2], thresholds.flow)
     return labels
 
 
-def _label_block(flows: Flows, block: Block, thresholds: Thresholds, device: Any) -> NDArray[Any]:
-    rows, columns = (block.outer_y0, block.outer_y1), (block.outer_x0, block.outer_x1)
-    part = bilinear(flows.values, flows.shape, rows=rows, columns=columns)
-    share = MAX_SHARE_OF_IMAGE * flows.shape[0] * flows.shape[1] / part[0].size
-    return _labels(part, flows.steps, thresholds, device, max_share=share)
-
-
-def _labels(
-    values: NDArray[np.float32],
-    steps: int,
-    thresholds: Thresholds,
-    device: Any,
-    *,
-    max_share: float = MAX_SHARE_OF_IMAGE,
-) -> NDArray[Any]:
-    labels: NDArray[Any] = cellpose_modules().dynamics.compute_masks(
-        values[:2],
-        values[2],
-        niter=steps,
-        cellprob_threshold=thresholds.cellprob,
-        flow_threshold=thresholds.flow,
-        max_size_fraction=max_share,
-        device=device,
-    )
-    return labels
+def _joined(parts: Sequence[Pixels]) -> Pixels:
+    return np.concatenate([rows for rows, _ in parts]), np.concatenate([columns for _, columns in parts])

@@ -9,24 +9,35 @@ from pathlib import Path
 from nucleusnet_source.errors import SegmentationError
 
 from ..disk_space import readable_size
+from .weights import WeightsKind
 
-BASE_BYTES = 2_000_000_000
-WHOLE_BYTES_PER_PX = 50
-# Pixels, labels of the image and the copy that is cleaned; the rest depends on the block.
-BLOCKS_BYTES_PER_PX = 12
+# A process with its libraries and the network, eight tiles at a time.
+NETWORK_BYTES = {
+    WeightsKind.cellpose_3: 1_000_000_000,
+    WeightsKind.cellpose_sam: 2_800_000_000,
+    WeightsKind.cellpose_dino: 2_800_000_000,
+}
+# Measured by `benchmarks/segment.py`, with a little to spare: pixels, their ends, counts, heat and labels of an image
+# of which a tenth is nuclei; the flows of a block; labels and their copies.
+IMAGE_BYTES_PER_PX, BLOCK_BYTES_PER_PX, FAST_BYTES_PER_PX = 10, 3, 6
 BLOCK_PX = 4096
 REMEDY = "use --fast, a smaller --block-size, fewer --workers, or --device cpu if it was a GPU's memory"
 
+_UNKNOWN_BYTES = 8_000_000_000
 _CGROUP_LIMITS = ((Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),)
 
 
-def block_size(shape: tuple[int, int], wanted: int | None, available_bytes: int) -> int:
+def block_size(
+    shape: tuple[int, int], wanted: int | None, available_bytes: int, kind: WeightsKind, *, fast: bool = False
+) -> int:
     """Decide how an image is labelled.
 
     Args:
         shape: (H, W) of the image.
         wanted: side of the blocks, 0 for the whole image at once, None to decide here.
         available_bytes: memory for this image.
+        kind: of the network.
+        fast: label at its scale.
 
     Returns:
         The side of the blocks, 0 for the whole image at once.
@@ -34,19 +45,26 @@ def block_size(shape: tuple[int, int], wanted: int | None, available_bytes: int)
     Raises:
         SegmentationError: memory does not suffice.
     """
-    pixels = shape[0] * shape[1]
-    whole = BASE_BYTES + WHOLE_BYTES_PER_PX * pixels
     if wanted is None:
-        wanted = 0 if whole <= available_bytes else BLOCK_PX
-    needed = whole
-    if wanted:
-        needed = BASE_BYTES + BLOCKS_BYTES_PER_PX * pixels + WHOLE_BYTES_PER_PX * min(pixels, wanted**2)
+        at_once = fast or max(shape) <= BLOCK_PX or needed_memory(shape, 0, kind) <= available_bytes
+        wanted = 0 if at_once else BLOCK_PX
+    needed = needed_memory(shape, wanted, kind, fast=fast)
     if needed > available_bytes:
+        way = "at the network's scale" if fast else f"in blocks of {wanted} px" if wanted else "at once"
         raise SegmentationError(
-            f"about {readable_size(needed)} of memory expected for {shape[0]} x {shape[1]} px "
-            f"{f'in blocks of {wanted} px' if wanted else 'at once'}, {readable_size(available_bytes)} found; {REMEDY}."
+            f"about {readable_size(needed)} of memory expected for {shape[0]} x {shape[1]} px {way}, "
+            f"{readable_size(available_bytes)} found; {REMEDY}."
         )
     return wanted
+
+
+def needed_memory(shape: tuple[int, int], block_px: int, kind: WeightsKind, *, fast: bool = False) -> int:
+    """Estimate the bytes of memory that an image (H, W) needs, in blocks of a side (0: whole), or at network scale."""
+    pixels = shape[0] * shape[1]
+    if fast:
+        return NETWORK_BYTES[kind] + FAST_BYTES_PER_PX * pixels
+    seen = min(pixels, block_px**2) if block_px else pixels
+    return NETWORK_BYTES[kind] + IMAGE_BYTES_PER_PX * pixels + BLOCK_BYTES_PER_PX * seen
 
 
 def available_memory() -> int:
@@ -86,5 +104,5 @@ def _windows_memory() -> int:
     status = Status(length=ctypes.sizeof(Status))
     windows = getattr(ctypes, "windll", None)
     if windows is None or not windows.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
-        return 4 * BASE_BYTES
+        return _UNKNOWN_BYTES
     return int(status.available)

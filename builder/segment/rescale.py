@@ -27,10 +27,10 @@ def bilinear(
     """
     (y0, y1), (x0, x1) = rows or (0, shape[0]), columns or (0, shape[1])
     result = np.empty((*image.shape[:-2], y1 - y0, x1 - x0), np.float32)
-    left, right, weight_x = _taps(image.shape[-1], shape[1], (x0, x1))
+    left, right, weight_x = taps(image.shape[-1], shape[1], (x0, x1))
     for start in range(y0, y1, _ROWS_AT_A_TIME):
         stop = min(start + _ROWS_AT_A_TIME, y1)
-        above, below, weight_y = _taps(image.shape[-2], shape[0], (start, stop))
+        above, below, weight_y = taps(image.shape[-2], shape[0], (start, stop))
         weight_y = weight_y[:, None]
         lines = image[..., above, :] * (1 - weight_y) + image[..., below, :] * weight_y
         result[..., start - y0 : stop - y0, :] = lines[..., left] * (1 - weight_x) + lines[..., right] * weight_x
@@ -66,7 +66,7 @@ def normalised(pixels: NDArray[np.float32], limits: tuple[float, float]) -> NDAr
     return scaled
 
 
-def _taps(old: int, new: int, span: Span) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+def taps(old: int, new: int, span: Span) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
     """Return for each place of the result the two places it lies between, and the weight of the second."""
     place = np.clip((np.arange(*span) + 0.5) * (old / new) - 0.5, 0, old - 1)
     first = place.astype(np.intp)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-from nucleusnet_source.errors import NucleusNetError, OutputError, PairingError, UsageError
+from nucleusnet_source.errors import NucleusNetError, OutputError, PairingError, UsageError, WeightsError
 
 from ..cluster import dask_workers
 from ..engine import Workers, local_workers, run_tasks
@@ -21,8 +21,13 @@ from .mask_file import mask_paths
 from .memory import available_memory
 from .network import check_weights
 from .receipts import SegmentParameters, SegmentReceipt
-from .weights import WeightsFile, find_weights, read_weights_file
+from .weights import WeightsFile, WeightsKind, find_weights, read_weights_file
 
+_PUBLISHED_MODELS = {
+    **dict.fromkeys(("cpsam", "cpsam_v2"), WeightsKind.cellpose_sam),
+    **dict.fromkeys(("cpdino", "cpdino-vitb"), WeightsKind.cellpose_dino),
+    **dict.fromkeys(("cyto", "cyto2", "cyto3", "nuclei"), WeightsKind.cellpose_3),
+}
 _VERSIONS = ("nucleusnet", "cellpose", "torch", "numpy")
 
 
@@ -110,10 +115,12 @@ def segment_folder(
         PairingError: there are no images.
     """
     check_version(installed_version())
-    if options.batch_size < 1 or (options.workers or 1) < 1:
-        raise UsageError("--batch-size and --workers: 1 or more expected, less found.")
+    for name, number in (("--batch-size", options.batch_size), ("--workers", options.workers)):
+        if number is not None and number < 1:
+            raise UsageError(f"{name}: 1 or more expected, {number} found.")
     device = choose_device(options.device)
     weights = read_weights_file(find_weights(options.model, download=options.download))
+    check_name(weights)
     check_weights(weights)
     parameters = segment_parameters(options, weights)
     images, failures = find_images(options.stitched, recursive=options.recursive)
@@ -131,6 +138,20 @@ def segment_folder(
     result.receipts.sort(key=lambda receipt: receipt.image_file)
     result.failures.sort(key=lambda failure: failure.name)
     return result
+
+
+def check_name(weights: WeightsFile) -> None:
+    """Refuse a file under the name of a published model that holds weights of another network.
+
+    Raises:
+        WeightsError: it does.
+    """
+    expected = _PUBLISHED_MODELS.get(weights.path.name, weights.kind)
+    if expected is not weights.kind:
+        raise WeightsError(
+            f"{weights.path}: {expected} weights expected under this name, {weights.kind} weights found; copy the "
+            "right file there, or give these another name."
+        )
 
 
 def segment_parameters(options: SegmentOptions, weights: WeightsFile) -> SegmentParameters:

@@ -113,7 +113,7 @@ def load_state(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:  # torch raises many types for a damaged file, and for one with code in it
         raise _no_weights(
-            path, f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
+            path, f"{type(error).__name__}: {str(error).splitlines()[0].split('. ')[0][:200] if str(error) else ''}"
         ) from error
     if (
         not isinstance(state, Mapping)

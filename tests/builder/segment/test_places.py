@@ -11,8 +11,9 @@ import torch
 from builder.cutting.masks import read_label_runs
 from builder.segment.device import choose_device, claim_slot, device_of_slot
 from builder.segment.mask_file import mask_bytes, mask_name
-from builder.segment.memory import available_memory, block_size
+from builder.segment.memory import available_memory, block_size, needed_memory
 from builder.segment.receipts import SegmentReceipt, read_receipt
+from builder.segment.weights import WeightsKind
 from nucleusnet_source.errors import SegmentationError, UsageError
 from tests.builder.commands import ROOT, environment
 
@@ -46,16 +47,25 @@ def test_slots_share_the_gpus_evenly() -> None:
 
 
 def test_large_images_are_cut_in_blocks_only_where_memory_asks() -> None:
-    published = (12_500, 12_500)  # 2 GB + 50 B/px: 9.8 GB at once; 2 + 1.9 + 0.8 GB in blocks
-    assert block_size(published, None, 10 * GB) == 0
-    assert block_size(published, None, 9 * GB) == 4096
-    assert block_size(published, 2000, 100 * GB) == 2000
+    published, kind = (12_500, 12_500), WeightsKind.cellpose_3
+    assert needed_memory(published, 0, kind) == 3_031_250_000  # 1 GB + 13 B/px
+    assert needed_memory(published, 4096, kind) == 2_612_831_648  # 1 GB + 10 B/px + 3 B/px of the block
+    assert needed_memory(published, 0, kind, fast=True) == 1_937_500_000
+    assert needed_memory((100, 50), 4096, kind) == needed_memory((100, 50), 0, kind)
+    assert block_size(published, None, 4 * GB, kind) == 0
+    assert block_size(published, None, 3 * GB, kind) == 4096
+    assert block_size(published, None, 3 * GB, kind, fast=True) == 0
+    assert block_size(published, 2000, 100 * GB, kind) == 2000
     with pytest.raises(
-        SegmentationError, match=r"9\.8 GB of memory expected for 12500 x 12500 px at once, 9\.0 GB found"
+        SegmentationError, match=r"3\.0 GB of memory expected for 12500 x 12500 px at once, 2\.8 GB found"
     ):
-        block_size(published, 0, 9 * GB)
+        block_size(published, 0, 2_800_000_000, kind)
     with pytest.raises(SegmentationError, match="in blocks of 4096 px"):
-        block_size(published, None, 3 * GB)
+        block_size(published, None, 2 * GB, kind)
+    with pytest.raises(SegmentationError, match="at the network's scale"):
+        block_size(published, None, GB, kind, fast=True)
+    with pytest.raises(SegmentationError, match=r"4\.8 GB of memory expected"):
+        block_size(published, 0, 3 * GB, WeightsKind.cellpose_sam)
 
 
 def test_the_memory_of_this_machine_is_known() -> None:
