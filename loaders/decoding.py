@@ -63,7 +63,7 @@ class CellDecoder:
         stored = [(place, cell) for place, cell in cells if not isinstance(cell, bytes)]
         for start in range(0, len(stored), UNFILTERED_TOGETHER):
             places, some = zip(*stored[start : start + UNFILTERED_TOGETHER], strict=True)
-            UnfilteredCells(np.concatenate(some), self.layout).write(range(len(some)), packed, places)
+            UnfilteredCells(some, self.layout).write(range(len(some)), packed, places)
         return [(place, cell) for place, cell in cells if isinstance(cell, bytes)]
 
     def _pixels(self, packed: Packed) -> npt.NDArray[Any]:

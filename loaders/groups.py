@@ -14,7 +14,7 @@ from nucleusnet_source.errors import CorruptDataError
 from nucleusnet_source.opened import OpenDataset
 from nucleusnet_source.paging import CODECS
 from nucleusnet_source.sparse_file import SparseFile
-from nucleusnet_source.unfilter import UnfilteredCells
+from nucleusnet_source.unfilter import UNFILTERED_TOGETHER, UnfilteredCells
 
 from .columns import CellRun, ColumnKind, cells, numbers, texts
 from .pages import Page, find_pages, read_page
@@ -22,10 +22,10 @@ from .row_groups import RowGroup, chunks_of
 
 
 class PagedCells:
-    """Cells of one column of a row group, decompressed page by page when first asked for.
+    """Cells of one column of a row group, decompressed when first asked for, a page or a few small ones at a time.
 
-    Every row is asked for once, and a page is let go of with its last row: its memory is used again for the next one
-    while it is still in the processor's cache.
+    Every row is asked for once, and pages are let go of with their last row: their memory is used again for the next
+    ones while it is still in the processor's cache.
 
     Args:
         chunk: The bytes of the column chunk.
@@ -36,49 +36,64 @@ class PagedCells:
 
     def __init__(self, chunk: memoryview, pages: Sequence[Page], *, codec: str | None, layout: PngLayout) -> None:
         self._chunk = chunk
-        self._pages = pages
         self._codec = pa.Codec(codec) if codec else None
         self._layout = layout
-        self._first_rows = np.array([page.row for page in pages])
-        self._rows_left = [page.rows for page in pages]
-        self._tables: dict[int, UnfilteredCells | None] = {}
+        self._bundles = bundled(pages)
+        self._first_rows = np.array([bundle[0].row for bundle in self._bundles])
+        self._rows_left = [sum(page.rows for page in bundle) for bundle in self._bundles]
+        self._open: dict[int, UnfilteredCells | None] = {}
 
     def runs(self, rows: npt.NDArray[np.int64], places: npt.NDArray[np.int64]) -> Iterator[CellRun | None]:
-        """Give cells page by page; None for a page that holds something else than stored cells.
+        """Give cells bundle by bundle; None for pages that hold something else than stored cells.
 
         Args:
             rows: Rows of the row group, rising.
             places: Place in the batch of each.
         """
-        pages = self._pages_of(rows)
-        for number, start, stop in stretches(pages):
-            table = self._table(number, stop - start)
+        for number, start, stop in stretches(self._bundles_of(rows)):
+            cells = self._take(number, stop - start)
             local = rows[start:stop] - self._first_rows[number]
-            yield None if table is None else CellRun(places[start:stop].tolist(), table, local.tolist())
+            yield None if cells is None else CellRun(places[start:stop].tolist(), cells, local.tolist())
 
-    def _pages_of(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def _bundles_of(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         return np.searchsorted(self._first_rows, rows, side="right") - 1
 
-    def _table(self, number: int, taken: int) -> UnfilteredCells | None:
-        """Give the cells of a page of which so many are taken now."""
-        if number not in self._tables:
-            self._tables[number] = self._read(self._pages[number])
-        table = self._tables[number]
-        self._rows_left[number] -= taken
+    def _take(self, number: int, rows: int) -> UnfilteredCells | None:
+        """Give the cells of a bundle, of which so many are used now."""
+        if number not in self._open:
+            self._open[number] = self._read(self._bundles[number])
+        cells = self._open[number]
+        self._rows_left[number] -= rows
         if not self._rows_left[number]:
-            del self._tables[number]
-        return table
+            del self._open[number]
+        return cells
 
-    def _read(self, page: Page) -> UnfilteredCells | None:
-        table = read_page(self._chunk, page, codec=self._codec, cell_bytes=self._layout.cell_bytes)
-        if table is None or not are_stored_cells(table, self._layout).all():
-            return None
-        return UnfilteredCells(table, self._layout)
+    def _read(self, pages: Sequence[Page]) -> UnfilteredCells | None:
+        tables = []
+        for page in pages:
+            table = read_page(self._chunk, page, codec=self._codec, cell_bytes=self._layout.cell_bytes)
+            if table is None or not are_stored_cells(table, self._layout).all():
+                return None
+            tables.append(table)
+        return UnfilteredCells(tables, self._layout)
 
     def keep(self, rows: npt.NDArray[np.int64]) -> None:
         """Forget all decompressed pages but those of `rows`."""
-        wanted = set(self._pages_of(rows).tolist())
-        self._tables = {number: table for number, table in self._tables.items() if number in wanted}
+        wanted = set(self._bundles_of(rows).tolist())
+        self._open = {number: cells for number, cells in self._open.items() if number in wanted}
+
+
+def bundled(pages: Sequence[Page]) -> list[list[Page]]:
+    """Put neighbours together that hold few rows: many cells are unfiltered for little more than one."""
+    bundles: list[list[Page]] = []
+    rows = UNFILTERED_TOGETHER
+    for page in pages:
+        if rows + page.rows > UNFILTERED_TOGETHER:
+            bundles.append([])
+            rows = 0
+        bundles[-1].append(page)
+        rows += page.rows
+    return bundles
 
 
 class OpenGroup:

@@ -1,6 +1,6 @@
 """Walks a lane of an epoch: fetches the row groups of its windows ahead and lets go of them behind."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ from nucleusnet_source.sparse_file import SparseFile
 from .groups import OpenGroup, stretches
 from .plan import EpochPlan, Rows
 
-Fetch = Callable[[int], "Future[SparseFile]"]
-"""Starts fetching a row group, given its number in the split."""
+Fetch = Callable[[Sequence[int]], "dict[int, Future[SparseFile]]"]
+"""Starts fetching row groups that are used together, given their numbers in the split."""
 Open = Callable[[int, "Future[SparseFile]"], OpenGroup]
 """Waits for a row group that is being fetched, and opens it."""
 
@@ -39,7 +39,7 @@ class LaneCursor:
     Args:
         plan: The epoch.
         lane: Number of the lane.
-        fetch: Starts fetching a row group.
+        fetch: Starts fetching row groups.
         open_group: Waits for a row group that is being fetched, and opens it.
     """
 
@@ -58,7 +58,7 @@ class LaneCursor:
         for pool, _ in self._lane.pools_between(start, stop):
             window, _ = self._lane.pools[pool]
             if window not in self._fetching:
-                self._fetching[window] = {group: self._fetch(group) for group in self._lane.windows[window]}
+                self._fetching[window] = self._fetch(self._lane.windows[window])
 
     def parts(self, start: int, stop: int, first_place: int) -> Iterator[BatchPart]:
         """Give rows `start`..`stop` (half-open) by row group; places count on from `first_place`."""

@@ -38,9 +38,16 @@ def chunks_of(opened: OpenDataset, place: RowGroup, columns: Collection[str]) ->
     return column_chunks(place.entry, opened.footer(place.entry), columns, place.index)
 
 
-def read_ranges(store: Store, entry: ShardEntry, ranges: Sequence[Range]) -> SparseFile:
-    """Read some parts of a shard; nothing but that, so that it may be stopped anywhere."""
-    parts = [(start, store.read_range(entry.path, start, stop - start)) for start, stop in ranges]
+def read_ranges(store: Store, entry: ShardEntry, ranges: Sequence[Range], memory: memoryview) -> SparseFile:
+    """Read some parts of a shard, one behind the other, into memory of their size.
+
+    Does nothing but that, so that it may be stopped anywhere.
+    """
+    parts = []
+    for start, stop in ranges:
+        part, memory = memory[: stop - start], memory[stop - start :]
+        store.read_into(entry.path, start, part)
+        parts.append((start, part))
     return SparseFile(parts, entry.bytes)
 
 

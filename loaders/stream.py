@@ -93,10 +93,22 @@ class BatchReader:
             self._cursors[lane] = LaneCursor(self._plan, lane, self._fetch, self._open)
         return self._cursors[lane]
 
-    def _fetch(self, group: int) -> "Future[SparseFile]":
-        opened, place = self._split.opened, self._split.groups[group]
-        ranges = ranges_of(chunks_of(opened, place, self._split.kinds).values())
-        return self._threads.submit(functools.partial(read_ranges, opened.store, place.entry, ranges))
+    def _fetch(self, groups: Sequence[int]) -> "dict[int, Future[SparseFile]]":
+        """Start fetching row groups that will be used together.
+
+        They get one piece of memory: the larger it is, the less the system asks for giving it.
+        """
+        split = self._split
+        places = [split.groups[group] for group in groups]
+        ranges = [ranges_of(chunks_of(split.opened, place, split.kinds).values()) for place in places]
+        sizes = [sum(stop - start for start, stop in some) for some in ranges]
+        memory = memoryview(np.empty(sum(sizes), np.uint8).data)
+        reads = {}
+        for group, place, some, size in zip(groups, places, ranges, sizes, strict=True):
+            part, memory = memory[:size], memory[size:]
+            read = functools.partial(read_ranges, split.opened.store, place.entry, some, part)
+            reads[group] = self._threads.submit(read)
+        return reads
 
     def _open(self, group: int, read: "Future[SparseFile]") -> OpenGroup:
         split, file = self._split, arrived(read, self._consumer)

@@ -139,7 +139,7 @@ def decode_batch(cells: npt.NDArray[np.uint8], out: npt.NDArray[Any]) -> None:
 
 def _unfilter(cells: StoredCells, packed: Packed, layout: PngLayout) -> None:
     """Write the packed pixels of all cells."""
-    UnfilteredCells(cells, layout).write(range(len(cells)), packed, range(len(cells)))
+    UnfilteredCells([cells], layout).write(range(len(cells)), packed, range(len(cells)))
 
 
 def decode_cell(data: bytes) -> npt.NDArray[Any]:

@@ -72,6 +72,10 @@ class RemoteStore:
             return b""
         return self._read(path, Request(f"{self.name}/{path}", start, start + length))
 
+    def read_into(self, path: str, start: int, buffer: memoryview) -> None:
+        """See `Store`."""
+        buffer[:] = self.read_range(path, start, len(buffer))
+
     def read_file(self, path: str, *, max_bytes: int) -> bytes:
         """See `Store`."""
         return self._read(path, Request(f"{self.name}/{path}", 0, None, max_bytes))

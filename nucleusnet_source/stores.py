@@ -1,8 +1,11 @@
 """Where the files of a dataset lie, as far as readers see it: exact byte ranges of named files."""
 
+import contextlib
+import io
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from .errors import CorruptDataError, DatasetNotFoundError, SourceChangedError
 
@@ -27,6 +30,9 @@ class Store(Protocol):
             SourceChangedError: it is not the file that was read from before.
             TransferError: it cannot be read.
         """
+
+    def read_into(self, path: str, start: int, buffer: memoryview) -> None:
+        """Fill a buffer with the bytes of a file from `start` on; fails as `read_range` does."""
 
     def read_file(self, path: str, *, max_bytes: int) -> bytes:
         """Return a whole file.
@@ -71,29 +77,35 @@ class FolderStore:
 
     def read_range(self, path: str, start: int, length: int) -> bytes:
         """See `Store`."""
-        return self._read(path, start, length)
+        with self._opened(path) as (file, size):
+            _check_end(file, size, start + length)
+            file.seek(start)
+            return _read_exactly(file, length)
+
+    def read_into(self, path: str, start: int, buffer: memoryview) -> None:
+        """See `Store`."""
+        with self._opened(path) as (file, size):
+            _check_end(file, size, start + len(buffer))
+            file.seek(start)
+            _fill(file, buffer)
 
     def read_file(self, path: str, *, max_bytes: int) -> bytes:
         """See `Store`."""
-        return self._read(path, 0, max_bytes, whole=True)
+        with self._opened(path) as (file, size):
+            if size > max_bytes:
+                raise CorruptDataError(f"{file.name}: at most {max_bytes:,} bytes expected, {size:,} found")
+            return _read_exactly(file, size)
 
     def close(self) -> None:
         """Do nothing: no file stays open."""
 
-    def _read(self, path: str, start: int, length: int, *, whole: bool = False) -> bytes:
+    @contextlib.contextmanager
+    def _opened(self, path: str) -> Iterator[tuple[io.FileIO, int]]:
+        """Open a file, and give it with its size."""
         file_path = self._inside(path)
         try:
-            with file_path.open("rb", buffering=0) as file:
-                size = self._checked_size(path, file)
-                if whole and size > length:
-                    raise CorruptDataError(f"{file_path}: at most {length:,} bytes expected, {size:,} found")
-                if not whole and start + length > size:
-                    raise CorruptDataError(
-                        f"{file_path}: at least {start + length:,} bytes expected, {size:,} found; the file is "
-                        "truncated: get it again"
-                    )
-                file.seek(start)
-                return _read_exactly(file, size if whole else length)
+            with io.FileIO(file_path) as file:
+                yield file, self._checked_size(path, file)
         except OSError as error:
             raise CorruptDataError(
                 f"{file_path}: a readable file expected, {error.strerror or error} found; check the permissions and "
@@ -112,7 +124,7 @@ class FolderStore:
             raise DatasetNotFoundError(f"{file_path}: a file of the dataset expected, {found} found; get it again")
         return file_path
 
-    def _checked_size(self, path: str, file: BinaryIO) -> int:
+    def _checked_size(self, path: str, file: io.FileIO) -> int:
         facts = os.fstat(file.fileno())
         state = (facts.st_size, facts.st_mtime_ns)
         if self._seen.setdefault(path, state) != state:
@@ -123,12 +135,29 @@ class FolderStore:
         return facts.st_size
 
 
-def _read_exactly(file: BinaryIO, length: int) -> bytes:
+def _check_end(file: io.FileIO, size: int, stop: int) -> None:
+    if stop > size:
+        raise CorruptDataError(
+            f"{file.name}: at least {stop:,} bytes expected, {size:,} found; the file is truncated: get it again"
+        )
+
+
+def _read_exactly(file: io.FileIO, length: int) -> bytes:
+    data = file.read(length)
+    if data is not None and len(data) == length:
+        return data
+    rest = bytearray(length - len(data or b""))
+    _fill(file, memoryview(rest))
+    return (data or b"") + rest
+
+
+def _fill(file: io.FileIO, buffer: memoryview) -> None:
     """Read on over short reads, as network drives and signals make them."""
-    data = part = file.read(length)
-    while part and len(data) < length:
-        part = file.read(length - len(data))
-        data += part
-    if len(data) < length:
-        raise CorruptDataError(f"{file.name}: {length:,} bytes expected, {len(data):,} found; the file was truncated")
-    return data
+    done = 0
+    while done < len(buffer):
+        got = file.readinto(buffer[done:])
+        if not got:
+            raise CorruptDataError(
+                f"{file.name}: {len(buffer):,} bytes expected, {done:,} found; the file was truncated"
+            )
+        done += got

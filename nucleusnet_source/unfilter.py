@@ -65,13 +65,13 @@ class UnfilteredCells:
     """Pixels of some cells, their rows in an order that was good for adding.
 
     Args:
-        cells: The stored cells `(n, cell_bytes)`.
+        tables: The stored cells, in one or several arrays `(n, cell_bytes)`.
         layout: Theirs.
     """
 
-    def __init__(self, cells: StoredCells, layout: PngLayout) -> None:
+    def __init__(self, tables: Sequence[StoredCells], layout: PngLayout) -> None:
         self._stretches = stretches_of(layout)
-        self._sums = list(_sums(cells, self._stretches, layout.row_bytes))
+        self._sums = list(_sums(tables, self._stretches, layout.row_bytes))
 
     def write(self, rows: Sequence[int], packed: Packed, places: Sequence[int]) -> None:
         """Write the pixels of some of the cells.
@@ -87,13 +87,17 @@ class UnfilteredCells:
                 targets[place] = sums[row]
 
 
-def _sums(cells: StoredCells, stretches: Sequence[Stretch], row_bytes: int) -> Iterator[npt.NDArray[np.uint8]]:
+def _sums(
+    tables: Sequence[StoredCells], stretches: Sequence[Stretch], row_bytes: int
+) -> Iterator[npt.NDArray[np.uint8]]:
     """Give the pixels of each stretch, `(n, segments, rows, row_bytes)`."""
-    above = np.zeros((len(cells), row_bytes), np.uint8)
+    above = np.zeros((sum(len(cells) for cells in tables), row_bytes), np.uint8)
     for stretch in stretches:
-        filtered = _filtered(cells, stretch, row_bytes)
-        sums = np.empty(filtered.shape, np.uint8)
-        sums[:] = filtered
+        sums = np.empty((stretch.rows, stretch.segments, *above.shape), np.uint8)
+        first = 0
+        for cells in tables:
+            sums[:, :, first : first + len(cells)] = _filtered(cells, stretch, row_bytes)
+            first += len(cells)
         for row in range(1, stretch.rows):
             np.add(sums[row - 1], sums[row], out=sums[row])
         before = np.empty((stretch.segments + 1, *above.shape), np.uint8)

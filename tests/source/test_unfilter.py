@@ -33,7 +33,7 @@ def test_some_of_many_cells_are_written_to_their_places(bit_depth: int) -> None:
     cells = np.stack([np.frombuffer(encode(image), np.uint8) for image in images])
     layout = png_layout(256, 256, bit_depth)
     packed = np.full((4, 256, layout.row_bytes), 77, np.uint8)
-    UnfilteredCells(cells, layout).write([4, 1, 2], packed, [0, 3, 1])
+    UnfilteredCells([cells[:2], cells[2:]], layout).write([4, 1, 2], packed, [0, 3, 1])
     for place, image in ((0, images[4]), (3, images[1]), (1, images[2])):
         np.testing.assert_array_equal(packed[place], packed_rows(image))
     assert (packed[2] == 77).all()
