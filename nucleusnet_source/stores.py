@@ -79,22 +79,24 @@ class FolderStore:
         """See `Store`."""
         with self._opened(path) as (file, size):
             _check_end(file, size, start + length)
-            file.seek(start)
-            return _read_exactly(file, length)
+            buffer = bytearray(length)
+            _fill(file, start, memoryview(buffer))
+            return bytes(buffer)
 
     def read_into(self, path: str, start: int, buffer: memoryview) -> None:
         """See `Store`."""
         with self._opened(path) as (file, size):
             _check_end(file, size, start + len(buffer))
-            file.seek(start)
-            _fill(file, buffer)
+            _fill(file, start, buffer)
 
     def read_file(self, path: str, *, max_bytes: int) -> bytes:
         """See `Store`."""
         with self._opened(path) as (file, size):
             if size > max_bytes:
                 raise CorruptDataError(f"{file.name}: at most {max_bytes:,} bytes expected, {size:,} found")
-            return _read_exactly(file, size)
+            buffer = bytearray(size)
+            _fill(file, 0, memoryview(buffer))
+            return bytes(buffer)
 
     def close(self) -> None:
         """Do nothing: no file stays open."""
@@ -142,17 +144,9 @@ def _check_end(file: io.FileIO, size: int, stop: int) -> None:
         )
 
 
-def _read_exactly(file: io.FileIO, length: int) -> bytes:
-    data = file.read(length)
-    if data is not None and len(data) == length:
-        return data
-    rest = bytearray(length - len(data or b""))
-    _fill(file, memoryview(rest))
-    return (data or b"") + rest
-
-
-def _fill(file: io.FileIO, buffer: memoryview) -> None:
+def _fill(file: io.FileIO, start: int, buffer: memoryview) -> None:
     """Read on over short reads, as network drives and signals make them."""
+    file.seek(start)
     done = 0
     while done < len(buffer):
         got = file.readinto(buffer[done:])

@@ -54,10 +54,14 @@ def test_a_range_is_exactly_the_bytes_asked_for(server: RangeServer, url: str) -
     assert store.read_range("data/a.bin", 300, 5) == CONTENT[300:305]
     assert store.read_range("data/a.bin", len(CONTENT) - 1, 1) == CONTENT[-1:]
     assert store.read_range("data/a.bin", 77, 0) == b""
+    buffer = bytearray(b"abcdefgh")
+    store.read_into("data/a.bin", 300, memoryview(buffer)[2:5])
+    assert buffer == b"ab" + CONTENT[300:303] + b"fgh"
     assert store.read_file("data/a.bin", max_bytes=len(CONTENT)) == CONTENT
     assert [(seen.range, seen.sent) for seen in server.seen] == [
         ("bytes=300-304", 5),
         (f"bytes={len(CONTENT) - 1}-{len(CONTENT) - 1}", 1),
+        ("bytes=300-302", 3),
         (None, len(CONTENT)),
     ]
 

@@ -35,9 +35,17 @@ def test_a_range_is_exactly_the_bytes_asked_for(folder: Path) -> None:
     assert store.name == str(folder.resolve())
 
 
+def test_a_buffer_is_filled_with_the_bytes_from_its_start_on(folder: Path) -> None:
+    buffer = bytearray(b"abcdefgh")
+    FolderStore(folder).read_into("data/a.bin", 40, memoryview(buffer)[2:5])
+    assert buffer == b"ab()*fgh"
+
+
 def test_a_range_beyond_the_end_names_file_expected_and_found(folder: Path) -> None:
     with pytest.raises(CorruptDataError, match=r"a\.bin: at least 101 bytes expected, 100 found"):
         FolderStore(folder).read_range("data/a.bin", 99, 2)
+    with pytest.raises(CorruptDataError, match=r"a\.bin: at least 101 bytes expected, 100 found"):
+        FolderStore(folder).read_into("data/a.bin", 99, memoryview(bytearray(2)))
 
 
 def test_a_file_that_is_too_large_is_not_read(folder: Path) -> None:
