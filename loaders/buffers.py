@@ -5,7 +5,7 @@ import weakref
 import numpy as np
 import numpy.typing as npt
 
-KEPT = 4
+KEPT = 16
 
 
 class BufferPool:

@@ -14,7 +14,7 @@ from nucleusnet_source.errors import CorruptDataError
 from nucleusnet_source.opened import OpenDataset
 from nucleusnet_source.paging import CODECS
 from nucleusnet_source.sparse_file import SparseFile
-from nucleusnet_source.unfilter import UNFILTERED_TOGETHER, UnfilteredCells
+from nucleusnet_source.unfilter import UNFILTERED_TOGETHER, Memory, UnfilteredCells
 
 from .columns import CellRun, ColumnKind, cells, numbers, texts
 from .pages import Page, find_pages, read_page
@@ -32,10 +32,14 @@ class PagedCells:
         pages: Its pages.
         codec: Name of the compression for pyarrow, or None.
         layout: Of the stored PNG cells; all cells must have it.
+        memory: For decoded cells.
     """
 
-    def __init__(self, chunk: memoryview, pages: Sequence[Page], *, codec: str | None, layout: PngLayout) -> None:
+    def __init__(
+        self, chunk: memoryview, pages: Sequence[Page], *, codec: str | None, layout: PngLayout, memory: Memory
+    ) -> None:
         self._chunk = chunk
+        self._memory = memory
         self._codec = pa.Codec(codec) if codec else None
         self._layout = layout
         self._bundles = bundled(pages)
@@ -75,7 +79,7 @@ class PagedCells:
             if table is None or not are_stored_cells(table, self._layout).all():
                 return None
             tables.append(table)
-        return UnfilteredCells(tables, self._layout)
+        return UnfilteredCells(tables, self._layout, self._memory)
 
     def keep(self, rows: npt.NDArray[np.int64]) -> None:
         """Forget all decompressed pages but those of `rows`."""
@@ -105,6 +109,7 @@ class OpenGroup:
         file: The part of its shard that holds the wanted columns.
         kinds: The wanted columns.
         layouts: Layout of a stored PNG cell of each column of cells.
+        memory: For decoded cells.
     """
 
     def __init__(
@@ -115,12 +120,14 @@ class OpenGroup:
         *,
         kinds: Mapping[str, ColumnKind],
         layouts: Mapping[str, PngLayout],
+        memory: Memory,
     ) -> None:
         self._opened = opened
         self._place = place
         self._file = file
         self._kinds = kinds
         self._layouts = layouts
+        self._memory = memory
         self._chunks = chunks_of(opened, place, kinds)
         self._paged = {name: paged for name in layouts if (paged := self._find_pages(name))}
         self._whole: dict[str, Any] = {}
@@ -134,7 +141,8 @@ class OpenGroup:
         pages = find_pages(data, rows=self._place.rows, has_levels=chunk.has_levels)
         if pages is None:
             return None
-        return PagedCells(data, pages, codec=CODECS[chunk.codec], layout=self._layouts[column])
+        codec, layout = CODECS[chunk.codec], self._layouts[column]
+        return PagedCells(data, pages, codec=codec, layout=layout, memory=self._memory)
 
     def _read_whole(self, columns: Sequence[str]) -> None:
         """Read columns with pyarrow into what a batch is put together from."""

@@ -16,6 +16,7 @@ from nucleusnet_source.parallel import ReadThreads
 from nucleusnet_source.sparse_file import SparseFile
 
 from .ahead import arrived, made_ahead
+from .buffers import BufferPool
 from .columns import Batch, ColumnKind
 from .decoding import CellDecoder
 from .groups import OpenGroup
@@ -62,6 +63,7 @@ class BatchReader:
         self._plan = plan
         self._consumer = consumer
         self._decoders = {name: CellDecoder(bits) for name, bits in split.bit_depths.items()}
+        self._memory = BufferPool().take
         self._layouts = {name: decoder.layout for name, decoder in self._decoders.items()}
         self._cursors: dict[int, LaneCursor] = {}
         self._threads = ReadThreads(FETCH_THREADS)
@@ -112,7 +114,8 @@ class BatchReader:
 
     def _open(self, group: int, read: "Future[SparseFile]") -> OpenGroup:
         split, file = self._split, arrived(read, self._consumer)
-        return OpenGroup(split.opened, split.groups[group], file, kinds=split.kinds, layouts=self._layouts)
+        place, kinds = split.groups[group], split.kinds
+        return OpenGroup(split.opened, place, file, kinds=kinds, layouts=self._layouts, memory=self._memory)
 
     def _batch(self, number: int) -> Batch:
         """Put one batch together."""

@@ -8,7 +8,7 @@ the 256 rows of a page of cells.
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +23,15 @@ Packed = npt.NDArray[np.uint8]
 
 UNFILTERED_TOGETHER = 16
 """Cells that are unfiltered at once: enough to make numpy's calls cheap, few enough for the processor's cache."""
+
+
+Memory = Callable[[int], npt.NDArray[np.uint8]]
+"""Gives an array of that many bytes which hold anything."""
+
+
+def new_memory(size: int) -> npt.NDArray[np.uint8]:
+    """Give memory that was not used before."""
+    return np.empty(size, np.uint8)
 
 
 class Stretch(NamedTuple):
@@ -67,11 +76,15 @@ class UnfilteredCells:
     Args:
         tables: The stored cells, in one or several arrays `(n, cell_bytes)`.
         layout: Theirs.
+        memory: Gives that many bytes for the pixels.
     """
 
-    def __init__(self, tables: Sequence[StoredCells], layout: PngLayout) -> None:
+    def __init__(self, tables: Sequence[StoredCells], layout: PngLayout, memory: Memory = new_memory) -> None:
         self._stretches = stretches_of(layout)
-        self._sums = list(_sums(tables, self._stretches, layout.row_bytes))
+        # As much for a few cells as for many, so that any others can have it afterwards.
+        count = max(UNFILTERED_TOGETHER, sum(len(cells) for cells in tables))
+        room = memory(count * layout.height * layout.row_bytes)
+        self._sums = list(_sums(tables, self._stretches, layout.row_bytes, room))
 
     def write(self, rows: Sequence[int], packed: Packed, places: Sequence[int]) -> None:
         """Write the pixels of some of the cells.
@@ -88,12 +101,13 @@ class UnfilteredCells:
 
 
 def _sums(
-    tables: Sequence[StoredCells], stretches: Sequence[Stretch], row_bytes: int
+    tables: Sequence[StoredCells], stretches: Sequence[Stretch], row_bytes: int, room: npt.NDArray[np.uint8]
 ) -> Iterator[npt.NDArray[np.uint8]]:
-    """Give the pixels of each stretch, `(n, segments, rows, row_bytes)`."""
+    """Give the pixels of each stretch, `(n, segments, rows, row_bytes)`, one behind the other in `room`."""
     above = np.zeros((sum(len(cells) for cells in tables), row_bytes), np.uint8)
     for stretch in stretches:
-        sums = np.empty((stretch.rows, stretch.segments, *above.shape), np.uint8)
+        size = stretch.rows * stretch.segments * above.size
+        sums, room = room[:size].reshape(stretch.rows, stretch.segments, *above.shape), room[size:]
         first = 0
         for cells in tables:
             sums[:, :, first : first + len(cells)] = _filtered(cells, stretch, row_bytes)
