@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from nucleusnet_source.errors import OutputError, UsageError
+from nucleusnet_source.wording import counted
 
 from ..bars import Bars
 from ..cli import AS_JSON, QUIET
@@ -78,7 +79,7 @@ def segment(
     if model is None and compare is None:
         raise UsageError("--model: the weights to segment with expected, or --compare TRUTH, neither found.")
     failures: list[Failure] = []
-    report: dict[str, object] = {}
+    report: dict[str, Any] = {}
     with Bars(quiet=quiet) as bars:
         if model is not None:
             from ..reporting import Progress  # noqa: PLC0415 - `--help` stays fast
@@ -112,7 +113,8 @@ def segment(
             }
             failures += result.failures
     if report and not as_json:
-        print(f"{stitched}: {report['images']:,} masks ({report['resumed']:,} were there), {report['rois']:,} nuclei")
+        masks, nuclei = counted(report["images"], "mask"), counted(report["rois"], "nucleus", "nuclei")
+        print(f"{stitched}: {masks} ({report['resumed']:,} were there), {nuclei}")
     if compare is not None:
         failures += _compare(out or stitched, compare, report, recursive=recursive, quiet=quiet, as_json=as_json)
     if as_json:
@@ -171,7 +173,7 @@ def _say(message: str) -> None:
 
 def _report_failures(failures: Sequence[Failure]) -> None:
     if failures:
-        _say(f"{len(failures)} images failed:")
+        _say(f"{counted(len(failures), 'image')} failed:")
         for failure in failures:
             _say(f"  {failure.name}: {failure.message}")
         raise typer.Exit(1)
