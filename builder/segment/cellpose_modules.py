@@ -68,9 +68,8 @@ def _declare_torchvision_operators() -> None:
     """
     import torch  # noqa: PLC0415 - heavy
 
-    if _kept or torch.version.cuda is not None or find_spec("torchvision") is None:
-        return
-    if _torchvision_loads():
+    declared = hasattr(torch.ops.torchvision, _OPERATORS[0])
+    if declared or torch.version.cuda is not None or find_spec("torchvision") is None or _torchvision_loads():
         return
     library: Any = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
     for operator in _OPERATORS:
