@@ -4,8 +4,14 @@ import weakref
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 KEPT = 16
+
+
+def new_memory(size: int) -> npt.NDArray[np.uint8]:
+    """Give a new array `(size,)`: torch's, since numpy asks for huge pages, which some systems give slowly."""
+    return torch.empty(size, dtype=torch.uint8, device="cpu").numpy()
 
 
 class BufferPool:
@@ -21,7 +27,7 @@ class BufferPool:
         """Give a writable array `(size,)` that holds anything."""
         memory = self._fitting(size)
         if memory is None:
-            memory = np.empty(size, np.uint8)
+            memory = new_memory(size)
         # Views of views refer to the first array that is no view of another, hence the memoryview between.
         array = np.frombuffer(memory.data, np.uint8)
         weakref.finalize(array, self._give_back, memory).atexit = False

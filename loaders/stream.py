@@ -16,7 +16,7 @@ from nucleusnet_source.parallel import ReadThreads
 from nucleusnet_source.sparse_file import SparseFile
 
 from .ahead import arrived, made_ahead
-from .buffers import BufferPool
+from .buffers import BufferPool, new_memory
 from .columns import Batch, ColumnKind
 from .decoding import CellDecoder
 from .groups import OpenGroup
@@ -98,13 +98,13 @@ class BatchReader:
     def _fetch(self, groups: Sequence[int]) -> "dict[int, Future[SparseFile]]":
         """Start fetching row groups that will be used together.
 
-        They get one piece of memory: the larger it is, the less the system asks for giving it.
+        They get one piece of memory, since they let go of it together.
         """
         split = self._split
         places = [split.groups[group] for group in groups]
         ranges = [ranges_of(chunks_of(split.opened, place, split.kinds).values()) for place in places]
         sizes = [sum(stop - start for start, stop in some) for some in ranges]
-        memory = memoryview(np.empty(sum(sizes), np.uint8).data)
+        memory = new_memory(sum(sizes)).data
         reads = {}
         for group, place, some, size in zip(groups, places, ranges, sizes, strict=True):
             part, memory = memory[:size], memory[size:]
