@@ -43,6 +43,12 @@ class Done(Generic[Task, Result]):
     result: Result | None
     error: BaseException | None
 
+    def reason(self) -> str:
+        """Say why the task failed."""
+        if isinstance(self.error, NucleusNetError):
+            return str(self.error)
+        return f"unexpected {type(self.error).__name__}: {self.error}; please report it."
+
 
 def run_tasks(
     function: Callable[[Task], Result],

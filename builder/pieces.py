@@ -68,8 +68,13 @@ def ensure_piece(task: PieceTask) -> Receipt:
 
 def source_fingerprint(source: Source) -> list[int]:
     """Return size and modification time (ns) of image and mask: enough to see that a file was replaced."""
-    facts = [path.stat() for path in (source.image_path, source.mask_path)]
-    return [number for fact in facts for number in (fact.st_size, fact.st_mtime_ns)]
+    return [*file_fingerprint(source.image_path), *file_fingerprint(source.mask_path)]
+
+
+def file_fingerprint(path: Path) -> list[int]:
+    """Return size and modification time (ns) of a file: enough to see that it was replaced."""
+    facts = path.stat()
+    return [facts.st_size, facts.st_mtime_ns]
 
 
 def file_sha256(path: Path) -> str:

@@ -79,9 +79,7 @@ class FolderStore:
         """See `Store`."""
         with self._opened(path) as (file, size):
             _check_end(file, size, start + length)
-            buffer = bytearray(length)
-            _fill(file, start, memoryview(buffer))
-            return bytes(buffer)
+            return _read(file, start, length)
 
     def read_into(self, path: str, start: int, buffer: memoryview) -> None:
         """See `Store`."""
@@ -94,9 +92,7 @@ class FolderStore:
         with self._opened(path) as (file, size):
             if size > max_bytes:
                 raise CorruptDataError(f"{file.name}: at most {max_bytes:,} bytes expected, {size:,} found")
-            buffer = bytearray(size)
-            _fill(file, 0, memoryview(buffer))
-            return bytes(buffer)
+            return _read(file, 0, size)
 
     def close(self) -> None:
         """Do nothing: no file stays open."""
@@ -142,6 +138,12 @@ def _check_end(file: io.FileIO, size: int, stop: int) -> None:
         raise CorruptDataError(
             f"{file.name}: at least {stop:,} bytes expected, {size:,} found; the file is truncated: get it again"
         )
+
+
+def _read(file: io.FileIO, start: int, length: int) -> bytes:
+    buffer = bytearray(length)
+    _fill(file, start, memoryview(buffer))
+    return bytes(buffer)
 
 
 def _fill(file: io.FileIO, start: int, buffer: memoryview) -> None:

@@ -29,11 +29,6 @@ Memory = Callable[[int], npt.NDArray[np.uint8]]
 """Gives an array of that many bytes which hold anything."""
 
 
-def new_memory(size: int) -> npt.NDArray[np.uint8]:
-    """Give memory that was not used before."""
-    return np.empty(size, np.uint8)
-
-
 class Stretch(NamedTuple):
     """Rows of a cell that lie side by side: so many segments of so many rows each.
 
@@ -79,7 +74,12 @@ class UnfilteredCells:
         memory: Gives that many bytes for the pixels.
     """
 
-    def __init__(self, tables: Sequence[StoredCells], layout: PngLayout, memory: Memory = new_memory) -> None:
+    def __init__(
+        self,
+        tables: Sequence[StoredCells],
+        layout: PngLayout,
+        memory: Memory = lambda size: np.empty(size, np.uint8),
+    ) -> None:
         self._stretches = stretches_of(layout)
         # As much for a few cells as for many, so that any others can have it afterwards.
         count = max(UNFILTERED_TOGETHER, sum(len(cells) for cells in tables))

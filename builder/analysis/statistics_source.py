@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nucleusnet_source.errors import BuildError, CorruptDataError, DatasetNotFoundError, NucleusNetError
+from nucleusnet_source.errors import BuildError, CorruptDataError, DatasetNotFoundError
 from nucleusnet_source.location import BARE_NAME
 from nucleusnet_source.manifest import MANIFEST_NAME
 from nucleusnet_source.opened import OpenDataset, open_dataset
@@ -89,7 +89,7 @@ def measure_folder(folder: Path, options: FolderOptions, progress: Progress) -> 
     with contextlib.closing(ends):
         for done in ends:
             if done.result is None:
-                failures.append(Failure(done.task.source.stem, reason(done.error)))
+                failures.append(Failure(done.task.source.stem, done.reason()))
             else:
                 images.append(done.result)
             progress.step(1, done.result.num_rois if done.result else 0)
@@ -97,13 +97,6 @@ def measure_folder(folder: Path, options: FolderOptions, progress: Progress) -> 
     return Measured(
         tuple(sorted(images, key=lambda one: one.image)), tuple(sorted(failures, key=lambda failure: failure.name))
     )
-
-
-def reason(error: BaseException | None) -> str:
-    """Say why an image cannot be used."""
-    if isinstance(error, NucleusNetError):
-        return str(error)
-    return f"unexpected {type(error).__name__}: {error}; please report it."
 
 
 def refuse_nothing(folder: Path, images: Sequence[ImageStatistics], failures: Sequence[Failure]) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from nucleusnet_source.errors import OutputError, UsageError
+from nucleusnet_source.outputs import checked_suffix
 from nucleusnet_source.wording import counted
 
 from ..bars import Bars
@@ -143,8 +144,7 @@ def overlay(
     """
     from .overlay import Look, write_overlay  # noqa: PLC0415 - `--help` stays fast
 
-    if out.suffix.lower() != ".png":
-        raise UsageError(f"--out: a file <name>.png expected, {out} found.")
+    checked_suffix("--out", out, ".png")
     if out.exists() and not overwrite:
         raise OutputError(f"--out: a file that is not there expected, {out} found; --overwrite replaces it.")
     height, width, labels = write_overlay(image, mask, out, region=region, look=Look(scale, style.value, seed))

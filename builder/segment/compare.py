@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nucleusnet_source.errors import InputMaskError, NucleusNetError, PairingError
+from nucleusnet_source.wording import counted
 
 from ..cutting.masks import LabelRuns, read_label_runs
 from ..reporting import Progress
@@ -138,7 +139,9 @@ def find_masks(folder: Path, *, recursive: bool) -> tuple[dict[str, Path], list[
     files = list_files(folder, recursive=recursive)
     masks = label_images(by_stem(path for path in files if is_mask(path.name) and is_text(path.name)))
     if not masks:
-        raise PairingError(f"{folder}: masks <name>_cp_masks.png expected, none found among {len(files)} files.")
+        raise PairingError(
+            f"{folder}: masks <name>_cp_masks.png expected, none found among {counted(len(files), 'file')}."
+        )
     failures = duplicates(masks, "masks")
     return {stem: paths[0] for stem, paths in sorted(masks.items()) if len(paths) == 1}, failures
 

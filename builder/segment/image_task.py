@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nucleusnet_source.atomic import write_bytes_atomic
 from nucleusnet_source.errors import NucleusNetError, SegmentationError
 
-from ..pieces import file_sha256
+from ..pieces import file_fingerprint, file_sha256
 from .device import claim_slot, device_of_slot, share_cores
 from .mask_file import mask_bytes, mask_name, mask_paths, remove_leftovers
 from .memory import REMEDY, available_memory, block_size
@@ -22,7 +22,6 @@ from .receipts import (
     SegmentParameters,
     SegmentReceipt,
     described_weights,
-    fingerprint,
     read_receipt,
     receipt_path,
 )
@@ -69,7 +68,7 @@ def finished(task: ImageTask) -> SegmentReceipt | None:
     if receipt is None or receipt.key != task.parameters.key() or receipt.image_file != task.image_path.name:
         return None
     try:
-        same = receipt.image_fingerprint == fingerprint(task.image_path)
+        same = receipt.image_fingerprint == file_fingerprint(task.image_path)
         found = [path for path in mask_paths(task.out, task.stem) if path.name == receipt.mask_file]
         return receipt if same and found and file_sha256(found[0]) == receipt.mask_sha256 else None
     except OSError:
@@ -85,7 +84,7 @@ def segment_image(task: ImageTask) -> SegmentReceipt:
         SegmentationError: memory does not suffice.
     """
     started = time.monotonic()
-    stamp = fingerprint(task.image_path)
+    stamp = file_fingerprint(task.image_path)
     with _memory_errors(task):
         from ..cutting.images import read_image  # noqa: PLC0415 - brings codecs
 

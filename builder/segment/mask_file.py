@@ -1,5 +1,6 @@
 """Mask files as cellpose names and writes them; an image without nuclei gets an empty mask."""
 
+import glob
 import io
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,5 @@ def mask_paths(folder: Path, stem: str) -> list[Path]:
 
 def remove_leftovers(path: Path) -> None:
     """Remove what a killed process left half written of a file."""
-    for left in path.parent.glob(f".{_literal(path.name)}.????????.tmp"):
+    for left in path.parent.glob(f".{glob.escape(path.name)}.????????.tmp"):
         left.unlink(missing_ok=True)
-
-
-def _literal(name: str) -> str:
-    return "".join(f"[{letter}]" if letter in "[]*?" else letter for letter in name)

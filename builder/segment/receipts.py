@@ -130,12 +130,6 @@ def read_receipt(folder: Path, stem: str) -> SegmentReceipt | None:
         return None
 
 
-def fingerprint(image_path: Path) -> list[int]:
-    """Return size and modification time (ns) of an image: enough to see that it was replaced."""
-    facts = image_path.stat()
-    return [facts.st_size, facts.st_mtime_ns]
-
-
 def described_weights(weights: WeightsFile) -> dict[str, Any]:
     """Return what a receipt says about the weights."""
     return {

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-from nucleusnet_source.errors import NucleusNetError, OutputError, PairingError, UsageError, WeightsError
+from nucleusnet_source.errors import OutputError, PairingError, UsageError, WeightsError
+from nucleusnet_source.wording import counted
 
 from ..cluster import dask_workers
 from ..engine import Workers, local_workers, run_tasks
@@ -91,8 +92,8 @@ def find_images(folder: Path, *, recursive: bool) -> tuple[dict[str, Path], list
     images = by_stem(path for path in files if is_image(path.name) and is_text(path.name))
     if not images:
         raise PairingError(
-            f"{folder}: stitched images <name>.tif expected, none found among {len(files)} files; give the folder that "
-            "holds them, or --recursive to look in its subfolders."
+            f"{folder}: stitched images <name>.tif expected, none found among {counted(len(files), 'file')}; give the "
+            "folder that holds them, or --recursive to look in its subfolders."
         )
     failures = [*duplicates(images, "images"), *case_clashes(images), *unreadable_names(files)]
     refused = {failure.name for failure in failures}
@@ -219,16 +220,10 @@ def _run(waiting: list[ImageTask], workers: Workers, progress: Progress, result:
     with contextlib.closing(ends):
         for done in ends:
             if done.result is None:
-                result.failures.append(Failure(done.task.stem, _reason(done.error)))
+                result.failures.append(Failure(done.task.stem, done.reason()))
             else:
                 result.receipts.append(done.result)
             progress.step(1, done.result.rois if done.result else 0)
-
-
-def _reason(error: BaseException | None) -> str:
-    if isinstance(error, NucleusNetError):
-        return str(error)
-    return f"unexpected {type(error).__name__}: {error}; please report it."
 
 
 def _make_folder(out: Path | None) -> None:

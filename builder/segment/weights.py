@@ -1,6 +1,5 @@
 """Files of network weights: which network they belong to, found out before anything is built from them."""
 
-import hashlib
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from nucleusnet_source.errors import UsageError, WeightsError
 
+from ..pieces import file_sha256
 from .cellpose_modules import cellpose_modules
 
 DEFAULT_DIAMETER_PX = 30.0
@@ -95,9 +95,7 @@ def read_weights_file(path: Path) -> WeightsFile:
     kind = recognise(state, path.name)
     mean, labels = (_diameter(state, name) for name in ("diam_mean", "diam_labels"))
     is_old = kind is WeightsKind.cellpose_3
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return WeightsFile(path, kind, digest, (mean if is_old else None) or DEFAULT_DIAMETER_PX, labels)
+    return WeightsFile(path, kind, file_sha256(path), (mean if is_old else None) or DEFAULT_DIAMETER_PX, labels)
 
 
 def load_state(path: Path) -> dict[str, Any]:
