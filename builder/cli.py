@@ -16,6 +16,10 @@ from .bars import Bars, bar
 from .sources import DEFAULT_NAME_PATTERN
 
 SEED = Annotated[int, typer.Option(help="Decides every random choice; the same seed gives the same bytes.")]
+RECURSIVE = Annotated[bool, typer.Option("--recursive", help="Look for images in subfolders too.")]
+SCHEDULER = Annotated[
+    str | None, typer.Option(help="Dask scheduler that works instead: its address or file.", show_default=False)
+]
 QUIET = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 AS_JSON = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else, to stdout.")]
 
@@ -85,15 +89,13 @@ def build(
     workers: Annotated[
         int | None, typer.Option(help="Worker processes; default: the cores.", show_default=False)
     ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Dask scheduler that works instead: its address or file.", show_default=False)
-    ] = None,
+    scheduler: SCHEDULER = None,
     task: Annotated[
         int | None, typer.Option(help="Make only this share of the pieces, 0 to TASKS - 1.", show_default=False)
     ] = None,
     tasks: Annotated[int | None, typer.Option(help="Number of shares, with --task.", show_default=False)] = None,
     finish: Annotated[bool, typer.Option("--finish", help="Put the pieces of all shares together.")] = False,
-    recursive: Annotated[bool, typer.Option("--recursive", help="Look for images in subfolders too.")] = False,
+    recursive: RECURSIVE = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing dataset folder.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start again instead of resuming.")] = False,
     allow_pickle: Annotated[

@@ -13,7 +13,7 @@ from nucleusnet_source.outputs import checked_suffix
 from nucleusnet_source.wording import counted
 
 from ..bars import Bars, bar
-from ..cli import AS_JSON, QUIET, available_cores
+from ..cli import AS_JSON, QUIET, RECURSIVE, available_cores
 from .nucleus_ranking import Centre, Metric
 
 DATASET = Annotated[str, typer.Argument(help="The dataset's folder, URL, or owner/name on the Hub.")]
@@ -40,7 +40,7 @@ def stats(
         typer.Option(metavar="URL", help="Let points of --page link to this panorama.html of `nucleusnet browse`."),
     ] = None,
     masks: Annotated[Path | None, typer.Option(help="Folder of the masks, if another.")] = None,
-    recursive: Annotated[bool, typer.Option("--recursive", help="Look for images in subfolders too.")] = False,
+    recursive: RECURSIVE = False,
     allow_pickle: Annotated[
         bool, typer.Option("--allow-pickle", help="Read masks <name>_seg.npy of images that have no other.")
     ] = False,

@@ -12,7 +12,7 @@ from nucleusnet_source.errors import UsageError
 from nucleusnet_source.wording import counted
 
 from ..bars import ByteBar
-from ..cli import AS_JSON, QUIET
+from ..cli import AS_JSON, QUIET, RECURSIVE
 
 if TYPE_CHECKING:
     from ..deposit.deposit import Deposited
@@ -24,7 +24,7 @@ def archive(
     *,
     out: Annotated[Path, typer.Option(help="The archive folder to be, or to go on with.")],
     masks: Annotated[Path | None, typer.Option(help="Folder of the masks, if another.", show_default=False)] = None,
-    recursive: Annotated[bool, typer.Option("--recursive", help="Look for images in subfolders too.")] = False,
+    recursive: RECURSIVE = False,
     record_bytes: Annotated[str, typer.Option(help="Most bytes of a record.")] = "50GB",
     record_files: Annotated[int, typer.Option(help="Most files of a record.")] = 100,
     zip_bytes: Annotated[str, typer.Option(help="Most bytes of a zip; one larger file gets a zip alone.")] = "10GB",

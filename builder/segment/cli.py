@@ -15,7 +15,7 @@ from nucleusnet_source.outputs import checked_suffix
 from nucleusnet_source.wording import counted
 
 from ..bars import Bars
-from ..cli import AS_JSON, QUIET
+from ..cli import AS_JSON, QUIET, RECURSIVE, SCHEDULER
 from ..sources import Failure
 
 
@@ -54,13 +54,11 @@ def segment(
     workers: Annotated[
         int | None, typer.Option(help="Worker processes; default: one for each GPU, or one.", show_default=False)
     ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Dask scheduler that works instead: its address or file.", show_default=False)
-    ] = None,
+    scheduler: SCHEDULER = None,
     download: Annotated[
         bool, typer.Option("--download", help="Fetch a named model that is not here (1.2 GB).")
     ] = False,
-    recursive: Annotated[bool, typer.Option("--recursive", help="Look for images in subfolders too.")] = False,
+    recursive: RECURSIVE = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace masks that were made in another way.")
     ] = False,

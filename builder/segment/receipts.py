@@ -15,9 +15,9 @@ RECEIPT_SUFFIX = "_segment.json"
 _MAX_BYTES = 1 << 20
 
 
-@dataclass(frozen=True)
-class SegmentParameters:
-    """What decides the labels of an image, besides the image.
+@dataclass(frozen=True, kw_only=True)
+class Labelling:
+    """How the labels of an image are found.
 
     Attributes:
         diameter_px: of the nuclei in the images.
@@ -26,17 +26,26 @@ class SegmentParameters:
         min_size_px: labels of fewer pixels are removed.
         fast: label at the network's scale.
         block_px: side of the blocks, 0 for the whole image at once, None for what memory allows.
+    """
+
+    diameter_px: float = 152.91
+    flow_threshold: float = 0.5
+    cellprob_threshold: float = -2.0
+    min_size_px: int = 15
+    fast: bool = False
+    block_px: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentParameters(Labelling):
+    """What decides the labels of an image, besides the image.
+
+    Attributes:
         weights_sha256: of the weights file.
         weights_kind: their network.
         versions: "name version" of this tool and of the libraries whose arithmetic enters.
     """
 
-    diameter_px: float
-    flow_threshold: float
-    cellprob_threshold: float
-    min_size_px: int
-    fast: bool
-    block_px: int | None
     weights_sha256: str
     weights_kind: str
     versions: tuple[str, ...]

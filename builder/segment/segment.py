@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from .image_task import ImageTask, Place, finished, segment_image
 from .mask_file import mask_paths
 from .memory import available_memory
 from .network import check_weights
-from .receipts import SegmentParameters, SegmentReceipt
+from .receipts import Labelling, SegmentParameters, SegmentReceipt
 from .weights import WeightsFile, WeightsKind, find_weights, read_weights_file
 
 _PUBLISHED_MODELS = {
@@ -33,19 +33,13 @@ _VERSIONS = ("nucleusnet", "cellpose", "torch", "numpy")
 
 
 @dataclass(frozen=True)
-class SegmentOptions:
-    """What the user asked for.
+class SegmentOptions(Labelling):
+    """What the user asked for, besides how labels are found.
 
     Attributes:
         stitched: folder of the images.
         model: path of a weights file, or a name that cellpose knows.
         out: folder of the masks, None for beside the images.
-        diameter_px: of the nuclei in the images.
-        flow_threshold: largest error of the flows of a nucleus; 0 keeps all.
-        cellprob_threshold: pixels above this logit belong to nuclei.
-        min_size_px: labels of fewer pixels are removed.
-        fast: label at the network's scale.
-        block_px: side of the blocks, 0 for the whole image at once, None for what memory allows.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         batch_size: tiles of the network at a time.
         download: fetch a named model that is not on this machine.
@@ -58,12 +52,6 @@ class SegmentOptions:
     stitched: Path
     model: str
     out: Path | None = None
-    diameter_px: float = 152.91
-    flow_threshold: float = 0.5
-    cellprob_threshold: float = -2.0
-    min_size_px: int = 15
-    fast: bool = False
-    block_px: int | None = None
     device: str = "auto"
     batch_size: int = 8
     download: bool = False
@@ -162,12 +150,7 @@ def segment_parameters(options: SegmentOptions, weights: WeightsFile) -> Segment
         UsageError: a value cannot work.
     """
     parameters = SegmentParameters(
-        diameter_px=options.diameter_px,
-        flow_threshold=options.flow_threshold,
-        cellprob_threshold=options.cellprob_threshold,
-        min_size_px=options.min_size_px,
-        fast=options.fast,
-        block_px=options.block_px,
+        **{one.name: getattr(options, one.name) for one in fields(Labelling)},
         weights_sha256=weights.sha256,
         weights_kind=weights.kind.value,
         versions=tuple(f"{name} {version(name)}" for name in _VERSIONS),
