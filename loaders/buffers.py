@@ -34,8 +34,11 @@ class BufferPool:
         return array
 
     def _fitting(self, size: int) -> npt.NDArray[np.uint8] | None:
-        """Find free memory; no lock, since memory may be given back in the midst of this."""
-        for key, memory in tuple(self._free.items()):
+        """Find free memory, the last used first, which the processor's cache may still hold.
+
+        No lock, since memory may be given back in the midst of this.
+        """
+        for key, memory in reversed(tuple(self._free.items())):
             if memory.size == size and self._free.pop(key, None) is not None:
                 return memory
         return None

@@ -71,14 +71,17 @@ class PngLayout:
         return flat.reshape(*flat.shape[:-1], rows, stride)
 
     @functools.cached_property
-    def constants(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint8]]:
-        """Offsets of all bytes that are the same in every cell, and these bytes; pixels and checksums vary."""
-        is_constant = np.ones(self.cell_bytes, np.uint8)
-        is_constant[self.adler_offset : self.crc_offset + 4] = 0
+    def constants(self) -> tuple[tuple[slice, ...], npt.NDArray[np.uint8]]:
+        """Slices of the bytes that are the same in every cell, and these bytes; pixels and checksums vary."""
+        slices, end = [], 0
         for block in self.blocks:
-            self.filtered_rows(is_constant, block)[:, 1:] = 0
-        offsets = np.flatnonzero(is_constant)
-        return offsets, np.frombuffer(self.template, np.uint8)[offsets]
+            stride = self.row_bytes + 1
+            stop = block.offset + (block.stop_row - block.start_row) * stride
+            slices += [slice(end, block.offset), slice(block.offset, stop, stride)]
+            end = stop
+        slices.append(slice(self.crc_offset + 4, self.cell_bytes))
+        template = np.frombuffer(self.template, np.uint8)
+        return tuple(slices), np.concatenate([template[part] for part in slices])
 
 
 @functools.lru_cache(maxsize=64)

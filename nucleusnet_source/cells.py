@@ -103,8 +103,9 @@ def are_stored_cells(cells: npt.NDArray[np.uint8], layout: PngLayout) -> npt.NDA
 
     The checksums are not looked at (see `check_cell`).
     """
-    offsets, expected = layout.constants
-    return np.asarray((cells[:, offsets] == expected).all(axis=1))
+    slices, expected = layout.constants
+    found = np.concatenate([cells[:, part] for part in slices], axis=1)
+    return np.asarray((found == expected).all(axis=1))
 
 
 def decode_batch(cells: npt.NDArray[np.uint8], out: npt.NDArray[Any]) -> None:

@@ -7,8 +7,9 @@ the 256 rows of a page of cells.
 """
 
 import functools
+import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,40 +30,39 @@ Memory = Callable[[int], npt.NDArray[np.uint8]]
 """Gives an array of that many bytes which hold anything."""
 
 
-class Stretch(NamedTuple):
-    """Rows of a cell that lie side by side: so many segments of so many rows each.
+class Piece(NamedTuple):
+    """Rows of one stored block that make up whole segments, or a part of one.
 
     Attributes:
-        start_row: The first of them.
-        segments: Number of segments.
-        rows: Rows of a segment.
+        rows: Which rows of a segment.
+        segments: Which segments.
         offset: Where in a cell the first of them begins, with its filter byte.
     """
 
-    start_row: int
-    segments: int
-    rows: int
+    rows: range
+    segments: range
     offset: int
 
-    @property
-    def stop_row(self) -> int:
-        """The row behind the last."""
-        return self.start_row + self.segments * self.rows
+
+def segment_rows(height: int) -> int:
+    """Give the rows of a segment: so many that a cell has about as many segments, all of one length."""
+    return next(rows for rows in range(math.isqrt(height), 0, -1) if height % rows == 0)
 
 
 @functools.lru_cache
-def stretches_of(layout: PngLayout) -> tuple[Stretch, ...]:
-    """Cut the rows of a layout into stretches, near square ones where that is possible."""
-    found = []
+def pieces_of(layout: PngLayout) -> tuple[Piece, ...]:
+    """Cut the rows of the stored blocks of a layout into pieces."""
+    length, stride = segment_rows(layout.height), layout.row_bytes + 1
+    pieces = []
     for block in layout.blocks:
-        rows = block.stop_row - block.start_row
-        side = min(range(max(1, math.isqrt(rows) - 4), math.isqrt(rows) + 5), key=lambda side: rows % side)
-        whole = Stretch(block.start_row, rows // side, side, block.offset)
-        found.append(whole)
-        if rows % side:
-            offset = whole.offset + whole.segments * side * (layout.row_bytes + 1)
-            found.append(Stretch(whole.stop_row, 1, rows % side, offset))
-    return tuple(found)
+        row = block.start_row
+        while row < block.stop_row:
+            segment, first = divmod(row, length)
+            rows = range(first, min(length, first + block.stop_row - row))
+            segments = range(segment, segment + (max(1, (block.stop_row - row) // length) if first == 0 else 1))
+            pieces.append(Piece(rows, segments, block.offset + (row - block.start_row) * stride))
+            row += len(rows) * len(segments)
+    return tuple(pieces)
 
 
 class UnfilteredCells:
@@ -80,11 +80,17 @@ class UnfilteredCells:
         layout: PngLayout,
         memory: Memory = lambda size: np.empty(size, np.uint8),
     ) -> None:
-        self._stretches = stretches_of(layout)
+        count = sum(len(cells) for cells in tables)
+        cell_bytes, rows = layout.height * layout.row_bytes, segment_rows(layout.height)
         # As much for a few cells as for many, so that any others can have it afterwards.
-        count = max(UNFILTERED_TOGETHER, sum(len(cells) for cells in tables))
-        room = memory(count * layout.height * layout.row_bytes)
-        self._sums = list(_sums(tables, self._stretches, layout.row_bytes, room))
+        room = memory(max(UNFILTERED_TOGETHER, count) * cell_bytes)[: count * cell_bytes]
+        sums = room.reshape(rows, layout.height // rows, count, layout.row_bytes)
+        first = 0
+        for cells in tables:
+            _copy_filtered(cells, layout, sums[:, :, first : first + len(cells)])
+            first += len(cells)
+        _add_up(sums)
+        self._cells = sums.transpose(2, 1, 0, 3)
 
     def write(self, rows: Sequence[int], packed: Packed, places: Sequence[int]) -> None:
         """Write the pixels of some of the cells.
@@ -94,38 +100,25 @@ class UnfilteredCells:
             packed: Where to.
             places: Place in `packed` of each.
         """
-        for stretch, sums in zip(self._stretches, self._sums, strict=True):
-            targets = packed[:, stretch.start_row : stretch.stop_row].reshape(len(packed), *sums.shape[1:])
-            for place, row in zip(places, rows, strict=True):
-                targets[place] = sums[row]
+        targets = packed.reshape(len(packed), *self._cells.shape[1:])
+        for place, row in zip(places, rows, strict=True):
+            targets[place] = self._cells[row]
 
 
-def _sums(
-    tables: Sequence[StoredCells], stretches: Sequence[Stretch], row_bytes: int, room: npt.NDArray[np.uint8]
-) -> Iterator[npt.NDArray[np.uint8]]:
-    """Give the pixels of each stretch, `(n, segments, rows, row_bytes)`, one behind the other in `room`."""
-    above = np.zeros((sum(len(cells) for cells in tables), row_bytes), np.uint8)
-    for stretch in stretches:
-        size = stretch.rows * stretch.segments * above.size
-        sums, room = room[:size].reshape(stretch.rows, stretch.segments, *above.shape), room[size:]
-        first = 0
-        for cells in tables:
-            sums[:, :, first : first + len(cells)] = _filtered(cells, stretch, row_bytes)
-            first += len(cells)
-        for row in range(1, stretch.rows):
-            np.add(sums[row - 1], sums[row], out=sums[row])
-        before = np.empty((stretch.segments + 1, *above.shape), np.uint8)
-        before[0] = above
-        for segment in range(stretch.segments):
-            np.add(before[segment], sums[-1, segment], out=before[segment + 1])
-        np.add(sums, before[:-1], out=sums)
-        above = before[-1]
-        yield sums.transpose(2, 1, 0, 3)
+def _copy_filtered(cells: StoredCells, layout: PngLayout, out: npt.NDArray[np.uint8]) -> None:
+    """Copy the filtered rows, without their filter bytes, to `(rows of a segment, segments, n, row_bytes)`."""
+    stride = layout.row_bytes + 1
+    for rows, segments, offset in pieces_of(layout):
+        size = len(segments) * len(rows) * stride
+        lines = cells[:, offset : offset + size].reshape(len(cells), len(segments), len(rows), stride)
+        target = out[rows.start : rows.stop, segments.start : segments.stop]
+        target[:] = lines[..., 1:].transpose(2, 1, 0, 3)
 
 
-def _filtered(cells: StoredCells, stretch: Stretch, row_bytes: int) -> npt.NDArray[np.uint8]:
-    """View the filtered rows of a stretch as `(rows, segments, n, row_bytes)`, without their filter bytes."""
-    size = stretch.segments * stretch.rows * (row_bytes + 1)
-    lines = cells[:, stretch.offset : stretch.offset + size]
-    split = lines.reshape(len(cells), stretch.segments, stretch.rows, row_bytes + 1)
-    return split[..., 1:].transpose(2, 1, 0, 3)
+def _add_up(sums: npt.NDArray[np.uint8]) -> None:
+    """Turn filtered rows `(rows of a segment, segments, n, row_bytes)` into pixels, in place."""
+    for above, here in itertools.pairwise(sums):
+        np.add(above, here, here)
+    for before, here in itertools.pairwise(sums[-1]):
+        np.add(before, here, here)
+    np.add(sums[:-1, 1:], sums[-1, :-1], sums[:-1, 1:])

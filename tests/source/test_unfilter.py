@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from nucleusnet_source.cells import encode_gray, encode_mask, png_layout
-from nucleusnet_source.unfilter import UnfilteredCells, stretches_of
+from nucleusnet_source.unfilter import UnfilteredCells, pieces_of, segment_rows
 
 DEPTHS = [1, 8, 16]
 
@@ -39,17 +39,31 @@ def test_some_of_many_cells_are_written_to_their_places(bit_depth: int) -> None:
     assert (packed[2] == 77).all()
 
 
+@pytest.mark.parametrize("size", [(256, 256), (97, 30), (1, 5), (300, 700)])
 @pytest.mark.parametrize("bit_depth", DEPTHS)
-def test_stretches_hold_every_row_once_and_stay_inside_their_stored_block(bit_depth: int) -> None:
-    layout = png_layout(256, 256, bit_depth)
-    stretches = stretches_of(layout)
-    assert [row for one in stretches for row in range(one.start_row, one.stop_row)] == list(range(256))
-    for one in stretches:
-        block = next(block for block in layout.blocks if block.start_row <= one.start_row < block.stop_row)
-        assert one.stop_row <= block.stop_row
-        assert one.offset == block.offset + (one.start_row - block.start_row) * (layout.row_bytes + 1)
+def test_pieces_hold_every_row_once_and_stay_inside_their_stored_block(size: tuple[int, int], bit_depth: int) -> None:
+    layout = png_layout(*size, bit_depth)
+    length = segment_rows(layout.height)
+    found = []
+    for rows, segments, offset in pieces_of(layout):
+        places = [segment * length + row for segment in segments for row in rows]
+        block = next(block for block in layout.blocks if block.start_row <= places[0] < block.stop_row)
+        assert places == list(range(places[0], places[-1] + 1))
+        assert places[-1] < block.stop_row
+        assert offset == block.offset + (places[0] - block.start_row) * (layout.row_bytes + 1)
+        found += places
+    assert found == list(range(layout.height))
 
 
-def test_the_rows_of_a_page_take_a_few_dozen_additions() -> None:
-    assert [(one.segments, one.rows) for one in stretches_of(png_layout(256, 256, 8))] == [(17, 15), (1, 1)]
-    assert [(one.segments, one.rows) for one in stretches_of(png_layout(256, 256, 1))] == [(16, 16)]
+@pytest.mark.parametrize("height", [1, 97, 256, 300])
+def test_cells_of_any_height_are_written(height: int) -> None:
+    image = np.random.default_rng(height).integers(0, 256, (height, 700), np.uint8)
+    layout = png_layout(height, 700, 8)
+    packed = np.zeros((1, height, 700), np.uint8)
+    UnfilteredCells([np.frombuffer(encode_gray(image), np.uint8)[None]], layout).write([0], packed, [0])
+    np.testing.assert_array_equal(packed[0], image)
+
+
+def test_a_crop_has_as_many_segments_as_a_segment_has_rows() -> None:
+    assert segment_rows(256) == 16
+    assert [(len(rows), len(segments)) for rows, segments, _ in pieces_of(png_layout(256, 256, 1))] == [(16, 16)]
