@@ -18,7 +18,7 @@ from nucleusnet_source.unfilter import UNFILTERED_TOGETHER, Memory, UnfilteredCe
 
 from .columns import CellRun, ColumnKind, cells, numbers, texts
 from .pages import Page, find_pages, read_page
-from .row_groups import RowGroup, chunks_of
+from .row_groups import FilePart, RowGroup, chunks_of
 
 
 class PagedCells:
@@ -28,17 +28,17 @@ class PagedCells:
     ones while it is still in the processor's cache.
 
     Args:
-        chunk: The bytes of the column chunk.
-        pages: Its pages.
+        file: What the column chunk lies in.
+        pages: The pages of the chunk.
         codec: Name of the compression for pyarrow, or None.
         layout: Of the stored PNG cells; all cells must have it.
         memory: For decoded cells.
     """
 
     def __init__(
-        self, chunk: memoryview, pages: Sequence[Page], *, codec: str | None, layout: PngLayout, memory: Memory
+        self, file: FilePart, pages: Sequence[Page], *, codec: str | None, layout: PngLayout, memory: Memory
     ) -> None:
-        self._chunk = chunk
+        self._file = file
         self._memory = memory
         self._codec = pa.Codec(codec) if codec else None
         self._layout = layout
@@ -75,7 +75,7 @@ class PagedCells:
     def _read(self, pages: Sequence[Page]) -> UnfilteredCells | None:
         tables = []
         for page in pages:
-            table = read_page(self._chunk, page, codec=self._codec, cell_bytes=self._layout.cell_bytes)
+            table = read_page(self._file, page, codec=self._codec, cell_bytes=self._layout.cell_bytes)
             if table is None or not are_stored_cells(table, self._layout).all():
                 return None
             tables.append(table)
@@ -106,7 +106,7 @@ class OpenGroup:
     Args:
         opened: The dataset.
         place: The row group.
-        file: The part of its shard that holds the wanted columns.
+        file: Its shard, or the part of it that holds the wanted columns.
         kinds: The wanted columns.
         layouts: Layout of a stored PNG cell of each column of cells.
         memory: For decoded cells.
@@ -116,7 +116,7 @@ class OpenGroup:
         self,
         opened: OpenDataset,
         place: RowGroup,
-        file: SparseFile,
+        file: FilePart,
         *,
         kinds: Mapping[str, ColumnKind],
         layouts: Mapping[str, PngLayout],
@@ -137,20 +137,21 @@ class OpenGroup:
         chunk = self._chunks.get(f"{column}.bytes")
         if chunk is None or chunk.codec not in CODECS:
             return None
-        data = self._file.view(chunk.start, chunk.stop)
-        pages = find_pages(data, rows=self._place.rows, has_levels=chunk.has_levels)
+        pages = find_pages(self._file, chunk.start, chunk.stop, rows=self._place.rows, has_levels=chunk.has_levels)
         if pages is None:
             return None
         codec, layout = CODECS[chunk.codec], self._layouts[column]
-        return PagedCells(data, pages, codec=codec, layout=layout, memory=self._memory)
+        return PagedCells(self._file, pages, codec=codec, layout=layout, memory=self._memory)
 
     def _read_whole(self, columns: Sequence[str]) -> None:
         """Read columns with pyarrow into what a batch is put together from."""
         if not columns:
             return
-        footer = self._opened.footer(self._place.entry)
+        entry, chunks = self._place.entry, chunks_of(self._opened, self._place, columns)
         try:
-            parquet = pq.ParquetFile(pa.PythonFile(self._file, "r"), metadata=footer, pre_buffer=False)
+            parts = [(chunk.start, self._file.view(chunk.start, chunk.stop)) for chunk in chunks.values()]
+            source = pa.PythonFile(SparseFile(parts, entry.bytes), "r")
+            parquet = pq.ParquetFile(source, metadata=self._opened.footer(entry), pre_buffer=False)
             table = parquet.read_row_group(self._place.index, columns=list(columns), use_threads=False)
         except (pa.ArrowException, OSError) as error:
             raise self._damaged(error) from error

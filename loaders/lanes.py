@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nucleusnet_source.sparse_file import SparseFile
-
 from .groups import OpenGroup, stretches
 from .plan import EpochPlan, Rows
+from .row_groups import FilePart
 
-Fetch = Callable[[Sequence[int]], "dict[int, Future[SparseFile]]"]
+Fetch = Callable[[Sequence[int]], "dict[int, Future[FilePart]]"]
 """Starts fetching row groups that are used together, given their numbers in the split."""
-Open = Callable[[int, "Future[SparseFile]"], OpenGroup]
+Open = Callable[[int, "Future[FilePart]"], OpenGroup]
 """Waits for a row group that is being fetched, and opens it."""
 
 
@@ -48,7 +47,7 @@ class LaneCursor:
         self._lane = plan.lanes[lane]
         self._fetch = fetch
         self._open_group = open_group
-        self._fetching: dict[int, dict[int, Future[SparseFile]]] = {}
+        self._fetching: dict[int, dict[int, Future[FilePart]]] = {}
         self._open: dict[int, OpenGroup] = {}
         self._pool = -1
         self._rows = Rows.none()

@@ -15,8 +15,11 @@ import pyarrow as pa
 
 from nucleusnet_source.thrift import CompactReader
 
+from .row_groups import FilePart
+
 _DATA_PAGE, _DATA_PAGE_V2 = 0, 3
 _PLAIN, _RLE = 0, 3
+_MOST_HEADER_BYTES = 4096
 _MOST_LEVEL_BYTES = 8
 """A row's levels take less, and so does the length before them."""
 
@@ -28,7 +31,7 @@ class Page:
     Attributes:
         row: Its first row.
         rows: Its number of rows.
-        start: Offset of its bytes, behind the header, from the start of the chunk.
+        start: Offset in the file of its bytes, behind the header.
         compressed_bytes: Number of these bytes.
         uncompressed_bytes: Their number once decompressed.
         plain_bytes: How many of the first bytes are never compressed (levels of a version 2 page).
@@ -46,11 +49,13 @@ class Page:
     compressed: bool
 
 
-def find_pages(chunk: memoryview, *, rows: int, has_levels: bool) -> list[Page] | None:
+def find_pages(file: FilePart, start: int, stop: int, *, rows: int, has_levels: bool) -> list[Page] | None:
     """Read the page headers of a column chunk.
 
     Args:
-        chunk: The whole column chunk.
+        file: What the chunk lies in.
+        start: Where it begins.
+        stop: Where it ends.
         rows: Rows of the row group.
         has_levels: Whether the column has definition levels (it, or what it lies in, may be null).
 
@@ -58,18 +63,20 @@ def find_pages(chunk: memoryview, *, rows: int, has_levels: bool) -> list[Page] 
         The pages in order, or None if the chunk is not made of plain data pages alone.
     """
     pages: list[Page] = []
-    position = row = 0
+    row = 0
     try:
         while row < rows:
-            reader = CompactReader(chunk, position)
-            page = _page(reader.struct(), row, reader.position, has_levels=has_levels)
+            reader = CompactReader(file.view(start, min(start + _MOST_HEADER_BYTES, stop)))
+            page = _page(reader.struct(), row, start + reader.position, has_levels=has_levels)
             if page is None or page.rows <= 0 or page.compressed_bytes < page.plain_bytes or page.plain_bytes < 0:
                 return None
             pages.append(page)
-            row, position = row + page.rows, page.start + page.compressed_bytes
+            row, start = row + page.rows, page.start + page.compressed_bytes
+            if start > stop:
+                return None
     except (IndexError, KeyError, ValueError):
         return None
-    return pages if row == rows and position <= len(chunk) else None
+    return pages if row == rows else None
 
 
 def _page(header: dict[int, Any], row: int, start: int, *, has_levels: bool) -> Page | None:
@@ -84,7 +91,7 @@ def _page(header: dict[int, Any], row: int, start: int, *, has_levels: bool) -> 
     return None
 
 
-def read_page(chunk: memoryview, page: Page, *, codec: pa.Codec | None, cell_bytes: int) -> Any:
+def read_page(file: FilePart, page: Page, *, codec: pa.Codec | None, cell_bytes: int) -> Any:
     """Decompress a page and view its cells.
 
     Returns:
@@ -92,11 +99,11 @@ def read_page(chunk: memoryview, page: Page, *, codec: pa.Codec | None, cell_byt
 
     Raises:
         OSError: The compressed bytes are damaged.
+        NucleusNetError: The file is damaged or another one.
     """
     if page.uncompressed_bytes > page.rows * (4 + cell_bytes + _MOST_LEVEL_BYTES) + _MOST_LEVEL_BYTES:
         return None
-    start = page.start + page.plain_bytes
-    data: Any = chunk[start : page.start + page.compressed_bytes]
+    data: Any = file.view(page.start + page.plain_bytes, page.start + page.compressed_bytes)
     if codec is not None and page.compressed:
         data = codec.decompress(data, page.uncompressed_bytes - page.plain_bytes)
     values: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8)

@@ -1,13 +1,19 @@
 """The row groups of a split: where they lie, and their bytes."""
 
-from collections.abc import Collection, Sequence
+import functools
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Protocol
 
 from nucleusnet_source.manifest import ShardEntry
 from nucleusnet_source.opened import OpenDataset
+from nucleusnet_source.parallel import ReadThreads
 from nucleusnet_source.read_plan import Chunk, Range, column_chunks, join_ranges
 from nucleusnet_source.sparse_file import SparseFile
-from nucleusnet_source.stores import Store
+from nucleusnet_source.stores import READS_AHEAD, FolderFile, FolderStore, Store
+
+from .buffers import new_memory
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,61 @@ def list_row_groups(opened: OpenDataset, entries: Sequence[ShardEntry]) -> list[
 def chunks_of(opened: OpenDataset, place: RowGroup, columns: Collection[str]) -> dict[str, Chunk]:
     """Give the column chunks of a row group that belong to `columns`, by their dotted names."""
     return column_chunks(place.entry, opened.footer(place.entry), columns, place.index)
+
+
+class FilePart(Protocol):
+    """Some bytes of a file, or all of them."""
+
+    def view(self, start: int, stop: int) -> memoryview:
+        """View bytes `start`..`stop` (half-open) of the file.
+
+        Raises:
+            OSError: They are not there.
+            NucleusNetError: The file is damaged or another one.
+        """
+
+
+def start_reading(
+    opened: OpenDataset, places: Sequence[RowGroup], columns: Collection[str], threads: ReadThreads
+) -> "list[Future[FilePart]]":
+    """Start reading some columns of row groups that are used together.
+
+    Of a folder of this machine, pages are read when they are used, and the system is told now to get them ready: no
+    thread competes with the one that decodes, and little memory is taken. From afar, and where a system takes no such
+    advice, row groups are read whole, into one piece of memory since they let go of it together.
+    """
+    ranges = [ranges_of(chunks_of(opened, place, columns).values()) for place in places]
+    store = opened.store
+    if isinstance(store, FolderStore) and READS_AHEAD:
+        return [
+            called(functools.partial(open_ahead, store, place.entry, some))
+            for place, some in zip(places, ranges, strict=True)
+        ]
+    sizes = [sum(stop - start for start, stop in some) for some in ranges]
+    memory = new_memory(sum(sizes)).data
+    reads: list[Future[FilePart]] = []
+    for place, some, size in zip(places, ranges, sizes, strict=True):
+        part, memory = memory[:size], memory[size:]
+        reads.append(threads.submit(functools.partial(read_ranges, store, place.entry, some, part)))
+    return reads
+
+
+def called(function: Callable[[], FilePart]) -> "Future[FilePart]":
+    """Call a function, and keep what it returns or raises for later."""
+    future: Future[FilePart] = Future()
+    try:
+        future.set_result(function())
+    except Exception as error:  # for whoever asks for the result
+        future.set_exception(error)
+    return future
+
+
+def open_ahead(store: FolderStore, entry: ShardEntry, ranges: Sequence[Range]) -> FolderFile:
+    """Open a shard of which some parts will be read soon."""
+    file = store.open_file(entry.path)
+    for start, stop in ranges:
+        file.read_ahead(start, stop)
+    return file
 
 
 def read_ranges(store: Store, entry: ShardEntry, ranges: Sequence[Range], memory: memoryview) -> SparseFile:

@@ -13,16 +13,15 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from nucleusnet_source.opened import OpenDataset
 from nucleusnet_source.parallel import ReadThreads
-from nucleusnet_source.sparse_file import SparseFile
 
 from .ahead import arrived, made_ahead
-from .buffers import BufferPool, new_memory
+from .buffers import BufferPool
 from .columns import Batch, ColumnKind
 from .decoding import CellDecoder
 from .groups import OpenGroup
 from .lanes import BatchPart, LaneCursor
 from .plan import EpochPlan, batches_of_reader
-from .row_groups import RowGroup, chunks_of, ranges_of, read_ranges
+from .row_groups import FilePart, RowGroup, start_reading
 from .transforming import Transform, transformed
 
 AHEAD_ROWS = 1024
@@ -80,6 +79,7 @@ class BatchReader:
                 yield number, self._batch(number)
         finally:
             self.close()
+            self._cursors.clear()  # which closes files: cursors and reader refer to each other
 
     def close(self) -> None:
         """Give up what is being fetched; a `read` that waits for it in another thread fails at once."""
@@ -95,24 +95,13 @@ class BatchReader:
             self._cursors[lane] = LaneCursor(self._plan, lane, self._fetch, self._open)
         return self._cursors[lane]
 
-    def _fetch(self, groups: Sequence[int]) -> "dict[int, Future[SparseFile]]":
-        """Start fetching row groups that will be used together.
-
-        They get one piece of memory, since they let go of it together.
-        """
+    def _fetch(self, groups: Sequence[int]) -> "dict[int, Future[FilePart]]":
+        """Start fetching row groups that will be used together."""
         split = self._split
         places = [split.groups[group] for group in groups]
-        ranges = [ranges_of(chunks_of(split.opened, place, split.kinds).values()) for place in places]
-        sizes = [sum(stop - start for start, stop in some) for some in ranges]
-        memory = new_memory(sum(sizes)).data
-        reads = {}
-        for group, place, some, size in zip(groups, places, ranges, sizes, strict=True):
-            part, memory = memory[:size], memory[size:]
-            read = functools.partial(read_ranges, split.opened.store, place.entry, some, part)
-            reads[group] = self._threads.submit(read)
-        return reads
+        return dict(zip(groups, start_reading(split.opened, places, split.kinds, self._threads), strict=True))
 
-    def _open(self, group: int, read: "Future[SparseFile]") -> OpenGroup:
+    def _open(self, group: int, read: "Future[FilePart]") -> OpenGroup:
         split, file = self._split, arrived(read, self._consumer)
         place, kinds = split.groups[group], split.kinds
         return OpenGroup(split.opened, place, file, kinds=kinds, layouts=self._layouts, memory=self._memory)

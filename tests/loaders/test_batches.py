@@ -107,6 +107,17 @@ def test_other_parquet_writers_make_no_difference(tmp_path: Path, options: dict[
     np.testing.assert_array_equal(batch["mask"][:, 0].numpy(), expected > 0)
 
 
+def test_a_system_that_takes_no_advice_makes_no_difference(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = ("image", "nucleus_id")
+    expected = list(train_loader(folder, batch_size=16, columns=columns))
+    monkeypatch.setattr("loaders.row_groups.READS_AHEAD", False)
+    found = list(train_loader(folder, batch_size=16, columns=columns))
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert one["nucleus_id"] == other["nucleus_id"]
+        assert torch.equal(one["image"], other["image"])
+
+
 def test_a_batch_keeps_its_values_when_the_next_is_made(folder: Path) -> None:
     loader = train_loader(str(folder), batch_size=16, columns=("image", "label"))
     batches = list(loader)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from loaders import train_loader
@@ -59,6 +60,21 @@ def test_a_process_does_not_wait_for_a_server_that_hangs(served: Path, workers: 
         # A read that hangs is tried again after 20 s, for a minute in all.
         server.faults.append(Fault(f"data/train-(?!{first_group:05d})", times=1000, cut_after=0, stall_seconds=300))
         assert program.go_on() < 40
+
+
+@pytest.mark.parametrize("batches", [3, 62])
+def test_no_file_stays_open_behind_an_iteration(own_folder: Path, batches: int) -> None:
+    def opened() -> int:
+        return sum(Path(file.path).is_relative_to(own_folder.resolve()) for file in psutil.Process().open_files())
+
+    counts = []
+    for _ in train_loader(own_folder, batch_size=8):
+        counts.append(opened())
+        if len(counts) == batches:
+            break
+    assert len(counts) == batches
+    assert counts[0] > 0
+    assert opened() == 0
 
 
 def test_a_thread_that_ends_leaves_no_other_behind_and_nothing_is_lost_silently(folder: Path) -> None:

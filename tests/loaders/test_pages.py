@@ -11,6 +11,7 @@ import pytest
 from loaders.pages import find_pages, read_page
 from nucleusnet_source.manifest import ShardEntry
 from nucleusnet_source.read_plan import column_chunks
+from nucleusnet_source.sparse_file import SparseFile
 
 CELL_BYTES = 50
 CODECS = {"ZSTD": "zstd", "SNAPPY": "snappy", "GZIP": "gzip", "UNCOMPRESSED": None}
@@ -39,12 +40,13 @@ def read_group(data: bytes, index: int) -> tuple[int, list[bytes] | None]:
     footer_bytes = int.from_bytes(data[-8:-4], "little") + 8
     entry = ShardEntry("default", "train", "a.parquet", footer.num_rows, len(data), footer_bytes, "0" * 64)
     chunk = column_chunks(entry, footer, ["image"], index)["image.bytes"]
-    view = memoryview(data)[chunk.start : chunk.stop]
-    pages = find_pages(view, rows=footer.row_group(index).num_rows, has_levels=chunk.has_levels)
+    file = SparseFile([(chunk.start, memoryview(data)[chunk.start : chunk.stop])], len(data))
+    rows = footer.row_group(index).num_rows
+    pages = find_pages(file, chunk.start, chunk.stop, rows=rows, has_levels=chunk.has_levels)
     if pages is None:
         return 0, None
     codec = CODECS[chunk.codec]
-    tables = [read_page(view, page, codec=pa.Codec(codec) if codec else None, cell_bytes=CELL_BYTES) for page in pages]
+    tables = [read_page(file, page, codec=pa.Codec(codec) if codec else None, cell_bytes=CELL_BYTES) for page in pages]
     if any(table is None for table in tables):
         return len(pages), None
     return len(pages), [row.tobytes() for table in tables for row in table]
@@ -93,4 +95,5 @@ def test_anything_but_plain_cells_of_one_length_is_left_to_pyarrow(
 
 @pytest.mark.parametrize("damage", [b"", b"\x00" * 40, b"\xff" * 40, b"\x15" * 40, b"\x1c" * 3000])
 def test_bytes_that_are_no_page_header_are_left_to_pyarrow(damage: bytes) -> None:
-    assert find_pages(memoryview(damage), rows=10, has_levels=True) is None
+    file = SparseFile([(0, damage)], len(damage))
+    assert find_pages(file, 0, len(damage), rows=10, has_levels=True) is None

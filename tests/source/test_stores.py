@@ -1,10 +1,12 @@
 """A dataset in a folder: exact ranges, and every way in which a file can be the wrong one."""
 
+import io
 import os
 import pickle
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from nucleusnet_source.errors import CorruptDataError, DatasetNotFoundError, SourceChangedError
@@ -39,6 +41,39 @@ def test_a_buffer_is_filled_with_the_bytes_from_its_start_on(folder: Path) -> No
     buffer = bytearray(b"abcdefgh")
     FolderStore(folder).read_into("data/a.bin", 40, memoryview(buffer)[2:5])
     assert buffer == b"ab()*fgh"
+
+
+def test_an_open_file_gives_its_bytes_and_looks_whether_it_is_still_the_same(folder: Path) -> None:
+    file = FolderStore(folder).open_file("data/a.bin")
+    file.read_ahead(0, 1 << 20)
+    assert file.view(98, 100) == bytes([98, 99])
+    assert file.read(3, 3) == b""
+    assert file.size() == 100
+    with pytest.raises(CorruptDataError, match=r"a\.bin: at least 101 bytes expected, 100 found"):
+        file.view(99, 101)
+    (folder / "data" / "a.bin").write_bytes(bytes(101))
+    with pytest.raises(SourceChangedError, match=r"a\.bin: the file that was read from before expected"):
+        file.view(0, 1)
+
+
+def test_a_file_is_closed_with_the_last_reference_to_it(folder: Path) -> None:
+    process = psutil.Process()
+    file = FolderStore(folder).open_file("data/a.bin")
+    assert [Path(opened.path).name for opened in process.open_files()] == ["a.bin"]
+    del file
+    assert process.open_files() == []
+
+
+class ThreeBytes(io.FileIO):
+    """A file on a drive that gives at most three bytes at a time."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(min(3, size or 0))
+
+
+def test_reads_that_are_cut_short_are_gone_on_with(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(io, "FileIO", ThreeBytes)
+    assert FolderStore(folder).read_range("data/a.bin", 40, 10) == bytes(range(40, 50))
 
 
 def test_a_range_beyond_the_end_names_file_expected_and_found(folder: Path) -> None:
