@@ -73,7 +73,7 @@ class Bars:
         self.nuclei, self.started = 0, time.monotonic()
         self.shown = bar(name, steps or None, name.rstrip("s"), quiet=self.quiet)
         # Seen longest by who builds for the first time: the workers compile their inner loops then.
-        self.shown.set_postfix_str("workers start")
+        self.shown.set_postfix_str("starting")
 
     def step(self, steps: int, nuclei: int) -> None:
         """Move the bar."""

@@ -11,8 +11,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from nucleusnet_source.atomic import write_bytes_atomic
-from nucleusnet_source.errors import NucleusNetError, SegmentationError
+from nucleusnet_source.errors import NucleusNetError, OutputError, SegmentationError
 
+from ..disk_space import is_disk_full
 from ..pieces import file_fingerprint, file_sha256
 from .device import claim_slot, device_of_slot, share_cores
 from .mask_file import mask_bytes, mask_name, mask_paths, remove_leftovers
@@ -82,6 +83,8 @@ def segment_image(task: ImageTask) -> SegmentReceipt:
         InputImageError: the image cannot be used.
         WeightsError: the weights do not fit their network.
         SegmentationError: memory does not suffice.
+        OutputError: the mask cannot be written.
+        OSError: the disk is full.
     """
     started = time.monotonic()
     stamp = file_fingerprint(task.image_path)
@@ -147,15 +150,28 @@ def _device(place: Place) -> Any:
 
 
 def _write(task: ImageTask, receipt: SegmentReceipt, data: bytes) -> None:
-    """Write receipt and mask, in this order: a mask without a receipt is taken for somebody else's."""
+    """Write receipt and mask, in this order: a mask without a receipt is taken for somebody else's.
+
+    Raises:
+        OutputError: they cannot be written.
+        OSError: the disk is full.
+    """
     mask, paper = task.out / receipt.mask_file, receipt_path(task.out, task.stem)
-    for path in (mask, paper):
-        remove_leftovers(path)
-    write_bytes_atomic(paper, receipt.to_json())
-    write_bytes_atomic(mask, data)
-    for other in mask_paths(task.out, task.stem):
-        if other.name != mask.name:
-            other.unlink()
+    try:
+        for path in (mask, paper):
+            remove_leftovers(path)
+        write_bytes_atomic(paper, receipt.to_json())
+        write_bytes_atomic(mask, data)
+        for other in mask_paths(task.out, task.stem):
+            if other.name != mask.name:
+                other.unlink()
+    except OSError as error:
+        if is_disk_full(error):
+            raise
+        raise OutputError(
+            f"{mask}: a mask that can be written expected, {error.strerror or error} found; give another --out, or "
+            "change the permissions."
+        ) from error
 
 
 @contextlib.contextmanager

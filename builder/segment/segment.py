@@ -11,6 +11,7 @@ from nucleusnet_source.errors import OutputError, PairingError, UsageError, Weig
 from nucleusnet_source.wording import counted
 
 from ..cluster import dask_workers
+from ..disk_space import disk_full_reported, is_disk_full
 from ..engine import Workers, local_workers, run_tasks
 from ..reporting import Progress
 from ..sources import Failure, by_stem, case_clashes, duplicates, is_image, is_text, list_files, unreadable_names
@@ -102,6 +103,7 @@ def segment_folder(
         UsageError: a value cannot work, cellpose is not installed, or the device or the model is not there.
         WeightsError: the weights cannot be used.
         PairingError: there are no images.
+        OutputError: the disk is full.
     """
     check_version(installed_version())
     for name, number in (("--batch-size", options.batch_size), ("--workers", options.workers)):
@@ -123,7 +125,8 @@ def segment_folder(
         ]
         waiting = [task for task in tasks if not _settled(task, options.overwrite, result)]
         progress.stage("images", len(waiting))
-        _run(waiting, workers, progress, result)
+        with disk_full_reported(options.out or options.stitched):
+            _run(waiting, workers, progress, result)
     result.receipts.sort(key=lambda receipt: receipt.image_file)
     result.failures.sort(key=lambda failure: failure.name)
     return result
@@ -202,6 +205,8 @@ def _run(waiting: list[ImageTask], workers: Workers, progress: Progress, result:
     ends = run_tasks(segment_image, waiting, make_executor=workers.make_executor, workers=workers.count)
     with contextlib.closing(ends):
         for done in ends:
+            if done.error is not None and is_disk_full(done.error):
+                raise done.error
             if done.result is None:
                 result.failures.append(Failure(done.task.stem, done.reason()))
             else:

@@ -20,7 +20,14 @@ from builder.segment.segment import SegmentOptions, find_images, segment_folder,
 from builder.segment.weights import WeightsFile
 from builder.simulate.simulate import SimulatedImage
 from builder.sources import find_sources
-from nucleusnet_source.errors import InputImageError, PairingError, SegmentationError, UsageError, WeightsError
+from nucleusnet_source.errors import (
+    InputImageError,
+    OutputError,
+    PairingError,
+    SegmentationError,
+    UsageError,
+    WeightsError,
+)
 from tests.builder.commands import nucleusnet, start
 
 from .conftest import MODEL
@@ -126,6 +133,15 @@ def test_an_rgb_image_and_too_little_memory_are_refused_and_nothing_is_written(
     with pytest.raises(SegmentationError, match=r"1\.0 GB of memory expected .* 500 MB found; use --fast, a smaller"):
         segment_image(poor)
     assert list(folder.glob("*_cp_masks*")) == []
+
+
+def test_a_receipt_that_cannot_be_written_is_one_clear_error(folder: Path, weights: WeightsFile) -> None:
+    (folder / "empty_segment.json").mkdir()
+    with pytest.raises(
+        OutputError, match=r"empty_cp_masks\.png: a mask that can be written expected, .* another --out"
+    ):
+        segment_image(task(folder, "empty", weights))
+    assert not (folder / "empty_cp_masks.png").exists()
 
 
 @pytest.mark.parametrize(

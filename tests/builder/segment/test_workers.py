@@ -15,7 +15,7 @@ from builder.segment.image_task import segment_image
 from builder.segment.receipts import read_receipt
 from builder.segment.weights import WeightsFile
 from builder.simulate.simulate import SimulatedImage, simulate_image
-from tests.builder.commands import ROOT, environment, nucleusnet, start
+from tests.builder.commands import COMMAND, ROOT, environment, nucleusnet, start
 from tests.builder.test_build_faults import wait_for, workers_of
 from tests.builder.test_build_shares import cluster
 
@@ -79,6 +79,29 @@ def test_a_dask_cluster_gives_the_same_bytes_and_what_it_made_is_kept_when_its_c
     assert f"device of the workers at {cluster[0]}: cpu" in done.stderr
     assert made(tmp_path) == expected
     assert all(process.poll() is None for process in cluster[1])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits on file sizes are POSIX")
+def test_where_no_larger_file_can_be_written_it_says_so_once_and_goes_on_when_it_can(
+    folder: Path, expected: dict[str, str], tmp_path: Path
+) -> None:
+    import resource
+
+    done = subprocess.run(
+        [*COMMAND, *map(str, command(folder))],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600)),
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("masks: the disk is full (File too large); make room and call again") == 1
+    assert "Traceback" not in done.stderr
+    assert list((tmp_path / "masks").iterdir()) == []
+    assert nucleusnet(*command(folder), cwd=tmp_path).returncode == 0
+    assert made(tmp_path) == expected
 
 
 STARVED = """
