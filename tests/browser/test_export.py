@@ -5,9 +5,8 @@ import functools
 import json
 import re
 import shutil
-import threading
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from browser.static_files import STATIC_DIR, page_files
 from nucleusnet_source.errors import OutputError, UsageError
 from nucleusnet_source.location import HubRepository
 from tests.chromium import NewTab
-from tests.range_server import RangeServer, serve
+from tests.range_server import QuietServer, RangeServer, serve, serving
 
 REPOSITORY = "lab/nucleusnet"
 
@@ -44,17 +43,8 @@ class QuietHandler(SimpleHTTPRequestHandler):
         """Keep the test output clean."""
 
 
-@contextlib.contextmanager
-def any_web_server(root: Path) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(root)))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+def any_web_server(root: Path) -> contextlib.AbstractContextManager[str]:
+    return serving(QuietServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(root))))
 
 
 def test_the_exported_site_draws_from_its_repository(
