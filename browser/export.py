@@ -2,16 +2,15 @@
 
 import json
 import shutil
-import uuid
 from dataclasses import replace
 from pathlib import Path
 
-from nucleusnet_source.atomic import replace_folder
 from nucleusnet_source.errors import OutputError
 
 from .site import PANORAMAS_PATH, SOURCE_NAME, panorama_files
 from .sources import PageSource
 from .static_files import page_files, security_policy
+from .whole_folder import whole_folder
 
 _SPACE_CARD = """---
 title: {title}
@@ -65,19 +64,13 @@ def export_site(
     title = f"{repository.rpartition('/')[2]} browser"
     files["README.md"] = _SPACE_CARD.format(title=title, repository=repository).encode()
     _check_free(out, overwrite)
-    partial = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
+    with whole_folder(out) as partial:
         for name, data in files.items():
             (partial / name).parent.mkdir(parents=True, exist_ok=True)
             (partial / name).write_bytes(data)
         for name in copies:
             (partial / PANORAMAS_PATH / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(Path(panoramas or "", name), partial / PANORAMAS_PATH / name, follow_symlinks=False)
-        replace_folder(partial, out, aside=partial.with_suffix(".old"))
-    except OSError as error:
-        raise OutputError(f"{out}: a folder that can be written expected ({error}); choose another") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return sorted([*files, *(f"{PANORAMAS_PATH}{name}" for name in copies)])
 
 

@@ -3,20 +3,16 @@
 import functools
 import json
 import os
-import shutil
 import threading
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from nucleusnet_source.atomic import replace_folder
-from nucleusnet_source.errors import InputMaskError, NucleusNetError, OutputError, SelectionError
+from nucleusnet_source.errors import InputMaskError, OutputError, SelectionError
 from nucleusnet_source.opened import OpenDataset
 from nucleusnet_source.parallel import result_of
 
@@ -37,6 +33,7 @@ from .pyramids import (
     write_pyramid,
 )
 from .site import LIST_NAME
+from .whole_folder import whole_folder
 
 FORMAT = 1
 Step = Callable[[str, int], None]
@@ -95,7 +92,7 @@ def make_panoramas(options: ZoomOptions, opened: OpenDataset, step: Step) -> dic
     if not chosen and not options.mosaic:
         raise SelectionError(f"{opened.store.name}: stitched images with nuclei expected, none found; name --images")
     nuclei = nuclei_of(opened, [part.name for panorama in chosen for part in panorama.parts])
-    with _replacing(options.out) as partial:
+    with whole_folder(options.out) as partial:
 
         def write(step: Step) -> list[dict[str, Any]]:
             entries = [_write(panorama, partial, options, nuclei=nuclei, step=step) for panorama in chosen]
@@ -246,19 +243,3 @@ def _check_free(options: ZoomOptions) -> None:
         return
     remedy = "pass --overwrite to replace the panoramas in it" if is_panorama_folder(out) else "choose another --out"
     raise OutputError(f"{out}: an empty folder or none expected, something found; {remedy}")
-
-
-@contextmanager
-def _replacing(out: Path) -> Iterator[Path]:
-    """Give a folder beside `out` that takes its place when all is written."""
-    partial = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        partial.mkdir(parents=True)
-        yield partial
-        replace_folder(partial, out, aside=partial.with_suffix(".old"))
-    except NucleusNetError:
-        raise
-    except OSError as error:
-        raise OutputError(f"{out}: a folder that can be written expected ({error}); choose another --out") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

@@ -13,10 +13,10 @@ from typing import Any
 
 from nucleusnet_source.atomic import replace_folder, write_bytes_atomic
 from nucleusnet_source.errors import ManifestError, OutputError, UsageError
+from nucleusnet_source.locking import locked
 from nucleusnet_source.manifest import MANIFEST_NAME, Manifest
 
 from .disk_space import is_disk_full
-from .locking import locked
 
 _RECORD_NAME = "parameters.json"
 _OWN_NAME = re.compile(r"\..*|pieces|parts|dataset|tasks\.json|build\.log|task-\d+\.log|replaced-[0-9a-f]{8}")

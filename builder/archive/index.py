@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from nucleusnet_source.errors import ArchiveError, UsageError
+from nucleusnet_source.locking import locked
 
-from ..locking import locked
 from .metadata import RecordMetadata
 from .zips import Digest
 

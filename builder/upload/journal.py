@@ -9,8 +9,7 @@ from typing import Any
 
 from nucleusnet_source.atomic import write_bytes_atomic
 from nucleusnet_source.errors import OutputError
-
-from ..locking import locked
+from nucleusnet_source.locking import locked
 
 FORMAT = 1
 

@@ -30,6 +30,7 @@ from browser.panoramas import Files, choose_images, find_part, grid_place
 from browser.server import Server
 from browser.site import make_site, panorama_files
 from browser.sources import hub_source, served_source
+from browser.whole_folder import whole_folder
 from browser.zoom import ZoomOptions, is_panorama_folder, make_panoramas
 from builder.build import build
 from builder.options import BuildOptions
@@ -312,13 +313,25 @@ def test_killed_half_way_it_leaves_no_panoramas_and_the_next_call_makes_the_same
         running.kill()
     assert running.returncode != 0
     assert not out.exists()
-    (left,) = tmp_path.iterdir()
+    (left,) = tmp_path.glob(".out.*.tmp")
     assert not is_panorama_folder(left)
     options = ZoomOptions(stitched, out)
     make_panoramas(options, opened, silent)
+    assert list(tmp_path.iterdir()) == [out]
     make_panoramas(replace(options, out=tmp_path / "again"), opened, silent)
     assert len(contents(out)) == 4 * 5 + 1
     assert contents(out) == contents(tmp_path / "again")
+
+
+def test_two_that_write_into_one_folder_do_not_disturb_each_other(
+    stitched: Path, opened: OpenDataset, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with whole_folder(out) as partial:
+        with pytest.raises(OutputError, match="another process is writing there"):
+            make_panoramas(ZoomOptions(stitched, out), opened, silent)
+        assert partial.exists()
+    assert list(tmp_path.iterdir()) == [out]
 
 
 def damaged(stitched: Path, folder: Path, change: Callable[[Path], object]) -> Path:

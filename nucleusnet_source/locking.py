@@ -6,7 +6,7 @@ from pathlib import Path
 
 import filelock
 
-from nucleusnet_source.errors import NucleusNetError
+from .errors import NucleusNetError
 
 
 @contextlib.contextmanager

@@ -1,0 +1,37 @@
+"""Folders that appear whole or not at all."""
+
+import glob
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nucleusnet_source.atomic import replace_folder
+from nucleusnet_source.errors import NucleusNetError, OutputError
+from nucleusnet_source.locking import locked
+
+
+@contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """Give a folder beside `out` that takes its place when all is written; what a killed process left is removed.
+
+    Raises:
+        OutputError: another process writes there, or nothing can be written.
+    """
+    busy = OutputError(f"{out}: another process is writing there; wait for it, or choose another folder")
+    partial = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with locked(out, busy=busy):
+            for left in out.parent.glob(f".{glob.escape(out.name)}.????????.tmp"):
+                shutil.rmtree(left)
+            partial.mkdir()
+            yield partial
+            replace_folder(partial, out, aside=partial.with_suffix(".old"))
+    except NucleusNetError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{out}: a folder that can be written expected ({error}); choose another") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
