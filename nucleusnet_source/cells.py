@@ -15,13 +15,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from .cell_layout import IDAT_TYPE_OFFSET, SIGNATURE, PngLayout, png_layout
+from .checksums import adler32, crc32
 from .errors import CorruptDataError, UsageError
 from .unfilter import UNFILTERED_TOGETHER, Packed, StoredCells, UnfilteredCells
-
-try:
-    from isal.isal_zlib import adler32, crc32
-except ImportError:
-    from zlib import adler32, crc32
 
 __all__ = [
     "PngLayout",

@@ -122,7 +122,7 @@ def fetch_rows(opened: OpenDataset, picks: Picks, columns: Sequence[str] | None 
     entries = [picks.entries[shard] for shard, _, _ in chosen]
     unread = [entry for entry in entries if not opened.has_footer(entry)]
     footers = opened.footers(entries)
-    schema = _selected(_common_schema(opened, entries, footers), columns)
+    schema = _selected(opened.schema(entries), columns)
     pieces = [
         piece
         for entry, footer, (_, rows, places) in zip(entries, footers, chosen, strict=True)
@@ -135,17 +135,6 @@ def fetch_rows(opened: OpenDataset, picks: Picks, columns: Sequence[str] | None 
     total_bytes = sum(entry.footer_bytes for entry in unread) + sum(piece.total_bytes for piece in pieces)
     total_bytes += sum(stop - start for start, stop in indexes)
     return _in_order(tables, [piece.places for piece in pieces]), ReadReport(requests, total_bytes)
-
-
-def _common_schema(opened: OpenDataset, entries: Sequence[ShardEntry], footers: Sequence[pq.FileMetaData]) -> pa.Schema:
-    schemas = [footer.schema.to_arrow_schema() for footer in footers]
-    for entry, schema in zip(entries, schemas, strict=True):
-        if not schema.equals(schemas[0]):
-            raise CorruptDataError(
-                f"{opened.store.name}/{entry.path}: the columns of {entries[0].path} expected, others found; run "
-                "`nucleusnet verify`"
-            )
-    return schemas[0]
 
 
 def _selected(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
@@ -176,7 +165,10 @@ def _decode(opened: OpenDataset, piece: Piece, parts: list[tuple[int, bytes]], s
         if piece.paged:
             file = piece.paged.filled(file, piece.entry.bytes)
         with pq.ParquetFile(
-            pa.PythonFile(file, "r"), metadata=opened.footer(piece.entry), pre_buffer=False
+            pa.PythonFile(file, "r"),
+            metadata=opened.footer(piece.entry),
+            pre_buffer=False,
+            page_checksum_verification=True,
         ) as parquet_file:
             table = parquet_file.read_row_groups(list(piece.groups), columns=schema.names, use_threads=False)
         return table.select(schema.names).take(piece.rows).replace_schema_metadata(schema.metadata)

@@ -46,11 +46,13 @@ def locate(
         DatasetNotFoundError: nothing can lie there; whether a URL or a repository does, the first read tells.
         UsageError: a revision of something that has none.
     """
+    if not isinstance(source, str | os.PathLike):
+        raise UsageError(f"a dataset folder, its http(s) URL, or owner/name on the Hub expected, {source!r} found")
     text = os.fspath(source)
     if source == BARE_NAME:
         text = bare_name_target()
-    folder = Path(text).expanduser()
-    if not isinstance(source, str) or (text and folder.exists()):
+    folder = _home_expanded(text)
+    if not isinstance(source, str) or (text and _exists(folder)):
         _refuse_revision(text, revision)
         return FolderStore(folder)
     repository = hub_repository(text)
@@ -100,9 +102,9 @@ def bare_name_target() -> str:
     if (here / "README.md").is_file() and (here / "data").is_dir():
         return BARE_NAME
     if data := os.environ.get(DATA_VARIABLE):
-        if not Path(data).expanduser().is_dir():
+        if not _home_expanded(data).is_dir():
             raise DatasetNotFoundError(f"${DATA_VARIABLE}: a dataset folder expected, {data!r} found; correct it")
-        return str(Path(data).expanduser())
+        return str(_home_expanded(data))
     if repository := os.environ.get(REPO_VARIABLE):
         if not _REPOSITORY.fullmatch(repository):
             raise DatasetNotFoundError(f"${REPO_VARIABLE}: owner/name expected, {repository!r} found; correct it")
@@ -111,6 +113,22 @@ def bare_name_target() -> str:
         f"{BARE_NAME}: a folder of this name with README.md and data/ expected in {Path.cwd()}, none found; set "
         f"${DATA_VARIABLE} to a dataset folder or ${REPO_VARIABLE} to owner/name on the Hub"
     )
+
+
+def _home_expanded(text: str) -> Path:
+    """Put the home folder in the place of ~; that of a user who does not exist stays as it is."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
+def _exists(path: Path) -> bool:
+    """Say whether something is there; not if its name is longer than names can be."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _one_revision(source: str, named: str | None, given: str | None) -> str | None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
+from types import UnionType
 from typing import Any, Self
 
 from .errors import ManifestError
@@ -14,6 +15,9 @@ MANIFEST_NAME = "manifest.json"
 MAX_MANIFEST_BYTES = 4 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"\w+")
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+_MOST_ROWS_PER_BYTE = 8
+"""No column of texts that name each row takes less."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class ShardEntry:
             raise ManifestError(
                 f"footer_bytes of {self.path}: at most {self.bytes} expected, {self.footer_bytes} found"
             )
+        if self.rows > _MOST_ROWS_PER_BYTE * self.bytes:
+            raise ManifestError(f"rows of {self.path}: {self.rows:,} do not fit into {self.bytes:,} bytes")
         if not isinstance(self.sha256, str) or not _SHA256.fullmatch(self.sha256):
             raise ManifestError(f"sha256 of {self.path}: 64 hexadecimal digits expected, {self.sha256!r} found")
         for name in (self.config, self.split):
@@ -96,7 +102,15 @@ class Manifest:
             for name, count in counts.items():
                 _check_count(count, str(name))
         _expect(self.runs, dict, "runs")
+        for split, runs in self.runs.items():
+            _expect(runs, list, f"runs of {split}")
+            for run in runs:
+                _expect(run, int | str, f"runs of {split}")
         _expect(self.parameters, dict, "parameters")
+        _check_scale(self.parameters.get("pixels_per_um"))
+        _expect(self.recipe, str, "recipe")
+        if not isinstance(self.version, str) or not _VERSION.fullmatch(self.version):
+            raise ManifestError(f"version: three numbers such as 1.0.0 expected, {self.version!r} found")
         if self.bit_depth not in (8, 16):
             raise ManifestError(f"bit_depth: 8 or 16 expected, {self.bit_depth!r} found")
         if self.found != self.kept + sum(self.dropped.values()):
@@ -169,9 +183,17 @@ def _shard(entry: Any) -> ShardEntry:
     return ShardEntry(**{name: mapping[name] for name in wanted})
 
 
-def _expect(value: Any, kind: type, name: str) -> None:
+def _expect(value: Any, kind: type | UnionType, name: str) -> None:
     if not isinstance(value, kind):
-        raise ManifestError(f"{name}: {kind.__name__} expected, {type(value).__name__} found; the file is damaged")
+        expected = kind.__name__ if isinstance(kind, type) else kind
+        raise ManifestError(f"{name}: {expected} expected, {type(value).__name__} found; the file is damaged")
+
+
+def _check_scale(pixels_per_um: Any) -> None:
+    if pixels_per_um is None:
+        return
+    if isinstance(pixels_per_um, bool) or not isinstance(pixels_per_um, int | float) or not 0 < pixels_per_um < 1e6:
+        raise ManifestError(f"pixels_per_um: a number above 0 expected, {pixels_per_um!r} found; the file is damaged")
 
 
 def _check_count(value: Any, name: str) -> None:

@@ -109,6 +109,22 @@ class OpenDataset:
         self._footers.pop(entry.path, None)
         self._metadata.pop(entry.path, None)
 
+    def schema(self, entries: Sequence[ShardEntry]) -> pa.Schema:
+        """Return the columns of some shards.
+
+        Raises:
+            CorruptDataError: they have different ones, or a footer is damaged.
+            DatasetNotFoundError: one is missing.
+        """
+        schemas = [footer.schema.to_arrow_schema() for footer in self.footers(entries)]
+        for entry, schema in zip(entries, schemas, strict=True):
+            if not schema.equals(schemas[0]):
+                raise CorruptDataError(
+                    f"{self.store.name}/{entry.path}: the columns of {entries[0].path} expected, others found; run "
+                    "`nucleusnet verify`"
+                )
+        return schemas[0]
+
     def footers(self, entries: Sequence[ShardEntry]) -> list[pq.FileMetaData]:
         """Return the metadata of many shards; those not yet read are read side by side.
 

@@ -143,25 +143,36 @@ def column_chunks(entry: ShardEntry, footer: pq.FileMetaData, columns: Collectio
         group: number of the row group.
 
     Raises:
-        CorruptDataError: one lies outside of the file.
+        CorruptDataError: one lies outside of the file, or has no name.
     """
     chunks = {}
     metadata = footer.row_group(group)
     for number in range(metadata.num_columns):
         chunk = metadata.column(number)
-        if chunk.path_in_schema.split(".")[0] in columns:
+        name = _name_of(chunk, entry)
+        if name.split(".")[0] in columns:
             starts = [offset for offset in (chunk.dictionary_page_offset, chunk.data_page_offset) if offset]
             start = min(starts, default=-1)
             stop = start + chunk.total_compressed_size
             if not 0 <= start <= stop <= entry.bytes - entry.footer_bytes:
                 raise CorruptDataError(
-                    f"{entry.path}: column {chunk.path_in_schema} of row group {group} expected before the footer, "
+                    f"{entry.path}: column {name} of row group {group} expected before the footer, "
                     f"bytes {start:,} to {stop:,} of {entry.bytes:,} found; get the file again"
                 )
             column = footer.schema.column(number)
             has_levels, is_flat = column.max_definition_level > 0, column.max_repetition_level == 0
-            chunks[chunk.path_in_schema] = Chunk(start, stop, chunk.compression, has_levels, is_flat)
+            chunks[name] = Chunk(start, stop, chunk.compression, has_levels, is_flat)
     return chunks
+
+
+def _name_of(chunk: pq.ColumnChunkMetaData, entry: ShardEntry) -> str:
+    try:
+        name: str = chunk.path_in_schema
+    except UnicodeDecodeError as error:
+        raise CorruptDataError(
+            f"{entry.path}: names of columns in UTF-8 expected in the footer, others found; get the file again"
+        ) from error
+    return name
 
 
 def join_ranges(ranges: Sequence[Range]) -> list[Range]:

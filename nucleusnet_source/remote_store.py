@@ -195,8 +195,12 @@ class RemoteStore:
 
 
 def _redirect_target(where: str, url: str, response: httpx2.Response) -> str:
-    target = urljoin(url, response.headers.get("Location", ""))
-    if urlsplit(target).scheme not in ("http", "https"):
+    try:
+        target = urljoin(url, response.headers.get("Location", ""))
+        scheme = urlsplit(target).scheme
+    except ValueError:
+        target = scheme = ""
+    if scheme not in ("http", "https"):
         raise TransferError(f"{where}: a redirect to an http(s) URL expected, another one found")
     return target
 

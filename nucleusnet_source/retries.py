@@ -130,7 +130,7 @@ def asked_seconds(headers: Mapping[str, str], *, now: datetime | None = None) ->
     if value:
         try:
             until = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         until = until if until.tzinfo else until.replace(tzinfo=UTC)
         return max(0.0, (until - (now or datetime.now(UTC))).total_seconds())

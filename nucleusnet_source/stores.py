@@ -132,27 +132,34 @@ class FolderStore:
     """A dataset in a folder of this machine.
 
     Size and time of modification are remembered from the first read of a file on: a dataset that is built again under a
-    reader is an error, not a mixture. Links that lead out of the folder are refused.
+    reader is an error, not a mixture. Paths that lead out of the folder are refused.
 
     Args:
         folder: the dataset folder.
+        follow_links: read files that are links to some other place, as in the cache of `huggingface_hub`. Who passes
+            files on to others refuses them.
 
     Raises:
         DatasetNotFoundError: there is no such folder.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], *, follow_links: bool = True) -> None:
         path = Path(folder)
         if not path.is_dir():
             found = "a file" if path.exists() else "nothing"
             raise DatasetNotFoundError(f"{path}: a dataset folder expected, {found} found; check the path")
         self._folder = path.resolve()
+        self._follow_links = follow_links
         self._seen: dict[str, tuple[int, int]] = {}
 
     @property
     def name(self) -> str:
         """The folder."""
         return str(self._folder)
+
+    def without_links(self) -> "FolderStore":
+        """Give the same folder for who refuses links that lead out of it."""
+        return FolderStore(self._folder, follow_links=False)
 
     def open_file(self, path: str) -> FolderFile:
         """Open a file, for many reads; fails as `read_range` does."""
@@ -180,7 +187,8 @@ class FolderStore:
         """Do nothing: files are closed by who opened them."""
 
     def _inside(self, path: str) -> Path:
-        file_path = (self._folder / path).resolve()
+        named = self._folder / path
+        file_path = Path(os.path.normpath(named)) if self._follow_links else named.resolve()
         if not file_path.is_relative_to(self._folder):
             raise CorruptDataError(
                 f"{self._folder / path}: a file inside the dataset folder expected, a way out of it found; copy the "

@@ -30,9 +30,7 @@ class CompactReader:
 
     def struct(self) -> dict[int, Any]:
         """Read a struct."""
-        self._depth += 1
-        if self._depth > _MAX_DEPTH:
-            raise ValueError(f"at most {_MAX_DEPTH} nested structs expected")
+        self._enter()
         fields = {number: self.value(kind) for number, kind in self.fields()}
         self._depth -= 1
         return fields
@@ -61,9 +59,20 @@ class CompactReader:
         if kind == STRUCT:
             return self.struct()
         if kind == LIST:
-            size, kind = self.list_size()
-            return [self._byte() == TRUE if kind in (TRUE, FALSE) else self.value(kind) for _ in range(size)]
+            return self._list()
         return self._bytes({BYTE: 1, DOUBLE: 8}.get(kind) or self._size_of_binary(kind))
+
+    def _list(self) -> list[Any]:
+        self._enter()
+        size, kind = self.list_size()
+        found = [self._byte() == TRUE if kind in (TRUE, FALSE) else self.value(kind) for _ in range(size)]
+        self._depth -= 1
+        return found
+
+    def _enter(self) -> None:
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise ValueError(f"at most {_MAX_DEPTH} nested structs and lists expected")
 
     def _size_of_binary(self, kind: int) -> int:
         if kind != BINARY:

@@ -157,7 +157,8 @@ def test_a_redirect_is_followed_once_and_remembered(server: RangeServer, store: 
 
 
 @pytest.mark.parametrize(
-    ("target", "expected"), [("/x", "more found"), ("file:///etc/passwd", "http"), ("http://host:x", "URL")]
+    ("target", "expected"),
+    [("/x", "more found"), ("file:///etc/passwd", "http"), ("http://host:x", "URL"), ("http://[bad/x", "http")],
 )
 def test_redirects_that_lead_nowhere_end(server: RangeServer, store: HttpStore, target: str, expected: str) -> None:
     server.redirect_to = lambda _path: target

@@ -109,10 +109,17 @@ def test_what_is_no_repository(source: str) -> None:
     assert hub_repository(source) is None
 
 
-@pytest.mark.parametrize("source", ["missing", "a/b/c", "file:///data", "", "s3://bucket/data", "C:\\Daten"])
+@pytest.mark.parametrize(
+    "source", ["missing", "a/b/c", "file:///data", "", "s3://bucket/data", "C:\\Daten", "~nobody/x", "x" * 300]
+)
 def test_a_source_that_is_nothing_says_what_could_be_one(source: str) -> None:
     with pytest.raises(DatasetNotFoundError, match=r"a dataset folder, its http\(s\) URL, or owner/name on the Hub"):
         locate(source)
+
+
+def test_a_source_that_is_no_text_says_so() -> None:
+    with pytest.raises(UsageError, match="owner/name on the Hub expected, None found"):
+        locate(None)  # type: ignore[arg-type]
 
 
 def test_only_the_hub_has_revisions(workplace: Path) -> None:

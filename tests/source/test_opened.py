@@ -94,6 +94,34 @@ def test_a_shard_of_another_content_is_damaged(damaged: Path) -> None:
         opened.footer(second)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"version": "x"}, "version: three numbers such as 1.0.0 expected, 'x' found"),
+        ({"recipe": None}, "recipe: str expected, NoneType found"),
+        ({"runs": {"train": 5}}, "runs of train: list expected, int found"),
+        ({"runs": {"train": [None]}}, "runs of train: .*int.* expected, NoneType found"),
+        ({"parameters": {"pixels_per_um": "8"}}, "pixels_per_um: a number above 0 expected, '8' found"),
+        ({"kept": -1}, "kept: a count expected, -1 found"),
+    ],
+)
+def test_a_manifest_with_other_values_is_named(damaged: Path, change: dict[str, object], message: str) -> None:
+    manifest = json.loads((damaged / "manifest.json").read_text("utf-8"))
+    (damaged / "manifest.json").write_text(json.dumps(manifest | change), "utf-8")
+    with pytest.raises(ManifestError, match=rf"manifest\.json: {message}"):
+        open_dataset(damaged)
+
+
+def test_more_rows_than_a_file_can_hold_are_refused_before_any_is_counted(damaged: Path) -> None:
+    manifest = json.loads((damaged / "manifest.json").read_text("utf-8"))
+    manifest["shards"][0]["rows"] = 10**13
+    (damaged / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    with pytest.raises(
+        ManifestError, match=r"rows of data/train-00000-of-00003\.parquet: 10,000,000,000,000 do not fit"
+    ):
+        open_dataset(damaged)
+
+
 def test_a_shard_with_another_number_of_rows_is_damaged(damaged: Path) -> None:
     manifest = json.loads((damaged / "manifest.json").read_text("utf-8"))
     manifest["shards"][0]["rows"] += 1

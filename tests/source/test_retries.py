@@ -24,6 +24,7 @@ def quick(**changed: float) -> RetryPolicy:
         ({"Retry-After": "Sun, 01 Mar 2026 12:02:30 GMT"}, 150.0),
         ({"Retry-After": "Sun, 01 Mar 2026 11:00:00 GMT"}, 0.0),
         ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "Wed, 21 Oct 99999999999999999 07:28:00 GMT"}, None),
         ({"Retry-After": "-5"}, None),
         ({"RateLimit": '"resolvers";r=0;t=42'}, 42.0),
         ({"RateLimit": '"resolvers";r=3;t=42'}, None),

@@ -111,12 +111,26 @@ def test_paths_do_not_lead_out_of_the_folder(folder: Path, path: str) -> None:
         FolderStore(folder).read_range(path.format(absolute=secret), 0, 1)
 
 
-def test_links_are_followed_inside_the_folder_and_refused_out_of_it(folder: Path) -> None:
+def test_a_path_does_not_lead_out_by_a_link_and_back(folder: Path) -> None:
+    (folder.parent / "secret.txt").write_text("secret", "utf-8")
+    link(folder.parent, folder / "up")
+    with pytest.raises(CorruptDataError, match="a file inside the dataset folder expected"):
+        FolderStore(folder).read_file("up/../../secret.txt", max_bytes=10)
+
+
+def test_files_that_are_links_are_read_as_in_the_cache_of_the_hub(folder: Path) -> None:
+    (folder.parent / "blobs").mkdir()
+    (folder / "data" / "a.bin").rename(folder.parent / "blobs" / "0123")
+    link(Path("../../blobs/0123"), folder / "data" / "a.bin")
+    assert FolderStore(folder).read_range("data/a.bin", 5, 1) == bytes([5])
+
+
+def test_who_serves_files_follows_links_inside_the_folder_alone(folder: Path) -> None:
     (folder.parent / "secret.txt").write_text("secret", "utf-8")
     link(folder.parent / "secret.txt", folder / "outside.txt")
     link(folder.parent, folder / "up")
     link(folder / "data" / "a.bin", folder / "inside.bin")
-    store = FolderStore(folder)
+    store = FolderStore(folder).without_links()
     assert store.read_range("inside.bin", 5, 1) == bytes([5])
     for path in ("outside.txt", "up/secret.txt"):
         with pytest.raises(CorruptDataError, match="a file inside the dataset folder expected"):
