@@ -21,7 +21,8 @@ def write_parquet(path: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> 
     """Write tables as the row groups of one file, whole or not at all.
 
     Images are plain and without statistics, since each is one of its kind; other columns get a dictionary. Page index
-    and content-defined chunks let readers fetch a few rows, and the Hub store only what changed.
+    and content-defined chunks let readers fetch a few rows, and the Hub store only what changed. Checksums of the pages
+    let them see damage.
 
     Args:
         path: the file.
@@ -40,6 +41,7 @@ def write_parquet(path: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> 
             use_dictionary=plain,
             write_statistics=plain,
             write_page_index=True,
+            write_page_checksum=True,
             use_content_defined_chunking=True,
         ) as writer,
     ):

@@ -8,6 +8,7 @@ Example: python examples/train_autoencoder.py --source nucleusnet --minutes 2 --
 """
 
 import argparse
+import pickle
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -117,7 +118,10 @@ class Training:
 
     def resume(self, path: Path) -> None:
         """Go on where a checkpoint was written, at the next batch of its epoch."""
-        state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+        try:
+            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+        except (OSError, RuntimeError, pickle.UnpicklingError) as error:
+            raise SystemExit(f"{path}: a checkpoint of this program expected, found {error}; name another") from error
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.loader.load_state_dict(state["loader"])
@@ -241,6 +245,8 @@ def prepared(options: argparse.Namespace) -> Training:
     model = Autoencoder().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
     training = Training(model, optimizer, loader, device, has_bfloat16(device))
+    if not options.checkpoint.absolute().parent.is_dir():
+        raise SystemExit(f"--checkpoint: a file in a folder expected, no folder {options.checkpoint.parent} found")
     if options.checkpoint.exists():
         training.resume(options.checkpoint)
         print(f"going on after {training.images:,} images, in epoch {loader.epoch}")
@@ -251,11 +257,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Train, and show what was learned."""
     options = parsed(arguments)
     training = prepared(options)
-    (shown,) = sample_loader(SHOWN, source=options.source, split=options.split, batch_size=SHOWN, seed=0)
+    count = min(SHOWN, len(training.loader) * options.batch_size)
+    (shown,) = sample_loader(count, source=options.source, split=options.split, batch_size=count, seed=0)
     before = show(training, shown["image"], options.out)
     train(training, options)
     after = show(training, shown["image"], options.out)
-    print(f"mean squared error of {SHOWN} nuclei: {before:.5f} before, {after:.5f} after; see {options.out}")
+    print(f"mean squared error of {count} nuclei: {before:.5f} before, {after:.5f} after; see {options.out}")
 
 
 if __name__ == "__main__":

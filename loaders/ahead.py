@@ -12,6 +12,8 @@ from nucleusnet_source.errors import UsageError
 Made = TypeVar("Made")
 Result = TypeVar("Result")
 
+END = object()
+"""Stands behind the last batch."""
 CHECK_SECONDS = 0.5
 """How often a thread that waits looks whether the one it works for has ended."""
 
@@ -24,10 +26,15 @@ def arrived(read: "Future[Result]", consumer: threading.Thread) -> Result:
         CancelledError: The read was given up.
     """
     while not read.done():
-        if not consumer.is_alive():
+        if not is_waiting(consumer):
             raise _abandoned()
         wait([read], CHECK_SECONDS)
     return read.result()
+
+
+def is_waiting(consumer: threading.Thread) -> bool:
+    """Say whether a thread may still want something; one that is a daemon ends with the main thread."""
+    return consumer.is_alive() and (not consumer.daemon or threading.main_thread().is_alive())
 
 
 class BatchThread(threading.Thread):
@@ -57,27 +64,30 @@ class BatchThread(threading.Thread):
                 self._made.put((batch, None))
                 del batch
                 if not self._is_more_wanted():
-                    self._made.put((None, _abandoned()))
+                    if not self._consumer.is_alive():  # else a daemon, which is about to end without a word
+                        self._made.put((END, _abandoned()))
                     return
-            self._made.put((None, None))
+            self._made.put((END, None))
         except BaseException as error:  # for the consumer
-            self._made.put((None, error))
+            self._made.put((END, error))
         finally:
             self._batches.close()
 
     def _is_more_wanted(self) -> bool:
         while not self._room.acquire(timeout=CHECK_SECONDS):
-            if not self._consumer.is_alive():
+            if not is_waiting(self._consumer):
                 return False
         return not self._closed
 
     def next_batch(self) -> Any:
-        """Give the next batch, or None behind the last one; raises what making it raised."""
+        """Give the next batch, or `END` behind the last one; raises what making it raised."""
         made = None
         while made is None:
             # Short waits, because Windows delivers an interrupt from the keyboard only between them.
             with contextlib.suppress(Empty):
                 made = self._made.get(timeout=CHECK_SECONDS)
+            if made is None and not self.is_alive() and self._made.empty() and threading.main_thread().is_alive():
+                raise UsageError("expected the process that began an epoch to go on with it; iterate anew after a fork")
         batch, error = made
         self._room.release()
         if error is not None:
@@ -111,7 +121,7 @@ def made_ahead(
     thread = BatchThread(batches, count, consumer)
     thread.start()
     try:
-        while (batch := thread.next_batch()) is not None:
+        while (batch := thread.next_batch()) is not END:
             yield batch
             del batch
     finally:

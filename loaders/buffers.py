@@ -36,10 +36,12 @@ class BufferPool:
     def _fitting(self, size: int) -> npt.NDArray[np.uint8] | None:
         """Find free memory, the last used first, which the processor's cache may still hold.
 
-        No lock, since memory may be given back in the midst of this.
+        No lock, since memory may be given back in the midst of this; hence keys, of which a copy is made in one go,
+        while making pairs could begin a garbage collection that gives memory back.
         """
-        for key, memory in reversed(tuple(self._free.items())):
-            if memory.size == size and self._free.pop(key, None) is not None:
+        for key in reversed(tuple(self._free)):
+            memory = self._free.get(key)
+            if memory is not None and memory.size == size and self._free.pop(key, None) is not None:
                 return memory
         return None
 

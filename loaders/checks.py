@@ -42,14 +42,25 @@ def check_topology(rank: int | None, world_size: int | None) -> tuple[int, int] 
     return int(rank), int(world_size)
 
 
-def check_transform(transform: Callable[..., Any] | None) -> None:
+def check_transform(transform: Callable[..., Any] | None, *, optional: bool = True) -> None:
     """Refuse a transform that cannot be called before anything is read.
+
+    Args:
+        transform: What was given.
+        optional: None is none, and no mistake.
 
     Raises:
         UsageError: It cannot.
     """
-    if transform is not None and not callable(transform):
+    if transform is None and optional:
+        return
+    if not callable(transform):
         raise UsageError(f"expected transform to be something to call with a batch, found {transform!r}")
+    if isinstance(transform, type):
+        raise UsageError(
+            f"expected transform to be something to call with a batch, found the class {transform.__name__}; give "
+            f"one of it: {transform.__name__}(...)"
+        )
 
 
 def check_not_empty(plan: EpochPlan, ranks: int, *, drop_last: bool) -> None:

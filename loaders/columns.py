@@ -1,6 +1,6 @@
 """Columns of a dataset as what a batch holds: cells become image tensors, numbers tensors, texts lists."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -35,7 +35,7 @@ class CellRun(NamedTuple):
 
 
 ColumnKind = Literal["image", "mask", "number", "text"]
-_SIGNED = {"uint16": pa.int32(), "uint32": pa.int64(), "uint64": pa.int64()}
+_SIGNED = {"uint8": pa.int16(), "uint16": pa.int32(), "uint32": pa.int64(), "uint64": pa.int64()}
 
 
 def column_kinds(schema: pa.Schema, columns: Sequence[str]) -> dict[str, ColumnKind]:
@@ -44,7 +44,11 @@ def column_kinds(schema: pa.Schema, columns: Sequence[str]) -> dict[str, ColumnK
     Raises:
         SelectionError: A column does not exist, is named twice or holds no image, number or text, or none is named.
     """
-    if isinstance(columns, str) or not isinstance(columns, Iterable):
+    if (
+        isinstance(columns, str)
+        or not isinstance(columns, Sequence)
+        or not all(isinstance(name, str) for name in columns)
+    ):
         raise SelectionError(f"expected a list of columns, such as ['image'], found {columns!r}")
     unknown = [name for name in columns if name not in schema.names]
     if unknown or len(set(columns)) < len(columns) or not columns:

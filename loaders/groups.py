@@ -151,7 +151,9 @@ class OpenGroup:
         try:
             parts = [(chunk.start, self._file.view(chunk.start, chunk.stop)) for chunk in chunks.values()]
             source = pa.PythonFile(SparseFile(parts, entry.bytes), "r")
-            parquet = pq.ParquetFile(source, metadata=self._opened.footer(entry), pre_buffer=False)
+            parquet = pq.ParquetFile(
+                source, metadata=self._opened.footer(entry), pre_buffer=False, page_checksum_verification=True
+            )
             table = parquet.read_row_group(self._place.index, columns=list(columns), use_threads=False)
         except (pa.ArrowException, OSError) as error:
             raise self._damaged(error) from error

@@ -35,9 +35,19 @@ def raw_images_of(batch: Batch, name: str) -> torch.Tensor:
 
 
 def inside_of(batch: Batch) -> torch.Tensor:
-    """Say which pixels belong to the nuclei, bool (B, 1, height, width)."""
-    mask = batch.get("mask")
-    return mask if isinstance(mask, torch.Tensor) else images_of(batch) != 0
+    """Say which pixels belong to the nuclei, bool (B, 1, height, width).
+
+    Raises:
+        UsageError: Column `mask` holds something else.
+    """
+    images, mask = images_of(batch), batch.get("mask")
+    if mask is None:
+        return images != 0
+    expected = (len(images), 1, *images.shape[2:])
+    if not isinstance(mask, torch.Tensor) or mask.dtype != torch.bool or mask.shape != expected:
+        found = f"{mask.dtype} {tuple(mask.shape)}" if isinstance(mask, torch.Tensor) else type(mask).__name__
+        raise UsageError(f"expected column mask to be torch.bool {expected}, found {found}")
+    return mask
 
 
 def centred(batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -22,7 +22,7 @@ def open_split(opened: OpenDataset, entries: Sequence[ShardEntry], columns: Sequ
         NucleusNetError: The dataset is damaged, changed, or cannot be reached.
     """
     groups = tuple(list_row_groups(opened, entries))
-    kinds = column_kinds(opened.footer(entries[0]).schema.to_arrow_schema(), columns)
+    kinds = column_kinds(opened.schema(entries), columns)
     return Split(opened, groups, kinds, bit_depths(kinds, opened.manifest))
 
 

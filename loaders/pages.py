@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from nucleusnet_source.checksums import crc32
+from nucleusnet_source.paging import DAMAGED
 from nucleusnet_source.thrift import CompactReader
 
 from .row_groups import FilePart
@@ -20,6 +22,7 @@ from .row_groups import FilePart
 _DATA_PAGE, _DATA_PAGE_V2 = 0, 3
 _PLAIN, _RLE = 0, 3
 _MOST_HEADER_BYTES = 4096
+_CHECKSUM_BITS = 0xFFFFFFFF
 _MOST_LEVEL_BYTES = 8
 """A row's levels take less, and so does the length before them."""
 
@@ -37,6 +40,7 @@ class Page:
         plain_bytes: How many of the first bytes are never compressed (levels of a version 2 page).
         levels_inside: Whether levels, with their length, come first among the decompressed bytes (version 1).
         compressed: Whether the values are compressed.
+        checksum: CRC-32 of all its bytes, or None where the writer left it out.
     """
 
     row: int
@@ -47,6 +51,7 @@ class Page:
     plain_bytes: int
     levels_inside: bool
     compressed: bool
+    checksum: int | None
 
 
 def find_pages(file: FilePart, start: int, stop: int, *, rows: int, has_levels: bool) -> list[Page] | None:
@@ -74,20 +79,22 @@ def find_pages(file: FilePart, start: int, stop: int, *, rows: int, has_levels: 
             row, start = row + page.rows, page.start + page.compressed_bytes
             if start > stop:
                 return None
-    except (IndexError, KeyError, ValueError):
+    except DAMAGED:
         return None
     return pages if row == rows else None
 
 
 def _page(header: dict[int, Any], row: int, start: int, *, has_levels: bool) -> Page | None:
     """Make a page of the fields of its header, or None if its values are not plain."""
-    kind, uncompressed, compressed = header[1], header[2], header[3]
+    kind, uncompressed, compressed, checksum = header[1], header[2], header[3], header.get(4)
     if kind == _DATA_PAGE and header[5][2] == _PLAIN and (not has_levels or header[5][3] == _RLE):
-        return Page(row, header[5][1], start, compressed, uncompressed, 0, has_levels, compressed=True)
+        return Page(
+            row, header[5][1], start, compressed, uncompressed, 0, has_levels, compressed=True, checksum=checksum
+        )
     if kind == _DATA_PAGE_V2 and header[8][4] == _PLAIN and header[8][2] == 0:
         levels = header[8][5] + header[8][6]
         is_compressed = header[8].get(7, True)
-        return Page(row, header[8][3], start, compressed, uncompressed, levels, False, is_compressed)
+        return Page(row, header[8][3], start, compressed, uncompressed, levels, False, is_compressed, checksum)
     return None
 
 
@@ -103,7 +110,10 @@ def read_page(file: FilePart, page: Page, *, codec: pa.Codec | None, cell_bytes:
     """
     if page.uncompressed_bytes > page.rows * (4 + cell_bytes + _MOST_LEVEL_BYTES) + _MOST_LEVEL_BYTES:
         return None
-    data: Any = file.view(page.start + page.plain_bytes, page.start + page.compressed_bytes)
+    data: Any = file.view(page.start, page.start + page.compressed_bytes)
+    if page.checksum is not None and crc32(data) != page.checksum & _CHECKSUM_BITS:
+        raise OSError(f"the page at byte {page.start:,} does not fit its checksum")
+    data = data[page.plain_bytes :]
     if codec is not None and page.compressed:
         data = codec.decompress(data, page.uncompressed_bytes - page.plain_bytes)
     values: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8)

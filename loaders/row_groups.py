@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from nucleusnet_source.manifest import ShardEntry
 from nucleusnet_source.opened import OpenDataset
@@ -14,6 +15,8 @@ from nucleusnet_source.sparse_file import SparseFile
 from nucleusnet_source.stores import READS_AHEAD, FolderFile, FolderStore, Store
 
 from .buffers import new_memory
+
+FETCH_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -56,29 +59,58 @@ class FilePart(Protocol):
         """
 
 
-def start_reading(
-    opened: OpenDataset, places: Sequence[RowGroup], columns: Collection[str], threads: ReadThreads
-) -> "list[Future[FilePart]]":
-    """Start reading some columns of row groups that are used together.
+class GroupReads:
+    """Starts reading some columns of row groups.
 
     Of a folder of this machine, pages are read when they are used, and the system is told now to get them ready: no
     thread competes with the one that decodes, and little memory is taken. From afar, and where a system takes no such
-    advice, row groups are read whole, into one piece of memory since they let go of it together.
+    advice, row groups are read whole by threads.
+
+    Args:
+        opened: The dataset.
+        columns: The wanted columns.
     """
-    ranges = [ranges_of(chunks_of(opened, place, columns).values()) for place in places]
-    store = opened.store
-    if isinstance(store, FolderStore) and READS_AHEAD:
-        return [
-            called(functools.partial(open_ahead, store, place.entry, some))
-            for place, some in zip(places, ranges, strict=True)
-        ]
-    sizes = [sum(stop - start for start, stop in some) for some in ranges]
-    memory = new_memory(sum(sizes)).data
-    reads: list[Future[FilePart]] = []
-    for place, some, size in zip(places, ranges, sizes, strict=True):
-        part, memory = memory[:size], memory[size:]
-        reads.append(threads.submit(functools.partial(read_ranges, store, place.entry, some, part)))
-    return reads
+
+    def __init__(self, opened: OpenDataset, columns: Collection[str]) -> None:
+        self._opened = opened
+        self._columns = columns
+        self._threads = ReadThreads(FETCH_THREADS)
+        self._files: WeakValueDictionary[str, FolderFile] = WeakValueDictionary()
+
+    def start(self, places: Sequence[RowGroup]) -> "list[Future[FilePart]]":
+        """Start reading row groups that will be used together."""
+        ranges = [ranges_of(chunks_of(self._opened, place, self._columns).values()) for place in places]
+        store = self._opened.store
+        if isinstance(store, FolderStore) and READS_AHEAD:
+            return [
+                called(functools.partial(self._open, store, place.entry, some))
+                for place, some in zip(places, ranges, strict=True)
+            ]
+        return self._read_whole(places, ranges)
+
+    def close(self) -> None:
+        """Give up what is being read."""
+        self._threads.close()
+
+    def _open(self, store: FolderStore, entry: ShardEntry, ranges: Sequence[Range]) -> FolderFile:
+        """Open a shard, or take the one that is open, and have parts of it brought into the system's cache."""
+        file = self._files.get(entry.path)
+        if file is None:
+            file = self._files[entry.path] = store.open_file(entry.path)
+        for start, stop in ranges:
+            file.read_ahead(start, stop)
+        return file
+
+    def _read_whole(self, places: Sequence[RowGroup], ranges: Sequence[Sequence[Range]]) -> "list[Future[FilePart]]":
+        """Read row groups into one piece of memory, since they let go of it together."""
+        sizes = [sum(stop - start for start, stop in some) for some in ranges]
+        memory = new_memory(sum(sizes)).data
+        reads: list[Future[FilePart]] = []
+        for place, some, size in zip(places, ranges, sizes, strict=True):
+            part, memory = memory[:size], memory[size:]
+            read = functools.partial(read_ranges, self._opened.store, place.entry, some, part)
+            reads.append(self._threads.submit(read))
+        return reads
 
 
 def called(function: Callable[[], FilePart]) -> "Future[FilePart]":
@@ -89,14 +121,6 @@ def called(function: Callable[[], FilePart]) -> "Future[FilePart]":
     except Exception as error:  # for whoever asks for the result
         future.set_exception(error)
     return future
-
-
-def open_ahead(store: FolderStore, entry: ShardEntry, ranges: Sequence[Range]) -> FolderFile:
-    """Open a shard of which some parts will be read soon."""
-    file = store.open_file(entry.path)
-    for start, stop in ranges:
-        file.read_ahead(start, stop)
-    return file
 
 
 def read_ranges(store: Store, entry: ShardEntry, ranges: Sequence[Range], memory: memoryview) -> SparseFile:

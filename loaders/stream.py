@@ -12,7 +12,6 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from nucleusnet_source.opened import OpenDataset
-from nucleusnet_source.parallel import ReadThreads
 
 from .ahead import arrived, made_ahead
 from .buffers import BufferPool
@@ -21,14 +20,13 @@ from .decoding import CellDecoder
 from .groups import OpenGroup
 from .lanes import BatchPart, LaneCursor
 from .plan import EpochPlan, batches_of_reader
-from .row_groups import FilePart, RowGroup, start_reading
+from .row_groups import FilePart, GroupReads, RowGroup
 from .transforming import Transform, transformed
 
 AHEAD_ROWS = 1024
 """Rows whose row groups are being fetched before they are needed."""
 AHEAD_BATCHES = 2
 """Batches made before they are asked for, when no worker process does that."""
-FETCH_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class BatchReader:
         self._memory = BufferPool().take
         self._layouts = {name: decoder.layout for name, decoder in self._decoders.items()}
         self._cursors: dict[int, LaneCursor] = {}
-        self._threads = ReadThreads(FETCH_THREADS)
+        self._reads = GroupReads(split.opened, split.kinds)
 
     def read(self, numbers: range) -> Iterator[tuple[int, Batch]]:
         """Give the batches with these rising numbers, each with its number."""
@@ -83,7 +81,7 @@ class BatchReader:
 
     def close(self) -> None:
         """Give up what is being fetched; a `read` that waits for it in another thread fails at once."""
-        self._threads.close()
+        self._reads.close()
 
     def _prepare(self, number: int) -> None:
         """Start fetching what a batch needs."""
@@ -97,9 +95,8 @@ class BatchReader:
 
     def _fetch(self, groups: Sequence[int]) -> "dict[int, Future[FilePart]]":
         """Start fetching row groups that will be used together."""
-        split = self._split
-        places = [split.groups[group] for group in groups]
-        return dict(zip(groups, start_reading(split.opened, places, split.kinds, self._threads), strict=True))
+        reads = self._reads.start([self._split.groups[group] for group in groups])
+        return dict(zip(groups, reads, strict=True))
 
     def _open(self, group: int, read: "Future[FilePart]") -> OpenGroup:
         split, file = self._split, arrived(read, self._consumer)

@@ -17,7 +17,7 @@ from .columns import Batch
 from .opening import CONFIG, fingerprint, open_split
 from .plan import batches_of_reader
 from .stream import BatchStream
-from .transforming import Transform
+from .transforming import Transform, seed_workers
 
 STATE_FORMAT = 1
 MAX_EPOCH = 2**63 - 1
@@ -28,7 +28,8 @@ class TrainLoader:
 
     Iterating gives the batches of one epoch, iterating again those of the next one. Who breaks out of an
     iteration and starts another gets the same batches again, from where the first one began: call `set_epoch` to
-    have others. Lightning and accelerate take the loader as it is, and keep its state in their checkpoints.
+    have others. Lightning and accelerate take the loader as it is; Lightning keeps its state in its checkpoints,
+    accelerate does behind `accelerator.register_for_checkpointing(loader)`.
 
     Args:
         stream: The batches of this process.
@@ -53,7 +54,8 @@ class TrainLoader:
         self._identity = identity
         self._given_topology = check_topology(rank, world_size)
         # A generator of its own, so that iterating draws nothing from the global one.
-        self._loader = DataLoader(stream, batch_size=None, collate_fn=as_it_is, generator=torch.Generator(), **options)
+        self._generator = torch.Generator()
+        self._loader = DataLoader(stream, batch_size=None, collate_fn=as_it_is, generator=self._generator, **options)
         self._epoch = 0
         self._start = self._taken = 0
         self._sharing = 1
@@ -89,6 +91,7 @@ class TrainLoader:
         check_not_empty(self._stream.plan(epoch), ranks, drop_last=self._drop_last)
         self._taken, self._sharing, self._whole = 0, ranks, len(self._numbers(self._start))
         self._stream.start_at(epoch, self._start, rank, ranks)
+        seed_workers(self._generator, self._identity["seed"], epoch, self._start, rank)
         # What torch makes for itself stays on the CPU, whatever `torch.set_default_device` says.
         with torch.device("cpu"):
             batches = iter(self._loader)
@@ -129,9 +132,9 @@ class TrainLoader:
 
         It is the same on all ranks that have given the same number of batches.
         """
-        consumed = self._start + self._taken * self._sharing
-        position = {"epoch": self._epoch, "batches": min(consumed, self._stream.plan(self._epoch).all_batches)}
-        if self._taken and self._taken == self._whole:
+        consumed, batches = self._start + self._taken * self._sharing, self._stream.plan(self._epoch).all_batches
+        position = {"epoch": self._epoch, "batches": min(consumed, batches)}
+        if self._taken and self._taken == self._whole and (self._drop_last or consumed >= batches):
             position = {"epoch": self._epoch + 1, "batches": 0}
         return {**self._identity, **position}
 
@@ -143,6 +146,8 @@ class TrainLoader:
         Raises:
             StateError: The state is of another dataset, version, split, batch size, ...; says which.
         """
+        if not isinstance(state, Mapping):
+            raise StateError(f"a state that state_dict() gave expected, {state!r} found; give that one")
         wrong = [
             f"{name} {self._identity[name]!r} expected, {state.get(name)!r} found"
             for name in self._identity
@@ -200,7 +205,8 @@ def train_loader(
             `world_size * batch_size` rows at the end of an epoch. Otherwise every row is given exactly once, the
             last batch may be shorter, and ranks may differ by one batch.
         transform: Called with each batch, where it is made, and what it returns is given. If it has a parameter
-            `generator`, it gets a `torch.Generator` that only (seed, epoch, batch) decides.
+            `generator`, it gets a `torch.Generator` that only (seed, epoch, batch) decides; another one draws from
+            the global generator of the worker, or without workers of this process, in a thread.
         pin_memory: As in `torch.utils.data.DataLoader`.
         persistent_workers: As in `torch.utils.data.DataLoader`; without workers it means nothing.
         multiprocessing_context: "fork", "spawn" or "forkserver"; by default what Python uses. All but "fork" import

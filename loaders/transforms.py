@@ -25,6 +25,7 @@ from nucleusnet_source.errors import UsageError
 from nucleusnet_source.intensity import IntensityStatistics, read_intensity
 from nucleusnet_source.opened import open_dataset
 
+from .checks import check_transform
 from .columns import Batch
 from .images import centred, flipped, images_of, inside_of, raw_images_of, uniform
 from .transforming import Transform, takes_generator
@@ -41,6 +42,12 @@ class Compose:
     """
 
     transforms: Sequence[Transform]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.transforms, Sequence):
+            raise UsageError(f"expected a list of transforms, found {self.transforms!r}")
+        for transform in self.transforms:
+            check_transform(transform, optional=False)
 
     def __call__(self, batch: Batch, generator: torch.Generator | None = None) -> Batch:
         """Make all changes; those with a parameter `generator` draw from the same one in turn."""

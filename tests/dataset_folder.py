@@ -141,6 +141,7 @@ def _write_shard(
         "use_dictionary": plain,
         "write_statistics": plain,
         "write_page_index": True,
+        "write_page_checksum": True,
         "use_content_defined_chunking": True,
     }
     (folder / path).parent.mkdir(parents=True, exist_ok=True)

@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from loaders import TrainLoader, train_loader
+from loaders.transforms import ToFloat
 from nucleusnet_source.errors import (
     CorruptDataError,
     DatasetNotFoundError,
@@ -41,6 +43,8 @@ def read_all(source: Path, **options: Any) -> TrainLoader:
         ({"columns": ("run", "run")}, SelectionError, "each once; found run, run"),
         ({"columns": "image"}, SelectionError, r"expected a list of columns, such as \['image'\], found 'image'"),
         ({"columns": None}, SelectionError, "expected a list of columns, .* found None"),
+        ({"columns": iter(("image",))}, SelectionError, "expected a list of columns, .* found <tuple_iterator"),
+        ({"columns": [1]}, SelectionError, r"expected a list of columns, .* found \[1\]"),
         ({"batch_size": 0}, UsageError, "batch_size to be an integer of at least 1, found 0"),
         ({"batch_size": 2.0}, UsageError, r"batch_size to be an integer of at least 1, found 2\.0"),
         ({"num_workers": -1}, UsageError, "num_workers to be an integer of at least 0, found -1"),
@@ -50,6 +54,7 @@ def read_all(source: Path, **options: Any) -> TrainLoader:
         ({"rank": 2, "world_size": 2}, UsageError, "found rank 2 and world_size 2"),
         ({"rank": "0", "world_size": "2"}, UsageError, "found rank '0' and world_size '2'"),
         ({"split": None}, SelectionError, "a split out of train, test, .* 'None' found"),
+        ({"transform": ToFloat}, UsageError, r"found the class ToFloat; give one of it: ToFloat\(\.\.\.\)"),
         ({"transform": 3}, UsageError, "transform to be something to call with a batch, found 3"),
         ({"batch_size": 501}, UsageError, "at least 501 rows for 1 ranks .*, found 500 in the split; use a smaller"),
         ({"batch_size": 251, "rank": 0, "world_size": 2}, UsageError, "at least 502 rows for 2 ranks"),
@@ -110,6 +115,17 @@ def test_a_damaged_page_names_its_file_and_rows(own_folder: Path) -> None:
         read_all(own_folder)
 
 
+def test_changed_pixels_are_seen_by_the_checksum_of_their_page(own_folder: Path) -> None:
+    """Damage that can still be decompressed: bytes of a raw zstd block or of what it repeats."""
+    data = bytearray((own_folder / SHARD).read_bytes())
+    chunk = pq.read_metadata(own_folder / SHARD).row_group(2).column(0)
+    assert chunk.path_in_schema == "image.bytes"
+    data[chunk.data_page_offset + chunk.total_compressed_size - 3] ^= 1
+    (own_folder / SHARD).write_bytes(data)
+    with pytest.raises(CorruptDataError, match=rf"{SHARD}, rows 16 to 23: .* does not fit its checksum"):
+        read_all(own_folder)
+
+
 def test_a_truncated_shard(own_folder: Path) -> None:
     size = (own_folder / SHARD).stat().st_size
     (own_folder / SHARD).write_bytes((own_folder / SHARD).read_bytes()[: size // 2])
@@ -128,6 +144,13 @@ def test_a_shard_with_other_columns(own_folder: Path) -> None:
     state_facts(own_folder, SHARD)
     with pytest.raises(NucleusNetError, match=SHARD):
         read_all(own_folder)
+
+
+def test_a_shard_that_lacks_a_column(own_folder: Path) -> None:
+    pq.write_table(pq.read_table(own_folder / SHARD).drop_columns(["run"]), own_folder / SHARD, row_group_size=8)
+    state_facts(own_folder, SHARD)
+    with pytest.raises(CorruptDataError, match=rf"{SHARD}: the columns of data/train-00000.* expected, others found"):
+        train_loader(own_folder, batch_size=16)
 
 
 @pytest.mark.parametrize("workers", WORKERS)

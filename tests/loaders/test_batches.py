@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
-from loaders import train_loader
+from loaders import sample_loader, train_loader
+from loaders.columns import numbers
 from loaders.transforms import RandomFlips
+from nucleusnet_source.errors import UsageError
 from tests.dataset_folder import nucleus_mask, nucleus_pixels, write_dataset_folder
 
 WORKERS = [0, 2] if sys.platform == "linux" else [0]
@@ -40,8 +43,8 @@ def test_masks_are_truth_values_of_the_same_frame(folder: Path) -> None:
 
 def test_ordinary_pngs_give_the_same_batches_as_stored_ones(ordinary_folder: Path) -> None:
     batch = first_batch(ordinary_folder, columns=("image", "mask", "nucleus_id"))
-    numbers = numbers_of(batch)
-    expected = np.stack([nucleus_pixels(number) for number in numbers])
+    shown = numbers_of(batch)
+    expected = np.stack([nucleus_pixels(number) for number in shown])
     np.testing.assert_array_equal(batch["image"][:, 0].numpy(), expected)
     np.testing.assert_array_equal(batch["mask"][:, 0].numpy(), expected > 0)
     assert (batch["image"].dtype, batch["mask"].dtype) == (torch.uint8, torch.bool)
@@ -55,6 +58,10 @@ def test_16_bit_images_are_uint16(tmp_path: Path, stored: bool) -> None:
     expected = np.stack([nucleus_pixels(number, 16) for number in numbers_of(batch)])
     np.testing.assert_array_equal(batch["image"][:, 0].numpy(), expected)
     np.testing.assert_array_equal(batch["mask"][:, 0].numpy(), expected > 0)
+
+
+def test_missing_small_numbers_become_minus_1() -> None:
+    assert numbers(pa.chunked_array([pa.array([None, 255], pa.uint8())])).tolist() == [-1, 255]
 
 
 def test_numbers_are_tensors_and_texts_lists(folder: Path) -> None:
@@ -129,6 +136,42 @@ def test_a_batch_keeps_its_values_when_the_next_is_made(folder: Path) -> None:
 def test_a_transform_changes_the_batches(folder: Path) -> None:
     batch = first_batch(folder, columns=("label",), transform=lambda batch: {"double": 2 * batch["label"]})
     assert list(batch) == ["double"]
+
+
+def changed_in_place(batch: dict[str, Any]) -> None:
+    batch["image"].bitwise_not_()
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+def test_a_transform_that_returns_nothing_is_an_error_and_no_end(folder: Path, workers: int) -> None:
+    with pytest.raises(UsageError, match=r"expected .*changed_in_place.* to return a batch, found None"):
+        first_batch(folder, transform=changed_in_place, num_workers=workers)
+    with pytest.raises(UsageError, match="found None"):
+        next(iter(sample_loader(8, source=str(folder), transform=changed_in_place)))  # type: ignore[arg-type]
+
+
+def drawn(batch: dict[str, Any]) -> dict[str, Any]:
+    return {**batch, "drawn": torch.rand(2)}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers start slowly without fork")
+def test_workers_draw_other_numbers_for_every_seed_epoch_and_rank(folder: Path) -> None:
+    def first_drawn(seed: int, epoch: int, rank: int) -> tuple[float, ...]:
+        loader = train_loader(
+            folder,
+            batch_size=100,
+            seed=seed,
+            columns=("label",),
+            transform=drawn,
+            num_workers=1,
+            rank=rank,
+            world_size=2,
+        )
+        loader.set_epoch(epoch)
+        return tuple(next(iter(loader))["drawn"].tolist())
+
+    assert first_drawn(0, 0, 0) == first_drawn(0, 0, 0)
+    assert len({first_drawn(0, 0, 0), first_drawn(1, 0, 0), first_drawn(0, 1, 0), first_drawn(0, 0, 1)}) == 4
 
 
 def noise(batch: dict[str, Any], generator: torch.Generator) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A process that has had enough ends at once, with exit code 0 and nothing on stderr."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -47,9 +48,14 @@ class Program:
         return time.monotonic() - begun
 
 
-@pytest.mark.parametrize(("workers", "how"), [(0, "break"), (WORKERS[-1], "keep")])
+@pytest.mark.parametrize(("workers", "how"), [(0, "break"), (WORKERS[-1], "keep"), (0, "daemon")])
 def test_a_process_ends_after_an_early_break(folder: Path, workers: int, how: str) -> None:
     assert Program(str(folder), workers, how).go_on() < 30
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_does_not_wait_for_a_thread_that_it_has_not(folder: Path) -> None:
+    Program(str(folder), 0, "fork").go_on()
 
 
 @pytest.mark.parametrize(("workers", "how"), [(0, "break"), (0, "keep"), (WORKERS[-1], "break")])
@@ -62,19 +68,27 @@ def test_a_process_does_not_wait_for_a_server_that_hangs(served: Path, workers: 
         assert program.go_on() < 40
 
 
+def open_files(folder: Path) -> int:
+    """Number of files below a folder that this process holds open."""
+    return sum(Path(file.path).is_relative_to(folder.resolve()) for file in psutil.Process().open_files())
+
+
 @pytest.mark.parametrize("batches", [3, 62])
 def test_no_file_stays_open_behind_an_iteration(own_folder: Path, batches: int) -> None:
-    def opened() -> int:
-        return sum(Path(file.path).is_relative_to(own_folder.resolve()) for file in psutil.Process().open_files())
-
     counts = []
     for _ in train_loader(own_folder, batch_size=8):
-        counts.append(opened())
+        counts.append(open_files(own_folder))
         if len(counts) == batches:
             break
     assert len(counts) == batches
     assert counts[0] > 0
-    assert opened() == 0
+    assert open_files(own_folder) == 0
+
+
+def test_row_groups_of_one_shard_share_its_file(own_folder: Path) -> None:
+    batches = iter(train_loader(own_folder, batch_size=200))  # of 25 row groups or more, which lie in four shards
+    next(batches)
+    assert 0 < open_files(own_folder) <= 4
 
 
 def test_a_thread_that_ends_leaves_no_other_behind_and_nothing_is_lost_silently(folder: Path) -> None:

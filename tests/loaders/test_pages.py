@@ -12,10 +12,11 @@ from loaders.pages import find_pages, read_page
 from nucleusnet_source.manifest import ShardEntry
 from nucleusnet_source.read_plan import column_chunks
 from nucleusnet_source.sparse_file import SparseFile
+from nucleusnet_source.thrift import CompactReader
 
 CELL_BYTES = 50
 CODECS = {"ZSTD": "zstd", "SNAPPY": "snappy", "GZIP": "gzip", "UNCOMPRESSED": None}
-SEVERAL_PAGES = {"write_batch_size": 8, "data_page_size": 300, "use_dictionary": False}
+SEVERAL_PAGES: dict[str, Any] = {"write_batch_size": 8, "data_page_size": 300, "use_dictionary": False}
 
 
 def random_cells(count: int) -> list[bytes]:
@@ -93,7 +94,35 @@ def test_anything_but_plain_cells_of_one_length_is_left_to_pyarrow(
     assert read_group(data, 0)[1] is None
 
 
-@pytest.mark.parametrize("damage", [b"", b"\x00" * 40, b"\xff" * 40, b"\x15" * 40, b"\x1c" * 3000])
+def test_no_byte_of_a_page_header_can_be_changed_into_another_error() -> None:
+    data = parquet_file(list(random_cells(100)), write_page_checksum=True, **SEVERAL_PAGES)
+    start = pq.read_metadata(io.BytesIO(data)).row_group(0).column(0).data_page_offset
+    header = CompactReader(memoryview(data), start)
+    header.struct()
+    given = set()
+    for place in range(start, header.position):
+        for value in range(256):
+            damaged = bytearray(data)
+            damaged[place] = value
+            try:
+                given.add("read" if read_group(bytes(damaged), 0)[1] else "left to pyarrow")
+            except (OSError, ValueError):  # which a row group reports with its file and rows
+                given.add("damaged")
+    assert given == {"read", "left to pyarrow", "damaged"}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"\x00" * 40,
+        b"\xff" * 40,
+        b"\x15" * 40,
+        b"\x1c" * 3000,
+        b"\x19" * 3000,
+        b"\x15\x00\x15\x02\x15\x02\x25\x02\x00",
+    ],
+)
 def test_bytes_that_are_no_page_header_are_left_to_pyarrow(damage: bytes) -> None:
     file = SparseFile([(0, damage)], len(damage))
     assert find_pages(file, 0, len(damage), rows=10, has_levels=True) is None

@@ -195,6 +195,28 @@ def test_a_damaged_state_is_refused(folder: Path, changed: dict[str, Any], named
     assert loader.state_dict()["batches"] == 0
 
 
+def test_something_else_than_a_state_is_refused(folder: Path) -> None:
+    with pytest.raises(StateError, match=r"a state that state_dict\(\) gave expected, None found"):
+        loader_of(folder).load_state_dict(None)  # type: ignore[arg-type]
+
+
+def test_at_the_end_of_an_epoch_no_rank_forgets_the_batch_that_another_one_still_gives(folder: Path) -> None:
+    """500 rows in batches of 100 for two ranks: the first gives three of them, the second two."""
+    ranks = [
+        train_loader(folder, batch_size=100, columns=("label",), drop_last=False, rank=rank, world_size=2)
+        for rank in (0, 1)
+    ]
+    streams = [iter(loader) for loader in ranks]
+    for _ in range(2):
+        for stream in streams:
+            next(stream)
+    states = [loader.state_dict() for loader in ranks]
+    assert states[0] == states[1]
+    assert (states[0]["epoch"], states[0]["batches"]) == (0, 4)
+    next(streams[0])
+    assert (ranks[0].state_dict()["epoch"], ranks[0].state_dict()["batches"]) == (1, 0)
+
+
 def test_a_loop_that_counts_batches_goes_on_to_the_next_epoch(folder: Path) -> None:
     # Lightning takes as many batches as `len` says and never asks whether there are more.
     loader = loader_of(folder)

@@ -1,7 +1,7 @@
 """Changes of whole batches."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -203,6 +203,12 @@ def test_a_training_stream_makes_the_same_changes_whoever_reads(folder: Path) ->
         (lambda: ContrastJitter(-0.1), "a strength of at least 0, found -0.1"),
         (lambda: StandardizeDataset(10, 0), "a mean, and a std above 0, found 10 and 0"),
         (lambda: ToFloat(0), "a white above 0, found 0"),
+        (lambda: Compose(cast(Any, ToFloat())), "a list of transforms, found ToFloat"),
+        (lambda: Compose(cast(Any, [3])), "something to call with a batch, found 3"),
+        (
+            lambda: StandardizeNucleus()({**small_batch(), "mask": torch.ones(3)}),
+            r"torch\.bool .*, found torch\.float32 \(3,\)",
+        ),
         (lambda: ToFloat()({"run": 1}), "images .* in column image, found run; ask for it"),
         (lambda: ToFloat()(ToFloat()(small_batch())), "ToFloat: expected raw camera values, .*float32; put it first"),
         (lambda: StandardizeDataset(1, 1)(ToFloat()(small_batch())), "StandardizeDataset: expected raw camera values"),
