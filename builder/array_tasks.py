@@ -13,7 +13,7 @@ from nucleusnet_source.atomic import write_bytes_atomic
 from nucleusnet_source.errors import BuildError, OutputError, UsageError
 from nucleusnet_source.wording import counted
 
-from .pieces import PieceTask, source_fingerprint, valid_receipt
+from .pieces import PieceTask, known_fingerprint, valid_receipt
 from .receipts import Receipt, failure_path
 from .sources import Failure
 
@@ -59,8 +59,8 @@ def recorded_tasks(work: Path) -> int | None:
 
 
 def record_failure(task: PieceTask, message: str) -> None:
-    """Record that an image cannot be used, as it is now."""
-    key, fingerprint = task.parameters.key(task.source), source_fingerprint(task.source)
+    """Record that an image cannot be used, as it is now; it may be missing."""
+    key, fingerprint = task.parameters.key(task.source), known_fingerprint(task.source)
     content = {"key": key, "fingerprint": fingerprint, "message": message}
     write_bytes_atomic(failure_path(task.pieces_dir, task.source.stem), json.dumps(content).encode())
 
@@ -70,7 +70,7 @@ def recorded_failure(task: PieceTask) -> Failure | None:
     try:
         content = json.loads(failure_path(task.pieces_dir, task.source.stem).read_bytes())
         holds = content["key"] == task.parameters.key(task.source)
-        holds = holds and content["fingerprint"] == source_fingerprint(task.source)
+        holds = holds and content["fingerprint"] == known_fingerprint(task.source)
         return Failure(task.source.stem, str(content["message"])) if holds else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import nucleusnet_dataset
-from nucleusnet_source.errors import NucleusNetError, UsageError
+from nucleusnet_source.errors import UsageError
 from nucleusnet_source.wording import counted
 
 from .array_tasks import Share, check_finished, outcome, record_failure, record_tasks, recorded_tasks
@@ -185,14 +185,6 @@ def make_pieces(
                 receipts.append(done.result)
                 log.info("%s: kept %d of %d", done.result.stem, done.result.kept, done.result.num_rois)
             else:
-                failures.append(Failure(done.task.source.stem, reason(done.error)))
+                failures.append(Failure(done.task.source.stem, done.reason()))
             progress.step(1, done.result.kept if done.result else 0)
     return receipts, failures
-
-
-def reason(error: BaseException | None) -> str:
-    """Say why a piece failed; an error that is not ours keeps its type, and its traceback goes to the log."""
-    if isinstance(error, NucleusNetError):
-        return str(error)
-    logging.getLogger(__name__).error("unexpected error", exc_info=error)
-    return f"unexpected {type(error).__name__}: {error}; the log has the details, please report it."

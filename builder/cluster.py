@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import re
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from pathlib import Path
@@ -12,6 +13,7 @@ from nucleusnet_source.errors import BuildError, UsageError
 from .engine import Workers
 
 WAIT_FOR_WORKERS_SECONDS = 60
+_ADDRESS = re.compile(r"([a-z]+://)?[^/]+:\d+")
 # Workers may join at any time, and tasks are small: the scheduler gets many at once and deals them out.
 TASKS_AT_SCHEDULER = 500
 
@@ -34,7 +36,7 @@ def dask_workers(scheduler: str) -> Iterator[Workers]:
         raise UsageError(
             '--scheduler: Dask expected, not installed; run: python -m pip install "nucleusnet[cluster]".'
         ) from error
-    place = {"scheduler_file": scheduler} if Path(scheduler).is_file() else {"address": scheduler}
+    place = _place(scheduler)
     try:
         client: Any = Client(**place, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -44,6 +46,18 @@ def dask_workers(scheduler: str) -> Iterator[Workers]:
     with client:
         wait_for_workers(client, scheduler)
         yield Workers(functools.partial(make_executor, client, scheduler), TASKS_AT_SCHEDULER)
+
+
+def _place(scheduler: str) -> dict[str, str]:
+    """Say whether a scheduler is named by a file or an address; Dask itself waits for a minute for any other text."""
+    if Path(scheduler).is_file():
+        return {"scheduler_file": scheduler}
+    if not _ADDRESS.fullmatch(scheduler):
+        raise UsageError(
+            f"--scheduler: the address (tcp://HOST:PORT) or file of a running Dask scheduler expected, {scheduler!r} "
+            "found, which is neither; check the spelling."
+        )
+    return {"address": scheduler}
 
 
 def wait_for_workers(client: Any, scheduler: str) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import logging
 import multiprocessing
 import os
 import signal
@@ -44,10 +45,12 @@ class Done(Generic[Task, Result]):
     error: BaseException | None
 
     def reason(self) -> str:
-        """Say why the task failed."""
+        """Say why the task failed; an error that is not ours keeps its type, and its traceback is logged."""
         if isinstance(self.error, NucleusNetError):
             return str(self.error)
-        return f"unexpected {type(self.error).__name__}: {self.error}; please report it."
+        logging.getLogger(__name__).error("unexpected error", exc_info=self.error)
+        kind = type(self.error).__name__
+        return f"unexpected {kind}: {self.error}; please report it with the traceback that was logged."
 
 
 def run_tasks(
@@ -61,8 +64,8 @@ def run_tasks(
 
     At most two tasks a worker are handed out at a time. When a worker dies, the pool is made anew and the tasks that
     were in it run again one by one; the one that ends its worker once more ends as `WorkerDiedError`. Closing the
-    generator cancels what has not begun and waits for what has; a consumer that may raise closes it by
-    `contextlib.closing`, as its traceback would keep it alive.
+    generator cancels what has not begun and waits for what has, but an interrupt ends it; a consumer that may raise
+    closes it by `contextlib.closing`, as its traceback would keep it alive.
 
     Args:
         function: what to run; it and its argument are pickled.
@@ -132,9 +135,11 @@ class Pool(Generic[Task, Result]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for future in self.running:
             future.cancel()
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            end_workers(self.executor)
         self.executor.shutdown(wait=True)
 
     @property
@@ -172,6 +177,16 @@ class Pool(Generic[Task, Result]):
             self.running.clear()
         elif not self.running:
             self.alone = False
+
+
+def end_workers(executor: Executor) -> None:
+    """End the processes of a pool of this machine in the midst of their tasks, as who presses Ctrl-C wants it.
+
+    What they write appears whole or not at all. A cluster's workers finish their tasks.
+    """
+    # Public as `terminate_workers` from Python 3.14 on.
+    for process in list((getattr(executor, "_processes", None) or {}).values()):
+        process.terminate()
 
 
 def worker_died() -> WorkerDiedError:

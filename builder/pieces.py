@@ -77,6 +77,18 @@ def file_fingerprint(path: Path) -> list[int]:
     return [facts.st_size, facts.st_mtime_ns]
 
 
+def known_fingerprint(source: Source) -> list[int]:
+    """Return `source_fingerprint`, with -1 for both numbers of a file that cannot be found."""
+    return [number for path in (source.image_path, source.mask_path) for number in _known_file_fingerprint(path)]
+
+
+def _known_file_fingerprint(path: Path) -> list[int]:
+    try:
+        return file_fingerprint(path)
+    except OSError:
+        return [-1, -1]
+
+
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as file:

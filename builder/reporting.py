@@ -30,10 +30,15 @@ class LogFile(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name logging calls
         """Leave a record out that cannot be written; logging would print a traceback."""
 
+    def close(self) -> None:
+        """Close the file, of which the end may be missing."""
+        with contextlib.suppress(OSError):
+            super().close()
+
 
 @contextlib.contextmanager
 def logging_to(path: Path) -> Iterator[logging.Logger]:
-    """Let the messages of the builder go to a log file, with times.
+    """Let the messages of the builder go to a log file alone, with times; afterwards they go where they went before.
 
     Raises:
         OutputError: it cannot be written there.
@@ -48,6 +53,7 @@ def logging_to(path: Path) -> Iterator[logging.Logger]:
         ) from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log = logging.getLogger(__package__)
+    level, propagate = log.level, log.propagate
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False
@@ -55,4 +61,6 @@ def logging_to(path: Path) -> Iterator[logging.Logger]:
         yield log
     finally:
         log.removeHandler(handler)
+        log.setLevel(level)
+        log.propagate = propagate
         handler.close()

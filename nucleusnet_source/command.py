@@ -23,6 +23,8 @@ def run_verb(name: str, load: Callable[[], Callable[..., Any]], arguments: list[
         load: imports the verb.
         arguments: of the command line, without the program's name.
     """
+    if "" in arguments:
+        leave(2, 'an argument is empty, as "$FOLDER" is when that variable is not set; give it a value.')
     import typer  # noqa: PLC0415 - `nucleusnet --help` stays instant
 
     if isinstance(sys.stdout, io.TextIOWrapper):  # on Windows, a file or pipe takes no letters of other languages

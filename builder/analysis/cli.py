@@ -67,6 +67,8 @@ def stats(
     from .statistics_source import FolderOptions, source_statistics  # noqa: PLC0415
 
     check_outputs({"--csv": csv, "--plot": plot, "--page": page}, source)
+    if panoramas is not None and page is None:
+        raise UsageError("--panoramas: --page expected with it, none found; points of a page link to panoramas.")
     if page is not None:
         checked_suffix("--page", page, ".html", ".htm")
     if plot is not None:

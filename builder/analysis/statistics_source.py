@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nucleusnet_source.errors import BuildError, CorruptDataError, DatasetNotFoundError
+from nucleusnet_source.errors import BuildError, CorruptDataError, DatasetNotFoundError, UsageError
 from nucleusnet_source.location import BARE_NAME
 from nucleusnet_source.manifest import MANIFEST_NAME
 from nucleusnet_source.opened import OpenDataset, open_dataset
@@ -54,16 +54,22 @@ def source_statistics(source: str, options: FolderOptions, progress: Progress) -
         progress: told of images measured.
 
     Raises:
+        UsageError: options for a folder of images, and another source.
         StatisticsTableError: the CSV cannot be used.
         PairingError: the folder holds neither a dataset nor images with masks.
         BuildError: no image can be used; lists why.
         NucleusNetError: the dataset is damaged or cannot be reached.
     """
     path = Path(source).expanduser()
-    if path.is_file() or (source.lower().endswith(".csv") and "://" not in source):
-        return Measured(tuple(sorted(read_statistics_csv(path), key=lambda one: one.image)))
     if path.is_dir() and source != BARE_NAME and not (path / MANIFEST_NAME).is_file():
         return measure_folder(path, options, progress)
+    if options.masks is not None or options.recursive or options.allow_pickle:
+        raise UsageError(
+            f"{source}: a folder of stitched images expected for --masks, --recursive and --allow-pickle, something "
+            "else found; leave them out."
+        )
+    if path.is_file() or (source.lower().endswith(".csv") and "://" not in source):
+        return Measured(tuple(sorted(read_statistics_csv(path), key=lambda one: one.image)))
     try:
         opened = open_dataset(source)
     except DatasetNotFoundError as error:

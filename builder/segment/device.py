@@ -3,6 +3,7 @@
 import os
 import re
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -45,15 +46,21 @@ def gpu_count(device: str) -> int:
     return torch.cuda.device_count() if device == "cuda" else 1
 
 
+def used_gpus(device: str, workers: int, gpus: int) -> list[int]:
+    """Return the numbers of the GPUs that the processes of a run use, as `device_of_slot` deals them out."""
+    if device == "cuda":
+        return list(range(min(workers, gpus)))
+    return [int(device.partition(":")[2])] if device.startswith("cuda") else []
+
+
 def describe(device: str, workers: int) -> str:
     """Say what is used, for people."""
     import torch  # noqa: PLC0415 - heavy
 
     processes = f"{workers} process{'es' if workers > 1 else ''}"
-    if device.startswith("cuda"):
-        names = {torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())}
-        return f"{device} ({', '.join(sorted(names))}), {processes}"
-    return f"{device}, {processes}"
+    used = Counter(torch.cuda.get_device_name(number) for number in used_gpus(device, workers, gpu_count(device)))
+    names = ", ".join(f"{count} x {name}" if count > 1 else name for name, count in sorted(used.items()))
+    return f"{device} ({names}), {processes}" if names else f"{device}, {processes}"
 
 
 def new_slots() -> Path:

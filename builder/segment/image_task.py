@@ -11,13 +11,13 @@ from typing import Any
 from numpy.typing import NDArray
 
 from nucleusnet_source.atomic import write_bytes_atomic
-from nucleusnet_source.errors import NucleusNetError, OutputError, SegmentationError
+from nucleusnet_source.errors import InputImageError, NucleusNetError, OutputError, SegmentationError
 
 from ..disk_space import is_disk_full
 from ..pieces import file_fingerprint, file_sha256
 from .device import claim_slot, device_of_slot, share_cores
 from .mask_file import mask_bytes, mask_name, mask_paths, remove_leftovers
-from .memory import REMEDY, available_memory, block_size
+from .memory import REMEDY, available_memory, block_size, is_out_of_memory
 from .receipts import (
     RECEIPT_FORMAT,
     SegmentParameters,
@@ -27,8 +27,6 @@ from .receipts import (
     receipt_path,
 )
 from .weights import WeightsFile
-
-_OUT_OF_MEMORY = ("memory", "can't start new thread", "failed to map segment")
 
 
 @dataclass(frozen=True)
@@ -87,10 +85,11 @@ def segment_image(task: ImageTask) -> SegmentReceipt:
         OSError: the disk is full.
     """
     started = time.monotonic()
-    stamp = file_fingerprint(task.image_path)
     with _memory_errors(task):
-        from ..cutting.images import read_image  # noqa: PLC0415 - brings codecs
+        from ..cutting.images import read_image, reading  # noqa: PLC0415 - brings codecs
 
+        with reading(task.image_path, InputImageError):
+            stamp = file_fingerprint(task.image_path)  # before the pixels: a change while reading is noticed later
         device = _device(task.place)
         image = read_image(task.image_path)
         labels, labelled = label_image(image.pixels, task, device)
@@ -181,11 +180,7 @@ def _memory_errors(task: ImageTask) -> Iterator[None]:
         yield
     except Exception as error:
         cause = error.__cause__ if isinstance(error, NucleusNetError) else error
-        if cause is None or not _is_out_of_memory(cause):
+        if cause is None or not is_out_of_memory(cause):
             raise
         found = str(cause).strip().splitlines()[0][:300] if str(cause).strip() else type(cause).__name__
         raise SegmentationError(f"{task.image_path.name}: enough memory expected, found: {found}; {REMEDY}.") from error
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in _OUT_OF_MEMORY)

@@ -20,12 +20,18 @@ def mask_name(stem: str, labels: NDArray[Any]) -> str:
 
 
 def mask_bytes(labels: NDArray[Any]) -> bytes:
-    """Encode labels (H, W) as a greyscale PNG of 16 bits, or as a TIFF of 32 bits where they need it."""
+    """Encode labels (H, W) as a greyscale PNG of 16 bits, or as a TIFF of 32 bits where they need it.
+
+    Raises:
+        MemoryError: memory does not suffice.
+    """
     import cv2  # noqa: PLC0415 - heavy
     import tifffile  # noqa: PLC0415 - heavy
 
     if int(labels.max(initial=0)) <= LARGEST_PNG_LABEL:
-        _, data = cv2.imencode(".png", labels.astype(np.uint16, copy=False))
+        encoded, data = cv2.imencode(".png", labels.astype(np.uint16, copy=False))
+        if not encoded:  # all that OpenCV says of a failed allocation in its codecs
+            raise MemoryError("OpenCV could not encode the mask")
         return data.tobytes()
     with io.BytesIO() as file:
         tifffile.imwrite(file, labels.astype(np.uint32, copy=False), compression="zlib", metadata=None)

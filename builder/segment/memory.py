@@ -1,6 +1,7 @@
-"""Whether an image can be labelled at once: estimated before it is tried."""
+"""Whether an image can be labelled at once: estimated before it is tried, and noticed when it could not."""
 
 import ctypes
+import errno
 import os
 import re
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from nucleusnet_source.errors import SegmentationError
 
 from ..disk_space import readable_size
+from .control_groups import control_group_room
 from .weights import WeightsKind
 
 # A process with its libraries and the network, eight tiles at a time.
@@ -24,7 +26,22 @@ BLOCK_PX = 4096
 REMEDY = "use --fast, a smaller --block-size, fewer --workers, or --device cpu if it was a GPU's memory"
 
 _UNKNOWN_BYTES = 8_000_000_000
-_CGROUP_LIMITS = ((Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),)
+# What torch and its libraries say on a CPU, on CUDA and on MPS, OpenCV, codecs, the C++ library, Python's threads, and
+# the loader of shared libraries.
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "insufficient memory",
+    "allocate memory",
+    "could not create a memory object",
+    "alloc_failed",
+    "allocation_failed",
+    "invalid buffer size",
+    "bad_alloc",
+    "can't start new thread",
+    "failed to map segment",
+)
+_WINDOWS_PAGING_FILE_TOO_SMALL = 1455
 
 
 def block_size(
@@ -67,28 +84,28 @@ def needed_memory(shape: tuple[int, int], block_px: int, kind: WeightsKind, *, f
     return NETWORK_BYTES[kind] + IMAGE_BYTES_PER_PX * pixels + BLOCK_BYTES_PER_PX * seen
 
 
-def available_memory() -> int:
-    """Return the bytes of memory that a process can still take without swapping, as far as the system says."""
+def available_memory(root: Path = Path("/")) -> int:
+    """Return the bytes of memory that a process can still take without swapping, as far as the system says.
+
+    Args:
+        root: of the file system, where the system is Linux.
+    """
     if sys.platform == "win32":
         return _windows_memory()
     try:
-        text = Path("/proc/meminfo").read_text("utf-8")
+        text = (root / "proc/meminfo").read_text("utf-8")
     except OSError:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     found = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.MULTILINE)
     system = int(found[1]) * 1024 if found else os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return min([system, *_container_memory()])
+    return min([system, *control_group_room(root)])
 
 
-def _container_memory() -> list[int]:
-    """Return what the limits of a container leave, one number for each that there is."""
-    left = []
-    for limit, used in _CGROUP_LIMITS:
-        try:
-            left.append(int(limit.read_text("utf-8")) - int(used.read_text("utf-8")))
-        except (OSError, ValueError):  # not there, or "max": no limit
-            continue
-    return left
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an error means that memory is out; the text of an error with a number names files and is not read."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno == errno.ENOMEM or getattr(error, "winerror", None) == _WINDOWS_PAGING_FILE_TOO_SMALL
+    return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in _OUT_OF_MEMORY)
 
 
 def _windows_memory() -> int:

@@ -42,12 +42,11 @@ class SimulatedImage:
 
 @dataclass(frozen=True)
 class SimulatedFiles:
-    """The files of one simulated image, and how many labels its mask has."""
+    """Image and mask of one simulated image, and how many labels the mask has."""
 
     stem: str
     image_path: Path
     mask_path: Path
-    truth_path: Path
     nuclei: int
 
 
@@ -159,7 +158,7 @@ def write_simulated(image: SimulatedImage, folder: Path) -> SimulatedFiles:
         write_bytes_atomic(paths[2], image.truth.to_json())
     except OSError as error:
         raise _not_writable(folder, error) from error
-    return SimulatedFiles(image.stem, *paths, len(image.truth.nuclei))
+    return SimulatedFiles(image.stem, paths[0], paths[1], len(image.truth.nuclei))
 
 
 def _make_folder(folder: Path) -> None:
@@ -188,7 +187,9 @@ def _write_tiff(path: Path, image: SimulatedImage) -> None:
 
 
 def _png(labels: NDArray[np.uint16]) -> bytes:
-    _, data = cv2.imencode(".png", labels)
+    encoded, data = cv2.imencode(".png", labels)
+    if not encoded:  # all that OpenCV says of a failed allocation in its codecs
+        raise MemoryError("OpenCV could not encode the mask")
     return data.tobytes()
 
 

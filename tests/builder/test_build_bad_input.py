@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import os
 import shutil
 import sys
@@ -253,6 +254,20 @@ def test_a_log_file_that_cannot_be_is_refused_before_anything_is_made(stitched: 
     with pytest.raises(OutputError, match="name another --log"), logging_to(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_after_a_build_the_messages_of_the_builder_go_where_they_went_before(tmp_path: Path) -> None:
+    log = logging.getLogger("builder")
+    before = (log.level, log.propagate, list(log.handlers))
+    log.setLevel(logging.DEBUG)
+    try:
+        with logging_to(tmp_path / "build.log"):
+            log.info("begun")
+        assert (log.level, log.propagate, log.handlers) == (logging.DEBUG, True, before[2])
+    finally:
+        log.setLevel(before[0])
+        log.propagate = before[1]
+    assert "INFO begun" in (tmp_path / "build.log").read_text("utf-8")
 
 
 def test_too_little_space_is_said_before_starting(tmp_path: Path) -> None:

@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from builder.array_tasks import Share
+from builder.build import build_share, finish_build
+from builder.options import BuildOptions
+from nucleusnet_source.errors import BuildError
+
 from .commands import contents, environment, nucleusnet, start
 from .test_build_faults import receipts, wait_for
 
@@ -48,6 +53,39 @@ def test_an_image_that_cannot_be_used_is_reported_by_its_share_and_by_the_finish
     assert "11 images" in finished.stdout
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need a permission there")
+def test_a_missing_image_fails_alone_in_its_share_and_in_the_finish(stitched: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "stitched"
+    folder.mkdir()
+    for path in stitched.glob("Run0[123]*"):
+        shutil.copyfile(path, folder / path.name)
+    (image,) = folder.glob("Run01*.tif")
+    image.unlink()
+    image.symlink_to(tmp_path / "nowhere.tif")
+    options = BuildOptions(folder, tmp_path / "nucleusnet")
+    shares = [build_share(options, Share(task, 2)) for task in (0, 1)]
+    assert [share.images for share in shares] == [1, 1]
+    assert [failure.name for failure in shares[0].failures] == [image.stem]
+    result = finish_build(options)
+    assert result.images == 2
+    assert [failure.name for failure in result.failures] == [image.stem]
+    assert f"{image.name} cannot be read: No such file or directory; put it back" in result.failures[0].message
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a permission there")
+def test_an_image_that_comes_back_has_not_failed(stitched: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "stitched"
+    shutil.copytree(stitched, folder)
+    image = folder / "Run02TR_bottom_right.tif"
+    image.rename(tmp_path / "away.tif")
+    image.symlink_to(tmp_path / "nowhere.tif")
+    options = BuildOptions(folder, tmp_path / "nucleusnet")
+    build_share(options, Share(1, 12))
+    (tmp_path / "away.tif").replace(image)
+    with pytest.raises(BuildError, match="task 1: 1 image, Run02TR_bottom_right"):
+        finish_build(options)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -57,6 +95,7 @@ def test_an_image_that_cannot_be_used_is_reported_by_its_share_and_by_the_finish
         (["--finish", "--task", "0", "--tasks", "1"], "on its own"),
         (["--fresh", "--task", "0", "--tasks", "1"], "without --task"),
         (["--scheduler", "tcp://127.0.0.1:1"], "running Dask scheduler expected"),
+        (["--scheduler", "nope.json"], "'nope.json' found, which is neither"),
     ],
 )
 def test_shares_and_schedulers_that_make_no_sense_are_wrong_usage(

@@ -54,6 +54,18 @@ def test_an_exception_is_the_end_of_its_task_alone() -> None:
     assert [number for number, one in done.items() if one.error is not None] == [3]
 
 
+def test_the_traceback_of_an_error_that_is_not_ours_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    done = {one.task: one for one in run(worker_tasks.refuse_three, [2, 3])}
+    assert done[3].reason() == (
+        "unexpected ValueError: three is refused; please report it with the traceback that was logged."
+    )
+    assert [(record.name, record.levelname) for record in caplog.records] == [("builder.engine", "ERROR")]
+    assert "in refuse_three" in caplog.text
+    ours: Done[int, int] = Done(1, None, WorkerDiedError("it died"))
+    assert ours.reason() == "it died"
+    assert len(caplog.records) == 1
+
+
 def test_a_result_that_cannot_be_sent_back_is_an_error_of_its_task() -> None:
     [done] = run(worker_tasks.hand_back_a_function, [1])
     assert done.result is None
@@ -235,3 +247,18 @@ def test_workers_leave_interrupts_to_their_parent_and_end_when_it_is_killed(tmp_
     while at_work(workers):
         assert time.monotonic() < deadline, "the workers outlive their parent"
         time.sleep(0.02)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_an_interrupt_does_not_wait_for_what_runs(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    parent = subprocess.Popen([sys.executable, script, tmp_path], env=environment(), stderr=subprocess.PIPE, text=True)
+    workers = started(tmp_path)
+    begun = time.monotonic()
+    parent.send_signal(signal.SIGINT)
+    _, errors = parent.communicate(timeout=WAIT_SECONDS)
+    assert time.monotonic() - begun < 5
+    assert errors.count("Traceback") == 1
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    assert at_work(workers) == []

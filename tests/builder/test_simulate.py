@@ -145,7 +145,7 @@ def test_files_have_the_published_names_and_layouts(tmp_path: Path) -> None:
     assert mask is not None
     assert mask.dtype == np.uint16
     assert np.array_equal(mask, expected.labels)
-    truth = json.loads(files[0].truth_path.read_text("utf-8"))
+    truth = json.loads((folder / f"{seen[0]}_truth.json").read_text("utf-8"))
     assert len(truth["nuclei"]) == files[0].nuclei == len(expected.truth.nuclei)
     assert truth["nuclei"][0]["bbox"] == list(expected.truth.nuclei[0].bbox)
 

@@ -44,6 +44,20 @@ def test_what_the_system_refuses_is_one_message_with_the_place(capsys: pytest.Ca
     assert len(said.err.splitlines()) == 1
 
 
+def test_an_empty_argument_is_no_folder(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "nucleusnet_cli", "simulate", "", "--images", "1", "--size", "600"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "an argument is empty" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_closed_pipe_is_left_to_the_parser_which_ends_in_silence() -> None:
     def unread() -> None:
         raise BrokenPipeError(32, "Broken pipe")

@@ -186,3 +186,18 @@ def test_wrong_usage_exits_with_2(tmp_path: Path) -> None:
     done = nucleusnet("stats", "t.csv", "--top", "0", cwd=tmp_path)
     assert done.returncode == 2
     assert "'--top': Input should be greater than or equal to 1" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--masks", "."], "t.csv: a folder of stitched images expected for --masks"),
+        (["--recursive"], "leave them out"),
+        (["--panoramas", "panorama.html"], "--panoramas: --page expected with it"),
+    ],
+)
+def test_options_that_cannot_apply_are_wrong_usage(options: list[str], message: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("image,num_rois,mean_intensity,std_intensity\na,2,79.5,3\nb,3,80,4\n", "utf-8")
+    done = nucleusnet("stats", "t.csv", *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr

@@ -1,17 +1,19 @@
 """Devices, memory and files: what is not there is said before work begins."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from builder.cutting.masks import read_label_runs
-from builder.segment.device import choose_device, claim_slot, device_of_slot
+from builder.segment.device import choose_device, claim_slot, describe, device_of_slot, used_gpus
 from builder.segment.mask_file import mask_bytes, mask_name
-from builder.segment.memory import available_memory, block_size, needed_memory
+from builder.segment.memory import available_memory, block_size, is_out_of_memory, needed_memory
 from builder.segment.receipts import SegmentReceipt, read_receipt
 from builder.segment.weights import WeightsKind
 from nucleusnet_source.errors import SegmentationError, UsageError
@@ -46,6 +48,23 @@ def test_slots_share_the_gpus_evenly() -> None:
     assert str(device_of_slot("cpu", 5, 1)) == "cpu"
 
 
+def test_the_gpus_that_are_used_are_named_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["A100", "H100", "H100"]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "get_device_name", names.__getitem__)
+    assert describe("cuda:1", 2) == "cuda:1 (H100), 2 processes"
+    assert describe("cuda", 1) == "cuda (A100), 1 process"
+    assert describe("cuda", 5) == "cuda (A100, 2 x H100), 5 processes"
+    assert describe("cpu", 1) == "cpu, 1 process"
+    assert describe("mps", 1) == "mps, 1 process"
+
+
+@pytest.mark.parametrize(("device", "workers"), [("cuda", 1), ("cuda", 2), ("cuda", 5), ("cuda:2", 4), ("cpu", 2)])
+def test_the_gpus_that_are_used_are_those_of_the_slots(device: str, workers: int) -> None:
+    slots = {device_of_slot(device, slot, 3) for slot in range(workers)}
+    assert used_gpus(device, workers, 3) == sorted(slot.index for slot in slots if slot.type == "cuda")
+
+
 def test_large_images_are_cut_in_blocks_only_where_memory_asks() -> None:
     published, kind = (12_500, 12_500), WeightsKind.cellpose_3
     assert needed_memory(published, 0, kind) == 3_031_250_000  # 1 GB + 13 B/px
@@ -72,6 +91,45 @@ def test_the_memory_of_this_machine_is_known() -> None:
     assert 10**8 < available_memory() < 10**14
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory", "a.tif"),
+        OSError("libx.so: failed to map segment from shared object"),
+        ImportError("libx.so: cannot create shared object descriptor: Cannot allocate memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 4000000000 bytes."),
+        RuntimeError("could not create a memory object"),
+        RuntimeError("std::bad_alloc"),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 7.64 GiB)."),
+        RuntimeError("Invalid buffer size: 33.92 GiB"),
+        RuntimeError("can't start new thread"),
+        cv2.error("OpenCV(4.12.0) alloc.cpp:73: error: (-4:Insufficient memory) Failed to allocate 900000000 bytes"),
+    ],
+    ids=str,
+)
+def test_what_libraries_say_when_memory_is_out_is_known(error: Exception) -> None:
+    assert is_out_of_memory(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "/data/memory_T_cells/a.tif"),
+        PermissionError(errno.EACCES, "Permission denied", "/data/out of memory/a.tif"),
+        ValueError("/data/memory_T_cells/a.tif: 3 channels"),
+        RuntimeError("could not get a memory descriptor from a memory object"),
+        RuntimeError("CUDA error: an illegal memory access was encountered"),
+    ],
+    ids=str,
+)
+def test_an_error_that_only_speaks_of_memory_is_another(error: Exception) -> None:
+    assert not is_out_of_memory(error)
+
+
 @pytest.mark.parametrize(("labels", "name"), [(65_534, "x_cp_masks.png"), (65_535, "x_cp_masks.tif")])
 def test_masks_are_pngs_until_16_bits_do_not_hold_the_labels(labels: int, name: str) -> None:
     mask = np.zeros((300, 300), np.uint32)
@@ -80,6 +138,37 @@ def test_masks_are_pngs_until_16_bits_do_not_hold_the_labels(labels: int, name: 
     runs = read_label_runs(mask_bytes(mask), name)
     assert runs.shape == (300, 300)
     assert int(runs.label.max()) == labels == runs.label.size
+
+
+STARVED = """
+import resource
+import numpy as np
+import psutil
+from builder.segment.mask_file import mask_bytes
+
+labels = np.zeros((3000, 3000), np.uint16)
+labels[::7, ::3] = np.arange(1000)
+whole = mask_bytes(labels)
+for more_mb in (0, 1, 2, 4):
+    allowed = psutil.Process().memory_info().vms + (more_mb << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (allowed, resource.RLIM_INFINITY))
+    try:
+        made = mask_bytes(labels)
+    except MemoryError:
+        made = None
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    print("none" if made is None else "whole" if made == whole else "cut short")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of address space")
+def test_a_mask_that_memory_does_not_suffice_to_encode_is_an_error_and_never_cut_short() -> None:
+    command = [sys.executable, "-c", STARVED]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=True)
+    ends = done.stdout.split("\n")[:-1]
+    assert len(ends) == 4
+    assert set(ends) <= {"none", "whole"}
+    assert "none" in ends
 
 
 def test_a_receipt_is_read_as_written_and_damage_counts_as_none(tmp_path: Path) -> None:

@@ -135,6 +135,17 @@ def test_an_rgb_image_and_too_little_memory_are_refused_and_nothing_is_written(
     assert list(folder.glob("*_cp_masks*")) == []
 
 
+@pytest.mark.parametrize("name", ["T_cells", "memory_T_cells"])
+def test_a_missing_image_is_one_clear_error_whatever_its_folder_is_called(
+    name: str, weights: WeightsFile, tmp_path: Path
+) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    with pytest.raises(InputImageError, match=r"^a\.tif: cannot be read: No such file or directory; check the file"):
+        segment_image(task(folder, "a", weights))
+    assert list(folder.iterdir()) == []
+
+
 def test_a_receipt_that_cannot_be_written_is_one_clear_error(folder: Path, weights: WeightsFile) -> None:
     (folder / "empty_segment.json").mkdir()
     with pytest.raises(
