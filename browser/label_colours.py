@@ -10,13 +10,15 @@ Colours = npt.NDArray[np.uint8]
 _COLOURS = int.from_bytes(b"colours", "big")
 _LEAST_VALUE, _LEAST_SATURATION = 190, 110
 _BLOCK = 4096
+MAX_COLOURS = 1 << 20
+"""A seventh of the bright ones."""
 
 
 def label_colours(count: int, *, seed: int) -> Colours:
     """Return bright, different colours for labels 0 to `count - 1`.
 
     Args:
-        count: number of labels, at most 100,000.
+        count: number of labels, at most `MAX_COLOURS`.
         seed: another one gives other colours.
 
     Returns:
@@ -25,14 +27,18 @@ def label_colours(count: int, *, seed: int) -> Colours:
     chosen: npt.NDArray[np.uint32] = np.zeros(0, np.uint32)
     attempt = 0
     while len(chosen) < count:
-        bytes_ = random_keys(_BLOCK, seed, _COLOURS, attempt).view(np.uint8).reshape(-1, 8)[:, :3]
-        value, low = bytes_.max(axis=1).astype(int), bytes_.min(axis=1).astype(int)
-        bright = bytes_[(value >= _LEAST_VALUE) & (value - low >= _LEAST_SATURATION)]
+        more = 1 + len(chosen) // _BLOCK  # as many again: to find equal ones takes the longer the more there are
         # The first of equal colours stays, so that the colour of a label does not depend on how many there are.
-        chosen = np.concatenate([chosen, packed(bright)])
+        chosen = np.concatenate([chosen, *(_bright(seed, attempt + block) for block in range(more))])
         chosen = chosen[np.sort(np.unique(chosen, return_index=True)[1])]
-        attempt += 1
+        attempt += more
     return unpacked(chosen[:count])
+
+
+def _bright(seed: int, attempt: int) -> npt.NDArray[np.uint32]:
+    bytes_ = random_keys(_BLOCK, seed, _COLOURS, attempt).view(np.uint8).reshape(-1, 8)[:, :3]
+    value, low = bytes_.max(axis=1).astype(int), bytes_.min(axis=1).astype(int)
+    return packed(bytes_[(value >= _LEAST_VALUE) & (value - low >= _LEAST_SATURATION)])
 
 
 def packed(colours: Colours) -> npt.NDArray[np.uint32]:

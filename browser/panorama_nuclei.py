@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from nucleusnet_source.arrow_source import read_row_group
 from nucleusnet_source.opened import OpenDataset
+from nucleusnet_source.run_names import run_names
 
 Nuclei = dict[tuple[str, int], dict[str, Any]]
 
@@ -24,7 +25,8 @@ def stitched_rows(opened: OpenDataset) -> list[dict[str, Any]]:
 def nuclei_of(opened: OpenDataset, images: Collection[str]) -> Nuclei:
     """Return the nuclei of some stitched images, by image and label.
 
-    Each is its row of config metadata, with `split` and `row`: config default holds its crop as that row of that split.
+    Each is its row of config metadata, with the name of a run that is no number, and with `split` and `row`: config
+    default holds its crop as that row of that split.
 
     Args:
         opened: the dataset.
@@ -35,8 +37,12 @@ def nuclei_of(opened: OpenDataset, images: Collection[str]) -> Nuclei:
     for split in opened.manifest.splits_of("metadata"):
         for first_row, table in _tables(opened, "metadata", split):
             places = pc.indices_nonzero(pc.is_in(table["stitched_image"], value_set=wanted))
-            for place, row in zip(places.to_pylist(), table.take(places).to_pylist(), strict=True):
-                nuclei[row["stitched_image"], row["label"]] = row | {"split": split, "row": first_row + place}
+            rows = table.take(places).to_pylist()
+            names = run_names([row["run"] for row in rows], [row["stitched_image"] for row in rows], opened.manifest)
+            for place, row, name in zip(places.to_pylist(), rows, names, strict=True):
+                run = name if row["run"] is None else row["run"]
+                own = {"run": run, "split": split, "row": first_row + place}
+                nuclei[row["stitched_image"], row["label"]] = row | own
     return nuclei
 
 

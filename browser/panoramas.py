@@ -1,15 +1,19 @@
 """Which stitched images become panoramas, where their files lie, and how neighbours join."""
 
+import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from nucleusnet_source.errors import PairingError, SelectionError
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".ome.tif", ".ome.tiff", ".png")
 MASK_SUFFIXES = ("_cp_masks.png", "_cp_masks.tif", "_cp_masks.tiff", "_cp_masks.ome.tif", "_cp_masks.ome.tiff")
+SEGMENTATION_SUFFIX = "_seg.npy"
+PLAIN_NAME = r"(?!\.)[^/\\:]+"
+"""What a panorama may be called: names that lead nowhere else, also on Windows. Pages encode the rest."""
 _QUARTERS = {"TL": (0, 0), "TR": (0, 1), "BL": (1, 0), "BR": (1, 1)}
 _POSITIONS = {"top_left": (0, 0), "top_right": (0, 1), "bottom_left": (1, 0), "bottom_right": (1, 1)}
 
@@ -92,6 +96,10 @@ class Files:
         """Return the file of the mask of a stitched image, or None."""
         return self._find(self.masks, name, MASK_SUFFIXES)
 
+    def segmentation(self, name: str) -> Path | None:
+        """Return the file in which cellpose keeps the mask of a stitched image, or None."""
+        return self._find(self.masks, name, (SEGMENTATION_SUFFIX,))
+
     def _find(self, folder: Path, name: str, suffixes: Sequence[str]) -> Path | None:
         there = self._there[folder]
         paths = (there.get(f"{name}{suffix}".casefold()) for suffix in suffixes)
@@ -103,17 +111,21 @@ def find_part(files: Files, name: str) -> Part:
 
     Raises:
         PairingError: the image or its mask is not there.
-        SelectionError: the name could lead out of the folder.
+        SelectionError: the name could lead out of the folder, here or on another system.
     """
-    if not name or PurePath(name).name != name or name.startswith("."):
-        raise SelectionError(f"a plain name of a stitched image expected, {name!r} found; do not use this dataset")
+    if not re.fullmatch(PLAIN_NAME, name):
+        raise SelectionError(
+            f"a plain name of a stitched image expected, without / \\ : and not beginning with a dot, {name!r} found; "
+            "name other images with --images"
+        )
     image_path, mask_path = files.image(name), files.mask(name)
     if image_path is None:
         raise PairingError(f"{files.images}: an image {name}.tif expected, none found; give the folder that was built")
     if mask_path is None:
-        raise PairingError(
-            f"{files.masks}: a mask {name}_cp_masks.png expected, none found; give the folder of the masks with --masks"
-        )
+        remedy = "give the folder of the masks with --masks"
+        if files.segmentation(name) is not None:
+            remedy = f"zoom reads no {name}{SEGMENTATION_SUFFIX}, save its masks as PNG or TIFF"
+        raise PairingError(f"{files.masks}: a mask {name}_cp_masks.png expected, none found; {remedy}")
     return Part(name, image_path, mask_path)
 
 

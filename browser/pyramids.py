@@ -5,16 +5,18 @@ libvips reads and writes strip by strip, so that memory does not grow with the i
 Source: https://www.libvips.org/API/current/method.Image.dzsave.html
 """
 
+import contextlib
 import functools
+import operator
 import re
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nucleusnet_source.errors import InputImageError, InputMaskError, UsageError
+from nucleusnet_source.errors import InputImageError, InputMaskError, OutputError, UsageError
 
 from .label_colours import Colours
 
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 TILE_PX = 510
 OVERLAP_PX = 1
 THUMBNAIL_PX = 320
-MAX_LABELS = 65_536
+MAX_LABEL = (1 << 18) - 1
+_TABLE_LABELS = (1 << 16) - 1  # libvips looks up no more, and 0 is the background
 _WRITTEN_AT = re.compile(rb' date="[^"]*"')
 Progress = Callable[[int], None]
 
@@ -56,41 +59,69 @@ def open_image(path: Path) -> "pyvips.Image":
         InputImageError: it cannot be read, or is not grey.
     """
     try:
-        image = vips().Image.new_from_file(str(path), access="sequential")
+        image = vips().Image.new_from_file(str(path), access="sequential", fail_on="error")
         if image.bands > 1 or image.format not in ("uchar", "ushort"):
             raise InputImageError(f"{path}: grey of 8 or 16 bits expected, {image.bands} bands {image.format} found")
         if image.format == "ushort":
-            brightest = vips().Image.new_from_file(str(path), access="sequential").percent(99.9)
+            brightest = vips().Image.new_from_file(str(path), access="sequential", fail_on="error").percent(99.9)
             image = (image * (255 / max(1, brightest))).cast("uchar")
     except vips().Error as error:
-        raise InputImageError(f"{path}: an image expected, it cannot be read ({error.message})") from error
+        raise InputImageError(f"{path}: an image expected, it cannot be read ({_reason(error)})") from error
     return image.copy(interpretation="b-w")
 
 
 def open_mask(path: Path) -> "pyvips.Image":
-    """Open a label image for one pass from top to bottom.
+    """Open a label image for one pass from top to bottom, as uchar, ushort, or uint.
 
     Raises:
-        InputMaskError: it cannot be read, or has more than 16 bits.
+        InputMaskError: it cannot be read, or is none of integers of 8 to 32 bits.
     """
     try:
-        mask = vips().Image.new_from_file(str(path), access="sequential")
+        mask = vips().Image.new_from_file(str(path), access="sequential", fail_on="error")
     except vips().Error as error:
-        raise InputMaskError(f"{path}: a mask expected, it cannot be read ({error.message})") from error
-    if mask.bands > 1 or mask.format not in ("uchar", "ushort"):
-        raise InputMaskError(f"{path}: labels of 8 or 16 bits expected, {mask.bands} bands {mask.format} found")
-    return mask
+        raise InputMaskError(f"{path}: a mask expected, it cannot be read ({_reason(error)})") from error
+    if mask.bands > 1 or mask.format not in ("uchar", "ushort", "short", "uint", "int"):
+        raise InputMaskError(
+            f"{path}: one band of integer labels of 8 to 32 bits expected, {mask.bands} of {mask.format} found; "
+            "save the labels as 16-bit PNG or 32-bit TIFF"
+        )
+    return mask if mask.format in ("uchar", "ushort") else mask.cast("uint")
 
 
 def labels_of(path: Path) -> list[int]:
     """Return the labels of a mask, ascending, without the background.
 
     Raises:
-        InputMaskError: it cannot be read.
+        InputMaskError: it cannot be read, or has labels above `MAX_LABEL`.
     """
-    counts = np.frombuffer(open_mask(path).hist_find().write_to_memory(), np.uint32)
-    labels: list[int] = np.flatnonzero(counts).tolist()
-    return [label for label in labels if label]
+    try:
+        mask = open_mask(path)
+        largest = int(mask.max()) if mask.format == "uint" else _TABLE_LABELS
+        if largest > MAX_LABEL:
+            raise InputMaskError(
+                f"{path}: labels of at most {MAX_LABEL} expected, {largest} found; number the labels from 1 on, and "
+                "build again"
+            )
+        labels: list[int] = []
+        for before in _tables(largest):
+            counts = np.frombuffer(_in_table(open_mask(path), before).hist_find().write_to_memory(), np.uint32)
+            labels += (np.flatnonzero(counts[1:]) + before + 1).tolist()
+    except vips().Error as error:
+        raise InputMaskError(f"{path}: a whole mask expected, it cannot be read ({_reason(error)})") from error
+    return labels
+
+
+def _tables(largest: int) -> range:
+    """The label before the first one of each table that is needed for labels 1 to `largest`."""
+    return range(0, max(1, largest), _TABLE_LABELS)
+
+
+def _in_table(mask: "pyvips.Image", before: int) -> "pyvips.Image":
+    """Return a mask with only the labels of one table, counted from 1 on."""
+    if mask.format != "uint":
+        return mask
+    index = mask - before
+    return ((index > 0) & (index <= _TABLE_LABELS)).ifthenelse(index, 0).cast("ushort")
 
 
 def coloured(mask: "pyvips.Image", colours: Colours) -> "pyvips.Image":
@@ -100,12 +131,15 @@ def coloured(mask: "pyvips.Image", colours: Colours) -> "pyvips.Image":
         mask: labels.
         colours: uint8 (labels, 3); entry k is the colour of label k.
     """
-    table = np.zeros((256 if mask.format == "uchar" else MAX_LABELS, 4), np.uint8)
-    table[: len(colours), :3] = colours[: len(table)]
-    table[1 : len(colours), 3] = 255
-    table[0] = 0
-    lut = vips().Image.new_from_memory(table.tobytes(), len(table), 1, 4, "uchar")
-    return mask.maplut(lut).copy(interpretation="srgb")
+    parts = []
+    for before in _tables(len(colours) - 1):
+        own = colours[before : before + _TABLE_LABELS + 1]
+        table = np.zeros((256 if mask.format == "uchar" else _TABLE_LABELS + 1, 4), np.uint8)
+        table[1 : len(own), :3] = own[1:]
+        table[1 : len(own), 3] = 255
+        lut = vips().Image.new_from_memory(table.tobytes(), len(table), 1, 4, "uchar")
+        parts.append(_in_table(mask, before).maplut(lut))
+    return functools.reduce(operator.or_, parts).copy(interpretation="srgb")
 
 
 def contours(mask: "pyvips.Image", colours: Colours) -> "pyvips.Image":
@@ -162,7 +196,8 @@ def write_pyramid(image: "pyvips.Image", path: Path, *, suffix: str, shrink: str
         progress: called with the percentage that is done; may raise `Stopped`.
 
     Raises:
-        InputImageError: it was stopped, what it is made of is damaged, or the file cannot be written.
+        InputImageError: it was stopped, or what it is made of is damaged.
+        OutputError: the file cannot be written.
     """
 
     def report(_image: Any, state: Any) -> None:
@@ -174,7 +209,7 @@ def write_pyramid(image: "pyvips.Image", path: Path, *, suffix: str, shrink: str
     image = image.copy()
     image.set_progress(True)
     image.signal_connect("eval", report)
-    try:
+    with _writing(path):
         image.dzsave(
             str(path),
             container="szi",
@@ -184,12 +219,32 @@ def write_pyramid(image: "pyvips.Image", path: Path, *, suffix: str, shrink: str
             depth="onetile",
             region_shrink=shrink,
         )
-    except vips().Error as error:
-        where = path.parent.name
-        raise InputImageError(
-            f"{where}: a whole image or mask expected, it cannot be read ({error.message})"
-        ) from error
     _put_in_order(path)
+
+
+def write_thumbnail(image: "pyvips.Image", path: Path) -> None:
+    """Write a small JPEG of an image; fails as `write_pyramid` does."""
+    with _writing(path):
+        image.thumbnail_image(THUMBNAIL_PX, height=THUMBNAIL_PX).jpegsave(str(path), Q=85)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except vips().Error as error:
+        where, reason = path.parent.name, _reason(error)
+        if str(path) in error.detail:  # what is read lies elsewhere
+            raise OutputError(
+                f"{where}: {path.name} cannot be written ({reason}); free disk space, or choose another --out"
+            ) from error
+        raise InputImageError(f"{where}: a whole image or mask expected, it cannot be read ({reason})") from error
+
+
+def _reason(error: Any) -> str:
+    """What libvips says first, and what the system says of it."""
+    lines = [line.strip() for line in error.detail.splitlines() if line.strip()]
+    return ", ".join(lines[:2]) or str(error.message)
 
 
 def _put_in_order(szi: Path) -> None:

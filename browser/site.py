@@ -11,6 +11,7 @@ from nucleusnet_source.manifest import MANIFEST_NAME
 from nucleusnet_source.opened import OpenDataset
 from nucleusnet_source.stores import FolderStore, Store
 
+from .panoramas import PLAIN_NAME
 from .sources import PageSource
 from .static_files import CONTENT_TYPES, page_files, security_policy
 
@@ -18,7 +19,7 @@ INDEX = "index.html"
 SOURCE_NAME = "source.json"
 LIST_NAME = "panoramas.json"
 PANORAMAS_PATH = "panoramas/"
-_PLAIN_PATH = re.compile(r"(?!\.)[^/\\:?#]+/(?!\.)[^/\\:?#]+")
+_PLAIN_PATH = re.compile(f"{PLAIN_NAME}/{PLAIN_NAME}")
 _MAX_PAGE_FILE_BYTES = 8 << 20
 
 
@@ -58,8 +59,9 @@ def make_site(source: PageSource, dataset: OpenDataset | None, panoramas: Path |
     if dataset is not None:
         # What was checked is what is sent, not what the file may have become since.
         contents[f"data/{MANIFEST_NAME}"] = _bytes_content(MANIFEST_NAME, dataset.manifest.to_json())
+        store = dataset.store.without_links() if isinstance(dataset.store, FolderStore) else dataset.store
         for shard in dataset.manifest.shards:
-            contents[f"data/{shard.path}"] = _shard_content(dataset.store, shard.path, shard.bytes)
+            contents[f"data/{shard.path}"] = _shard_content(store, shard.path, shard.bytes)
     return Site(contents, security_policy(source.hosts))
 
 
@@ -87,7 +89,7 @@ def panorama_files(folder: Path) -> dict[str, int]:
 
 def _panorama_contents(folder: Path) -> dict[str, Content]:
     files = panorama_files(folder)
-    store = FolderStore(folder)
+    store = FolderStore(folder, follow_links=False)
     return {name: _shard_content(store, name, size) for name, size in files.items()}
 
 

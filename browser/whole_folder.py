@@ -17,8 +17,17 @@ def whole_folder(out: Path) -> Iterator[Path]:
     """Give a folder beside `out` that takes its place when all is written; what a killed process left is removed.
 
     Raises:
-        OutputError: another process writes there, or nothing can be written.
+        OutputError: another process writes there, nothing can be written, or it is where this process works: `out` is
+            replaced, and the shell that called would be left in a folder that is no more.
     """
+    try:
+        out, here = out.absolute(), Path.cwd()
+    except OSError as error:
+        raise OutputError(f"{out}: a current folder expected, none found ({error}); change to another") from error
+    if here.is_relative_to(out.resolve()):
+        raise OutputError(
+            f"{out}: another folder than the current one expected; name a folder in it, or call from outside"
+        )
     busy = OutputError(f"{out}: another process is writing there; wait for it, or choose another folder")
     partial = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:

@@ -12,16 +12,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from nucleusnet_source.errors import InputMaskError, OutputError, SelectionError
+from nucleusnet_source.errors import InputImageError, InputMaskError, OutputError, SelectionError
 from nucleusnet_source.opened import OpenDataset
 from nucleusnet_source.parallel import result_of
 
-from .label_colours import Colours, label_colours, packed
+from .label_colours import MAX_COLOURS, Colours, label_colours, packed
 from .mosaic import CELL_PX, COLUMNS, MOSAIC_NAME, mosaic_strips
 from .panorama_nuclei import Nuclei, nuclei_of, page_nuclei, stitched_rows
 from .panoramas import Files, Panorama, Part, choose_images, joined_panoramas, single_panoramas
 from .pyramids import (
-    THUMBNAIL_PX,
     Stopped,
     coloured,
     contours,
@@ -31,11 +30,13 @@ from .pyramids import (
     open_mask,
     vips,
     write_pyramid,
+    write_thumbnail,
 )
 from .site import LIST_NAME
 from .whole_folder import whole_folder
 
 FORMAT = 1
+THUMBNAIL_NAME = "thumbnail.jpg"
 Step = Callable[[str, int], None]
 Result = TypeVar("Result")
 
@@ -91,6 +92,9 @@ def make_panoramas(options: ZoomOptions, opened: OpenDataset, step: Step) -> dic
     chosen = joined_panoramas(files, names, rows) if options.join else single_panoramas(files, names)
     if not chosen and not options.mosaic:
         raise SelectionError(f"{opened.store.name}: stitched images with nuclei expected, none found; name --images")
+    built = {row["name"]: (row["width"], row["height"]) for row in rows}
+    for part in (part for panorama in chosen for part in panorama.parts):
+        _check_part(part, built[part.name])  # before hours of work, of which the last part may be refused
     nuclei = nuclei_of(opened, [part.name for panorama in chosen for part in panorama.parts])
     with whole_folder(options.out) as partial:
 
@@ -170,7 +174,7 @@ def _write(panorama: Panorama, out: Path, options: ZoomOptions, *, nuclei: Nucle
         path = folder / f"{layer.name}.szi"
         write_pyramid(layer.picture()[0], path, suffix=layer.suffix, shrink=layer.shrink, progress=progress)
     picture, corners = layers[0].picture()
-    _write_thumbnail(picture, folder)
+    write_thumbnail(picture, folder / THUMBNAIL_NAME)
     masks = [(p.name, found, packed(c[found]).tolist()) for p, found, c in zip(parts, labels, colours, strict=True)]
     (folder / "nuclei.json").write_text(json.dumps(page_nuclei(masks, nuclei)), "utf-8")
     images = [
@@ -189,7 +193,21 @@ def _entry(kind: str, folder: Path, picture: Any) -> dict[str, Any]:
 def _colours_of_parts(labels: Sequence[Sequence[int]], seed: int) -> list[Colours]:
     """Colours by label of every part; no two labels of a panorama share one."""
     counts = [max(found, default=0) + 1 for found in labels]
+    if sum(counts) > MAX_COLOURS:
+        raise SelectionError(
+            f"--join: images with at most {MAX_COLOURS} labels together expected, {sum(counts)} found; leave --join out"
+        )
     return np.split(label_colours(sum(counts), seed=seed), np.cumsum(counts)[:-1])
+
+
+def _check_part(part: Part, built: tuple[int, int]) -> None:
+    """Refuse files that cannot be those that the dataset was built from."""
+    found = _size(part)
+    if found != built:
+        raise InputImageError(
+            f"{part.image_path}: {built[0]} x {built[1]} px expected, as the dataset was built from, {found[0]} x "
+            f"{found[1]} found; give the folder of its images, or the --dataset of these"
+        )
 
 
 def _size(part: Part) -> tuple[int, int]:
@@ -201,10 +219,6 @@ def _size(part: Part) -> tuple[int, int]:
             f"{mask.width} x {mask.height} found"
         )
     return image.width, image.height
-
-
-def _write_thumbnail(picture: Any, folder: Path) -> None:
-    picture.thumbnail_image(THUMBNAIL_PX, height=THUMBNAIL_PX).jpegsave(str(folder / "thumbnail.jpg"), Q=85)
 
 
 def _write_mosaic(opened: OpenDataset, out: Path, options: ZoomOptions, step: Step) -> dict[str, Any]:
@@ -227,7 +241,7 @@ def _write_mosaic(opened: OpenDataset, out: Path, options: ZoomOptions, step: St
     progress = functools.partial(step, MOSAIC_NAME)
     suffix = f".jpg[Q={options.quality}]"
     write_pyramid(picture, folder / "image.szi", suffix=suffix, shrink="mean", progress=progress)
-    _write_thumbnail(picture, folder)
+    write_thumbnail(picture, folder / THUMBNAIL_NAME)
     entry = _entry("mosaic", folder, picture)
     del stored, strips, picture  # else Windows does not delete what they read
     raw.unlink()

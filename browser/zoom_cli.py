@@ -28,7 +28,8 @@ def zoom(
     """Make panoramas to walk through in a web browser: images, masks in random colours, and their outlines.
 
     Each layer is one SZI file, a zip of tiles that pages read by range. Tiles of images are JPEG: for looking, not for
-    measuring. See them with `nucleusnet browse DATASET --panoramas DIR`.
+    measuring. Masks are PNG or TIFF with labels up to 262,143; `_seg.npy` is not read. See the panoramas with
+    `nucleusnet browse DATASET --panoramas DIR`.
 
     Example: nucleusnet zoom stitched --dataset nucleusnet --out panoramas --top 10
     """

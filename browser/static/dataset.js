@@ -21,6 +21,7 @@ export class Dataset {
   constructor(base) {
     this.files = new Files(base);
     this.footers = new Map();
+    this.namedRuns = new Map();
   }
 
   /** Open a dataset; gives it and what its manifest says. */
@@ -36,11 +37,13 @@ export class Dataset {
       throw new ReadError(`manifest.json: format ${FORMAT} expected, ${manifest.format} found; get a newer nucleusnet`);
     }
     this.shards = manifest.shards.filter((shard) => shard.config === CONFIG);
+    const runs = Object.values(manifest.runs ?? {}).flat();
+    this.runNames = runs.filter((run) => typeof run === "string").sort((a, b) => b.length - a.length);
     const splits = {};
     for (const shard of this.shards) splits[shard.split] = (splits[shard.split] ?? 0) + shard.rows;
     return {
       splits,
-      runs: Object.values(manifest.runs ?? {}).flat().length,
+      runs: runs.length,
       bitDepth: manifest.bit_depth,
       recipe: manifest.recipe,
       pixelsPerUm: manifest.parameters?.pixels_per_um ?? null,
@@ -106,7 +109,15 @@ export class Dataset {
       table({ ...options, file: held, columns: others }),
       whole ? [] : table({ ...options, file, columns: ["image"], useOffsetIndex: true }),
     ]);
-    return wanted.map(({ row }) => nucleus({ ...rows[row - rowStart], ...images[row - rowStart] }));
+    return wanted.map(({ row }) => this.withRun(nucleus({ ...rows[row - rowStart], ...images[row - rowStart] })));
+  }
+
+  /** A nucleus with the name of its run where that is no number; nucleusnet_source/run_names.py finds it likewise. */
+  withRun(nucleus) {
+    const { run, stitched_image: image } = nucleus;
+    if (run !== null && run !== undefined) return nucleus;
+    if (!this.namedRuns.has(image)) this.namedRuns.set(image, this.runNames.find((name) => image.includes(name)) ?? image);
+    return { ...nucleus, run: this.namedRuns.get(image) };
   }
 }
 

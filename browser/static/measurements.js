@@ -27,7 +27,7 @@ export function facts(nucleus) {
   });
   const where = [
     ["Stitched image", nucleus.stitched_image],
-    ["Run", runOf(nucleus)],
+    ["Run", known("run") ? runOf(nucleus) : null],
     ["Quarter", [nucleus.quarter, nucleus.position?.replaceAll("_", " ")].filter(Boolean).join(", ") || null],
     ["Label", known("label") ? String(nucleus.label) : null],
     ["Centroid", known("centroid_x") ? `x ${nucleus.centroid_x.toFixed(0)}, y ${nucleus.centroid_y.toFixed(0)} px` : null],
@@ -37,9 +37,9 @@ export function facts(nucleus) {
   return [...rows, ...where, ...remarks];
 }
 
-/** The run of a nucleus as text: its number, or the name of its image, which then is a run of its own. */
+/** The run of a nucleus as text. */
 export function runOf(nucleus) {
-  return nucleus.run === null || nucleus.run === undefined ? String(nucleus.stitched_image) : String(nucleus.run);
+  return String(nucleus.run);
 }
 
 /** The nuclei of a run (or all), in the order of a column (or of the draw); nuclei without a value come last. */

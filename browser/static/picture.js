@@ -59,13 +59,17 @@ export function borderOf({ width, height, pixels }) {
 }
 
 /**
- * Contrast under which some nuclei together look right: percentiles 1 and 99.8 of their pixels above 0.
+ * Contrast under which some nuclei together look right: percentiles 1 and 99.8 of their pixels above 0. Nuclei whose
+ * cells are damaged do not count; that is said where they are drawn.
  *
  * @returns {Promise<{min: number, max: number}>}
  */
 export async function automaticContrast(nuclei, bitDepth) {
   const counts = new Float64Array(2 ** bitDepth);
-  for (const { image } of nuclei) for (const value of (await decodePng(image)).pixels) counts[value]++;
+  for (const { image } of nuclei) {
+    const { pixels } = await decodePng(image).catch(() => ({ pixels: [] }));
+    for (const value of pixels) counts[value]++;
+  }
   counts[0] = 0;
   const total = counts.reduce((sum, count) => sum + count, 0);
   if (!total) return { min: 0, max: 2 ** bitDepth - 1 };

@@ -69,7 +69,10 @@ function storedBlocks(data) {
 
 async function inflate(data) {
   const stream = new Blob([data]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  const unpacked = new Response(stream).arrayBuffer().catch(() => {
+    throw new Error("PNG: whole pixels expected, they cannot be unpacked");
+  });
+  return new Uint8Array(await unpacked);
 }
 
 function joined(parts) {

@@ -12,10 +12,10 @@ from nucleusnet_source.cells import decode_cell
 from nucleusnet_source.errors import CorruptDataError, UsageError
 from nucleusnet_source.manifest import ShardEntry
 from nucleusnet_source.opened import OpenDataset
+from nucleusnet_source.run_names import run_names
 
 from ..tenk import NUCLEI_PER_RUN, natural_order
 from .config_columns import read_columns
-from .run_names import run_names
 
 CONFIG = "10k"
 TILE_PX = 256

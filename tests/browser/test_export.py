@@ -131,6 +131,22 @@ def test_an_export_replaces_only_an_earlier_one_and_only_when_asked(tmp_path: Pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["space", "thesis"]
 
 
+def test_the_current_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = hub_source(HubRepository(REPOSITORY, None))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(OutputError, match="another folder than the current one expected; name a folder in it"):
+        export_site(source, REPOSITORY, Path())
+    export_site(source, REPOSITORY, Path("space"))
+    with pytest.raises(OutputError, match="an empty folder or none expected"):
+        export_site(source, REPOSITORY, Path())
+    monkeypatch.chdir(tmp_path / "here/space")
+    with pytest.raises(OutputError, match="another folder than the current one expected"):
+        export_site(source, REPOSITORY, Path("../space"), overwrite=True)
+    assert (tmp_path / "here/space/index.html").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+
+
 def test_a_checkout_without_third_party_files_names_the_command(tmp_path: Path) -> None:
     copy = Path(shutil.copytree(STATIC_DIR, tmp_path / "static", ignore=shutil.ignore_patterns("vendor")))
     with pytest.raises(UsageError, match="make browser"):

@@ -477,6 +477,33 @@ def test_a_damaged_shard_is_an_error_and_not_a_picture(tab: NewTab, tmp_path: Pa
         assert "data/train-00000-of-00001.parquet" in page.inner_text("#failure-text")
 
 
+def test_a_damaged_cell_is_marked_and_all_others_are_shown(tab: NewTab, tmp_path: Path, serve: Serve) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder = tmp_path / "nucleusnet"
+    write_dataset_folder(folder, {"train": 20})
+    shard = folder / "data/train-00000-of-00001.parquet"
+    table = pq.read_table(shard)
+    rows = table.to_pylist()
+    rows[7]["image"]["bytes"] = rows[7]["image"]["bytes"][:3000]
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), shard, compression="zstd")
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    (listed,) = [entry for entry in manifest["shards"] if entry["config"] == "default"]
+    data = shard.read_bytes()
+    listed |= {"bytes": len(data), "footer_bytes": int.from_bytes(data[-8:-4], "little") + 8}
+    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    with serve(folder) as server:
+        looked = tab()
+        looked.page.goto(f"{server.url}#split=train&n=20&seed=1")
+        drawn(looked.page)
+        looked.page.wait_for_selector(f"{TILES}.broken")
+        shown = "tiles => tiles.filter(tile => tile.firstChild.width === 256 && !tile.matches('.broken')).length"
+        assert looked.page.eval_on_selector_all(TILES, shown) == 19
+        assert (looked.page.get_attribute(f"{TILES}.broken", "title") or "").startswith(rows[7]["nucleus_id"] + ": PNG")
+        assert looked.complaints == []
+
+
 def test_seventy_shards_are_one_dataset(tab: NewTab, tmp_path: Path, serve: Serve) -> None:
     folder = tmp_path / "nucleusnet"
     write_dataset_folder(folder, {"train": 350}, shard_rows=5)

@@ -1,16 +1,19 @@
 """Panoramas: every mask in a colour of its own, every tile where it belongs, every click at the right nucleus."""
 
+import functools
 import io
 import itertools
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,8 @@ from playwright.sync_api import Page
 from browser.export import export_site
 from browser.label_colours import label_colours, packed, unpacked
 from browser.mosaic import mosaic_strips
-from browser.panoramas import Files, choose_images, find_part, grid_place
+from browser.panoramas import IMAGE_SUFFIXES, MASK_SUFFIXES, Files, choose_images, find_part, grid_place
+from browser.pyramids import coloured, contours, labels_of, open_mask
 from browser.server import Server
 from browser.site import make_site, panorama_files
 from browser.sources import hub_source, served_source
@@ -35,7 +39,11 @@ from browser.zoom import ZoomOptions, is_panorama_folder, make_panoramas
 from builder.build import build
 from builder.options import BuildOptions
 from builder.simulate.simulate import simulate
+from builder.sources import IMAGE_SUFFIXES as BUILT_IMAGE_SUFFIXES
+from builder.sources import MASK_SUFFIXES as BUILT_MASK_SUFFIXES
+from builder.sources import SEGMENTATION_SUFFIX
 from nucleusnet_source.errors import (
+    InputImageError,
     InputMaskError,
     ManifestError,
     NucleusNetError,
@@ -87,6 +95,37 @@ def panoramas(stitched: Path, opened: OpenDataset) -> Path:
     names = ("Run07TL_top_left", "sample_x")
     make_panoramas(ZoomOptions(stitched, out, images=names, join=True, mosaic=True), opened, silent)
     return out
+
+
+@dataclass(frozen=True)
+class Named:
+    """A dataset whose runs are names, and its panoramas."""
+
+    opened: OpenDataset
+    panoramas: Path
+    url: str
+
+
+SLIDE = "slide#3 50%"
+
+
+@pytest.fixture(scope="module")
+def named(stitched: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Named]:
+    """Two images of a run with a name, one of another, and one that names no run and is one of its own."""
+    root = tmp_path_factory.mktemp("named")
+    (root / "stitched").mkdir()
+    for image, name in zip(sorted(stitched.glob("*.tif")), ("plateA_1", "plateA_2", "plateB_1", SLIDE), strict=True):
+        for suffix in (".tif", "_cp_masks.png"):
+            shutil.copy(image.with_name(f"{image.stem}{suffix}"), root / "stitched" / f"{name}{suffix}")
+    options = BuildOptions(
+        root / "stitched", root / "nucleusnet", workers=1, splits="train=1", name_pattern=r"(?P<run>plate[A-Z])_\d"
+    )
+    assert build(options).failures == []
+    opened = open_dataset(root / "nucleusnet")
+    zoomed = ZoomOptions(root / "stitched", root / "panoramas", images=("plateA_2", SLIDE), mosaic=True)
+    make_panoramas(zoomed, opened, silent)
+    with running(Server(make_site(served_source("nucleusnet"), opened, root / "panoramas"))) as server:
+        yield Named(opened, root / "panoramas", server.url)
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +247,46 @@ def test_the_mosaic_is_a_row_of_crops_for_each_run(opened: OpenDataset, panorama
     assert not (panoramas / "10k" / "pixels.raw").exists()
 
 
+def test_runs_that_are_names_have_one_row_each_in_the_mosaic_and_are_known_of_nuclei(named: Named) -> None:
+    assert [run for run, _ in mosaic_strips(named.opened)] == ["plateA", "plateB", SLIDE]
+    assert entry(named.panoramas, "10k")["runs"] == ["plateA", "plateB", SLIDE]
+    for image, run in (("plateA_2", "plateA"), (SLIDE, SLIDE)):
+        nuclei = json.loads((named.panoramas / image / "nuclei.json").read_text("utf-8"))["nuclei"].values()
+        assert {nucleus["run"] for nucleus in nuclei} == {run}
+
+
+def test_the_cell_browser_filters_by_runs_that_are_names(tab: NewTab, named: Named) -> None:
+    page = tab().page
+    page.goto(f"{named.url}#split=train&n={named.opened.manifest.kept}&seed=1")
+    page.wait_for_selector("body[data-drawn]")
+    assert page.eval_on_selector_all("#run option", "all => all.map(one => one.value)") == [
+        "", "plateA", "plateB", SLIDE,
+    ]  # fmt: skip
+    page.select_option("#run", "plateA")
+    images = page.eval_on_selector_all(".tile", "tiles => tiles.map(tile => tile.nucleus.stitched_image)")
+    assert set(images) == {"plateA_1", "plateA_2"}
+    page.locator(".tile").first.click()
+    page.wait_for_selector("#single[open]")
+    assert "Run\nplateA\n" in page.inner_text("#facts")
+
+
+def test_a_panorama_whose_name_has_signs_of_addresses_is_shown(tab: NewTab, named: Named) -> None:
+    looked = tab()
+    looked.page.goto(f"{named.url}panorama.html")
+    looked.page.wait_for_selector("body[data-open='plateA_2']")
+    settled(looked.page)
+    looked.page.locator(f"#list button[data-name='{SLIDE}']").click()
+    looked.page.wait_for_selector(f"body[data-open='{SLIDE}']")
+    settled(looked.page)
+    nucleus = compact(named.panoramas, SLIDE, 0)
+    click_nucleus(looked.page, nucleus)
+    looked.page.wait_for_selector("#crop:not([hidden])")
+    assert looked.page.inner_text("#nucleus-name") == nucleus["nucleus_id"]
+    assert looked.page.eval_on_selector_all("#list img", "all => all.every(one => one.naturalWidth > 0)")
+    assert looked.page.is_hidden("#failure")
+    assert looked.complaints == []
+
+
 @given(count=st.integers(0, 3000), seed=st.integers(0, 2**64 - 1))
 @settings(max_examples=25, deadline=None)
 def test_colours_are_bright_different_and_do_not_depend_on_how_many_there_are(count: int, seed: int) -> None:
@@ -241,7 +320,7 @@ def test_the_place_of_an_image_on_its_coverslip(quarter: str, position: str, pla
     assert grid_place({"quarter": quarter, "position": position}) == place
 
 
-@pytest.mark.parametrize("name", ["../sample_x", "/etc/passwd", ".hidden", "a/b", "", ".."])
+@pytest.mark.parametrize("name", ["../sample_x", "/etc/passwd", ".hidden", "a/b", "", "..", "a\\b", "C:b"])
 def test_names_that_lead_out_of_the_folder_are_refused(stitched: Path, name: str) -> None:
     with pytest.raises(SelectionError, match="plain name"):
         find_part(Files(stitched), name)
@@ -259,22 +338,83 @@ def test_masks_are_found_in_another_folder_and_names_in_any_spelling(tmp_path: P
         find_part(Files(images, masks), "b")
     with pytest.raises(PairingError, match="with --masks"):
         find_part(Files(images), "\u00fcbung")
+    (images / "b_seg.npy").touch()
+    with pytest.raises(PairingError, match=r"zoom reads no b_seg\.npy, save its masks as PNG or TIFF"):
+        find_part(Files(images), "b")
+
+
+def test_files_have_the_suffixes_that_a_build_reads() -> None:
+    assert set(IMAGE_SUFFIXES) == {*BUILT_IMAGE_SUFFIXES, ".png"}
+    assert set(MASK_SUFFIXES) == {*BUILT_MASK_SUFFIXES} - {SEGMENTATION_SUFFIX}
+
+
+@pytest.mark.parametrize("dtype", ["uint32", "int32", "int16"])
+def test_masks_of_other_integers_look_the_same(
+    stitched: Path, opened: OpenDataset, panoramas: Path, tmp_path: Path, dtype: str
+) -> None:
+    folder = tmp_path / "stitched"
+    folder.mkdir()
+    shutil.copy(stitched / "sample_x.tif", folder)
+    labels = np.asarray(Image.open(stitched / "sample_x_cp_masks.png")).astype(dtype)
+    tifffile.imwrite(folder / "sample_x_cp_masks.tif", labels, compression="zlib", metadata=None)
+    make_panoramas(ZoomOptions(folder, tmp_path / "out", images=("sample_x",)), opened, silent)
+    for layer in ("fill", "contours"):
+        shown, expected = (whole(folder / "sample_x" / f"{layer}.szi") for folder in (tmp_path / "out", panoramas))
+        assert (shown == expected).all()
+
+
+LARGE_LABELS = (1, 2, 65_534, 65_535, 65_536, 65_537, 131_070, 131_071, 200_000, 262_143)
+
+
+def test_labels_above_16_bits_have_their_own_colours(tmp_path: Path) -> None:
+    mask = np.zeros((40, 60), np.uint32)
+    for number, label in enumerate(LARGE_LABELS):
+        mask[4:36, 6 * number + 1 : 6 * number + 7] = label  # neighbours touch
+    path = tmp_path / "m_cp_masks.tif"
+    tifffile.imwrite(path, mask)
+    assert labels_of(path) == list(LARGE_LABELS)
+    colours = label_colours(LARGE_LABELS[-1] + 1, seed=0)
+    expected = np.where(mask[..., None] > 0, np.dstack([colours[mask], np.full_like(mask, 255, np.uint8)]), 0)
+    assert (coloured(open_mask(path), colours).numpy() == expected).all()
+    lines = contours(open_mask(path), colours).numpy()
+    border = lines[..., 3] > 0
+    assert (lines[border] == expected[border]).all()
+    assert (border[4:36, 1:] == (np.arange(1, 60) % 6 < 2)).sum() > 0
+    assert not border[6:34, 3:5].any()
+    assert border[6:34, 6:8].all()
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.full((9, 9), 262_144, np.uint32), r"labels of at most 262143 expected, 262144 found; number the labels"),
+        (np.full((9, 9), 0.5, np.float32), r"integer labels of 8 to 32 bits expected, 1 of float found; save"),
+    ],
+)
+def test_masks_that_cannot_be_coloured_are_refused(tmp_path: Path, labels: npt.NDArray[Any], message: str) -> None:
+    tifffile.imwrite(tmp_path / "m_cp_masks.tif", labels)
+    with pytest.raises(InputMaskError, match=message):
+        labels_of(tmp_path / "m_cp_masks.tif")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signals there")
 def test_interrupted_it_stops_in_silence_and_leaves_nothing(
-    stitched: Path, opened: OpenDataset, tmp_path_factory: pytest.TempPathFactory
+    stitched: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     large, tmp_path = tmp_path_factory.mktemp("large"), tmp_path_factory.mktemp("interrupted")
-    for suffix in (".tif", "_cp_masks.png"):  # so large that there is something left to interrupt
-        pixels = np.tile(np.asarray(Image.open(stitched / f"sample_x{suffix}")), (6, 6))
-        Image.fromarray(pixels).save(large / f"sample_x{suffix}")
+    parts = {suffix: np.asarray(Image.open(stitched / f"sample_x{suffix}")) for suffix in (".tif", "_cp_masks.png")}
+    labels = parts["_cp_masks.png"].astype(np.uint16)
+    own = [np.where(labels, labels + number * labels.max(), 0).astype(np.uint16) for number in range(36)]
+    # So large that there is something left to interrupt.
+    Image.fromarray(np.tile(parts[".tif"], (6, 6))).save(large / "sample_x.tif")
+    Image.fromarray(np.block([own[row : row + 6] for row in range(0, 36, 6)])).save(large / "sample_x_cp_masks.png")
+    build(BuildOptions(large, large / "built"))
     command = [
         *COMMAND,
         "zoom",
         large,
         "--dataset",
-        opened.store.name,
+        large / "built",
         "--images",
         "sample_x",
         "--out",
@@ -334,6 +474,34 @@ def test_two_that_write_into_one_folder_do_not_disturb_each_other(
     assert list(tmp_path.iterdir()) == [out]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no such limits there")
+def test_a_full_disk_is_no_damaged_image(stitched: Path, opened: OpenDataset, tmp_path: Path) -> None:
+    import resource  # not on Windows
+
+    for limit in (2_000, 40_000):
+        done = subprocess.run(
+            [
+                *COMMAND,
+                "zoom",
+                str(stitched),
+                "--dataset",
+                opened.store.name,
+                "--out",
+                str(tmp_path / "out"),
+                "--quiet",
+            ],
+            env=environment(),
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+            preexec_fn=functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (limit, limit)),
+        )
+        assert done.returncode == 1
+        assert re.search(r"\.szi cannot be written \(.+\); free disk space, or choose another --out", done.stderr)
+        assert "Traceback" not in done.stderr
+        assert list(tmp_path.iterdir()) == []
+
+
 def damaged(stitched: Path, folder: Path, change: Callable[[Path], object]) -> Path:
     folder.mkdir()
     for suffix in (".tif", "_cp_masks.png"):
@@ -342,12 +510,32 @@ def damaged(stitched: Path, folder: Path, change: Callable[[Path], object]) -> P
     return folder
 
 
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def replace_both(folder: Path, size_px: int) -> None:
+    Image.new("L", (size_px, size_px)).save(folder / "sample_x.tif")
+    Image.new("I;16", (size_px, size_px)).save(folder / "sample_x_cp_masks.png")
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
         (lambda folder: (folder / "sample_x_cp_masks.png").unlink(), PairingError, "a mask sample_x_cp_masks.png"),
         (lambda folder: (folder / "sample_x.tif").write_bytes(b"II*\0"), NucleusNetError, "sample_x.tif"),
         (lambda folder: (folder / "sample_x_cp_masks.png").write_bytes(b"nothing"), InputMaskError, "a mask expected"),
+        (
+            lambda folder: truncate(folder / "sample_x_cp_masks.png"),
+            InputMaskError,
+            r"sample_x_cp_masks\.png: a whole mask expected",
+        ),
+        (lambda folder: truncate(folder / "sample_x.tif"), InputImageError, "sample_x: a whole image or mask expected"),
+        (
+            lambda folder: replace_both(folder, 9),
+            InputImageError,
+            "sample_x.tif: 1100 x 1100 px expected, as the dataset was built from, 9 x 9 found",
+        ),
         (
             lambda folder: Image.new("I;16", (9, 9)).save(folder / "sample_x_cp_masks.png"),
             NucleusNetError,
@@ -369,6 +557,19 @@ def test_bad_input_is_one_error_and_leaves_nothing(  # noqa: PLR0917
     assert sorted(path.name for path in tmp_path.iterdir()) == ["stitched"]
 
 
+def test_the_current_folder_is_refused(
+    stitched: Path, opened: OpenDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here" / "sub").mkdir(parents=True)
+    for here, out in (("here/sub", "."), ("here/sub", "../sub"), ("here/sub", ""), ("here", "sub/..")):
+        monkeypatch.chdir(tmp_path / here)
+        empty = not any(Path.cwd().iterdir())
+        refusal = "another folder than the current one expected" if empty else "choose another --out"
+        with pytest.raises(OutputError, match=refusal):
+            make_panoramas(ZoomOptions(stitched, Path(out), images=("sample_x",)), opened, silent)
+    assert [path.name for path in tmp_path.rglob("*")] == ["here", "sub"]
+
+
 def test_only_earlier_panoramas_are_replaced(stitched: Path, opened: OpenDataset, tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.tex").write_text("years of work", "utf-8")
@@ -379,7 +580,8 @@ def test_only_earlier_panoramas_are_replaced(stitched: Path, opened: OpenDataset
 
 
 def test_a_list_that_leads_out_of_its_folder_is_refused(tmp_path: Path) -> None:
-    for name, file in (("..", "passwd"), ("a", "../b"), ("a/b", "c"), (".a", "b"), ("a", ".b"), ("a\\b", "c")):
+    ways_out = (("..", "passwd"), ("a", "../b"), ("a/b", "c"), (".a", "b"), ("a", ".b"), ("a\\b", "c"), ("C:a", "b"))
+    for name, file in ways_out:
         listed = {"format": 1, "panoramas": [{"name": name, "files": {file: 3}}]}
         (tmp_path / "panoramas.json").write_text(json.dumps(listed), "utf-8")
         with pytest.raises(ManifestError, match="plain names"):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from nucleusnet_source.manifest import Manifest
+from .manifest import Manifest
 
 
 def run_names(runs: Iterable[int | None], stitched_images: Iterable[str], manifest: Manifest) -> list[str]:
