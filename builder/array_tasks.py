@@ -16,8 +16,8 @@ from nucleusnet_source.wording import counted
 from .pieces import PieceTask, known_fingerprint, valid_receipt
 from .receipts import Receipt, failure_path
 from .sources import Failure
+from .workfolder import TASKS_NAME
 
-_TASKS_NAME = "tasks.json"
 _NAMED_IMAGES = 3
 
 
@@ -40,7 +40,7 @@ def record_tasks(work: Path, tasks: int) -> None:
     Raises:
         UsageError: it was begun with another number.
     """
-    path = work / _TASKS_NAME
+    path = work / TASKS_NAME
     recorded = recorded_tasks(work)
     if recorded not in (None, tasks):
         raise UsageError(f"--tasks: {recorded} expected as {path} says, {tasks} found; give all jobs the same number.")
@@ -49,7 +49,7 @@ def record_tasks(work: Path, tasks: int) -> None:
 
 def recorded_tasks(work: Path) -> int | None:
     """Return the number of jobs, or None where none has begun."""
-    path = work / _TASKS_NAME
+    path = work / TASKS_NAME
     try:
         return int(json.loads(path.read_bytes())["tasks"])
     except FileNotFoundError:

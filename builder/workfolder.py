@@ -18,7 +18,7 @@ from nucleusnet_source.manifest import MANIFEST_NAME, Manifest
 
 from .disk_space import is_disk_full
 
-_RECORD_NAME = "parameters.json"
+TASKS_NAME = "tasks.json"
 _OWN_NAME = re.compile(r"\..*|pieces|parts|dataset|tasks\.json|build\.log|task-\d+\.log|replaced-[0-9a-f]{8}")
 
 
@@ -40,6 +40,11 @@ class WorkFolder:
         return self.path / "pieces"
 
     @property
+    def record(self) -> Path:
+        """The parameters of the build."""
+        return self.path / "parameters.json"
+
+    @property
     def dataset(self) -> Path:
         """The dataset folder before it is finished."""
         return self.path / "dataset"
@@ -48,6 +53,10 @@ class WorkFolder:
     def log(self) -> Path:
         """What happened, with times; never published."""
         return self.path / "build.log"
+
+    def is_begun(self) -> bool:
+        """Say whether anything was made here, or jobs share it: until then it belongs to nobody."""
+        return any(self.pieces.glob("*")) or (self.path / TASKS_NAME).exists()
 
     def publish(self) -> None:
         """Make the finished dataset appear as `out`; an older one is moved aside first and removed last."""
@@ -107,6 +116,8 @@ def open_work(out: Path, parameters: dict[str, Any], *, fresh: bool) -> Iterator
     with locked(work.path, busy=busy):
         if fresh:
             shutil.rmtree(work.path)
+        elif not work.is_begun():
+            work.record.unlink(missing_ok=True)
         join_work(work, parameters)
         if work.dataset.exists():
             shutil.rmtree(work.dataset)
@@ -147,7 +158,7 @@ def refuse_strangers(work: WorkFolder) -> None:
     path = work.path
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise OutputError(f"{path}: a folder or nothing expected, a file or link found; name another --out.")
-    if not path.exists() or (path / _RECORD_NAME).exists():
+    if not path.exists() or work.record.exists():
         return
     strangers = sorted(entry.name for entry in path.iterdir() if not _OWN_NAME.fullmatch(entry.name))
     if strangers:
@@ -165,7 +176,7 @@ def join_work(work: WorkFolder, parameters: dict[str, Any]) -> None:
         OutputError: what lies there is none of ours.
     """
     refuse_strangers(work)
-    record = work.path / _RECORD_NAME
+    record = work.record
     content = (json.dumps(parameters, sort_keys=True, indent=1) + "\n").encode()
     if record.exists() and record.read_bytes() != content:
         raise UsageError(

@@ -108,6 +108,16 @@ def test_shares_and_schedulers_that_make_no_sense_are_wrong_usage(
     assert not (tmp_path / "nucleusnet").exists()
 
 
+def test_a_start_that_failed_does_not_stand_in_the_way_of_another(
+    stitched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "2s")
+    failed = nucleusnet("build", stitched, "--scheduler", "tcp://127.0.0.1:1", cwd=tmp_path)
+    assert failed.returncode == 2
+    begun = nucleusnet("build", stitched, "--seed", "5", "--quiet", cwd=tmp_path)
+    assert begun.returncode == 0, begun.stderr
+
+
 def test_shares_of_another_number_are_refused(stitched: Path, tmp_path: Path) -> None:
     assert nucleusnet("build", stitched, "--task", "0", "--tasks", "12", cwd=tmp_path).returncode == 0
     done = nucleusnet("build", stitched, "--task", "1", "--tasks", "4", cwd=tmp_path)
