@@ -305,7 +305,7 @@ def test_rows_of_several_shards_are_compared_with_the_right_rows_of_metadata(fol
     for number, (start, count) in enumerate([(0, 7), (7, 11), (18, table.num_rows - 18)]):
         path = f"data/train-{number:05d}-of-00003.parquet"
         pq.write_table(table.slice(start, count), folder / path, row_group_size=5)
-        shards.append(ShardEntry("default", "train", path, count, 1, 1, "0" * 64))
+        shards.append(ShardEntry("default", "train", path, count, count, 1, "0" * 64))
     (folder / whole.path).unlink()
     reseal(folder, shards=[*shards, *(shard for shard in manifest.shards if shard != whole)])
     assert problems(folder) == []
