@@ -33,7 +33,6 @@ _OUT_OF_MEMORY = (
     "not enough memory",
     "insufficient memory",
     "allocate memory",
-    "could not create a memory object",
     "alloc_failed",
     "allocation_failed",
     "invalid buffer size",
@@ -41,6 +40,8 @@ _OUT_OF_MEMORY = (
     "can't start new thread",
     "failed to map segment",
 )
+# Of oneDNN; a primitive that it does not support at all fails as "a primitive descriptor".
+_NOT_MADE = re.compile(r"could not (create|execute) a (primitive|memory|memory object)")
 _WINDOWS_PAGING_FILE_TOO_SMALL = 1455
 
 
@@ -105,7 +106,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Say whether an error means that memory is out; the text of an error with a number names files and is not read."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno == errno.ENOMEM or getattr(error, "winerror", None) == _WINDOWS_PAGING_FILE_TOO_SMALL
-    return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in _OUT_OF_MEMORY)
+    text = str(error).strip().lower()
+    signs = any(sign in text for sign in _OUT_OF_MEMORY) or _NOT_MADE.fullmatch(text) is not None
+    return isinstance(error, MemoryError) or signs
 
 
 def _windows_memory() -> int:

@@ -170,7 +170,8 @@ def test_options_that_cannot_work_are_refused_as_wrong_usage(
 def test_a_work_folder_of_other_parameters_is_not_resumed_unless_fresh(stitched: Path, tmp_path: Path) -> None:
     out = tmp_path / "nucleusnet"
     work = tmp_path / "nucleusnet.work"
-    work.mkdir()
+    (work / "pieces").mkdir(parents=True)
+    (work / "pieces" / "Run01TL_top_left.receipt.json").write_bytes(b"{}")  # something was made
     recorded = BuildOptions(stitched, out, pixels_per_um=6.5).recorded_parameters()
     (work / "parameters.json").write_text(json.dumps(recorded))
     with pytest.raises(UsageError, match=r"pixels_per_um: 6\.5 then, 8\.0453 now.*--fresh"):
