@@ -47,15 +47,22 @@ def test_pixels_end_where_cellpose_lets_them_end(values: NDArray[np.float32]) ->
     assert np.array_equal(np.stack(ends), ends_of_cellpose(values, THRESHOLD, STEPS))
 
 
-@given(st.tuples(st.integers(5, 60), st.integers(5, 60)), st.integers(1, 40), st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
-def test_pixels_of_any_flows_end_where_cellpose_lets_them_end(shape: tuple[int, int], steps: int, seed: int) -> None:
-    """Flows across edges too; a few may end a pixel aside, as cellpose's own do on another processor."""
-    values = random_values(shape, seed)
-    (rows, _), ends = follow_flows(values, whole_block(shape), shape, steps=steps, threshold=0.0, device=CPU)
-    if rows.size > 1:
-        expected = ends_of_cellpose(values, 0.0, steps)
-        assert (np.stack(ends) != expected).any(0).mean() <= 0.02
+def test_pixels_of_any_flows_end_where_cellpose_lets_them_end() -> None:
+    """Flows across edges too; a few may end a pixel aside, as cellpose's own do on another processor.
+
+    Counted over many images: where flows of a small one are wild, one rounding can lead a third of its pixels aside.
+    """
+    rng = np.random.default_rng(0)
+    aside = total = 0
+    for seed in range(60):
+        shape, steps = (int(rng.integers(5, 61)), int(rng.integers(5, 61))), int(rng.integers(1, 41))
+        values = random_values(shape, seed)
+        (rows, _), ends = follow_flows(values, whole_block(shape), shape, steps=steps, threshold=0.0, device=CPU)
+        if rows.size > 1:
+            aside += int((np.stack(ends) != ends_of_cellpose(values, 0.0, steps)).any(0).sum())
+            total += rows.size
+    assert total > 20_000
+    assert aside <= 0.002 * total
 
 
 def test_pixels_of_blocks_end_where_those_of_the_whole_image_do(values: NDArray[np.float32]) -> None:
