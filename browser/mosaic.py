@@ -8,7 +8,7 @@ import numpy.typing as npt
 from nucleusnet_source.arrow_source import read_row_group
 from nucleusnet_source.cells import decode_cell
 from nucleusnet_source.opened import OpenDataset
-from nucleusnet_source.run_names import run_names
+from nucleusnet_source.run_names import runs_of_rows
 
 MOSAIC_NAME = "10k"
 COLUMNS = 100
@@ -49,6 +49,5 @@ def _nuclei(opened: OpenDataset) -> Iterator[tuple[int | str, bytes]]:
                 table = read_row_group(opened, entry, group).select(["stitched_image", "run", "image"])
                 for batch in table.to_batches(max_chunksize=COLUMNS):
                     images, numbers, cells = (column.to_pylist() for column in batch.columns)
-                    names = run_names(numbers, images, opened.manifest)
-                    for number, name, cell in zip(numbers, names, cells, strict=True):
-                        yield name if number is None else number, cell["bytes"]
+                    for run, cell in zip(runs_of_rows(numbers, images, opened.manifest), cells, strict=True):
+                        yield run, cell["bytes"]

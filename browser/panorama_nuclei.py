@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from nucleusnet_source.arrow_source import read_row_group
 from nucleusnet_source.opened import OpenDataset
-from nucleusnet_source.run_names import run_names
+from nucleusnet_source.run_names import runs_of_rows
 
 Nuclei = dict[tuple[str, int], dict[str, Any]]
 
@@ -38,9 +38,8 @@ def nuclei_of(opened: OpenDataset, images: Collection[str]) -> Nuclei:
         for first_row, table in _tables(opened, "metadata", split):
             places = pc.indices_nonzero(pc.is_in(table["stitched_image"], value_set=wanted))
             rows = table.take(places).to_pylist()
-            names = run_names([row["run"] for row in rows], [row["stitched_image"] for row in rows], opened.manifest)
-            for place, row, name in zip(places.to_pylist(), rows, names, strict=True):
-                run = name if row["run"] is None else row["run"]
+            runs = runs_of_rows([row["run"] for row in rows], [row["stitched_image"] for row in rows], opened.manifest)
+            for place, row, run in zip(places.to_pylist(), rows, runs, strict=True):
                 own = {"run": run, "split": split, "row": first_row + place}
                 nuclei[row["stitched_image"], row["label"]] = row | own
     return nuclei

@@ -1,10 +1,17 @@
 """What the page reads from, for a SOURCE of the command line."""
 
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from urllib.parse import quote, urlsplit
 
-from nucleusnet_source.location import BARE_NAME, HubRepository, bare_name_target, hub_endpoint, hub_repository
+from nucleusnet_source.location import (
+    BARE_NAME,
+    HubRepository,
+    bare_name_target,
+    home_expanded,
+    hub_endpoint,
+    hub_repository,
+)
 
 HUB_STORAGE = ("https://*.huggingface.co", "https://*.hf.co")
 """Where the Hub sends readers of large files on to; the names before the domain change."""
@@ -34,7 +41,7 @@ class PageSource:
 def named_repository(source: str) -> HubRepository | None:
     """Return the repository on the Hub that a SOURCE means, or None if it means a folder or another URL."""
     text = bare_name_target() if source == BARE_NAME else source
-    return None if Path(text).expanduser().is_dir() else hub_repository(text)
+    return None if home_expanded(text).is_dir() else hub_repository(text)
 
 
 def hub_source(repository: HubRepository) -> PageSource:

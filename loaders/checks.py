@@ -42,18 +42,12 @@ def check_topology(rank: int | None, world_size: int | None) -> tuple[int, int] 
     return int(rank), int(world_size)
 
 
-def check_transform(transform: Callable[..., Any] | None, *, optional: bool = True) -> None:
+def check_transform(transform: Callable[..., Any]) -> None:
     """Refuse a transform that cannot be called before anything is read.
-
-    Args:
-        transform: What was given.
-        optional: None is none, and no mistake.
 
     Raises:
         UsageError: It cannot.
     """
-    if transform is None and optional:
-        return
     if not callable(transform):
         raise UsageError(f"expected transform to be something to call with a batch, found {transform!r}")
     if isinstance(transform, type):

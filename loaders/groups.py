@@ -147,9 +147,10 @@ class OpenGroup:
         """Read columns with pyarrow into what a batch is put together from."""
         if not columns:
             return
-        entry, chunks = self._place.entry, chunks_of(self._opened, self._place, columns)
+        entry = self._place.entry
+        chunks = [chunk for name, chunk in self._chunks.items() if name.partition(".")[0] in columns]
         try:
-            parts = [(chunk.start, self._file.view(chunk.start, chunk.stop)) for chunk in chunks.values()]
+            parts = [(chunk.start, self._file.view(chunk.start, chunk.stop)) for chunk in chunks]
             source = pa.PythonFile(SparseFile(parts, entry.bytes), "r")
             parquet = pq.ParquetFile(
                 source, metadata=self._opened.footer(entry), pre_buffer=False, page_checksum_verification=True

@@ -125,7 +125,8 @@ def sample_loader(
     """
     batch_size = check_at_least(batch_size, 1, "batch_size")
     n = check_at_least(n, batch_size if drop_last else 1, "n")
-    check_transform(transform)
+    if transform is not None:
+        check_transform(transform)
     seed = secrets.randbits(64) if seed is None else check_seed(seed)
     opened = open_dataset(source)
     picks = choose_picks(opened, n=n, split=split, seed=seed, method=method)

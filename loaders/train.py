@@ -220,7 +220,8 @@ def train_loader(
     batch_size = check_at_least(batch_size, 1, "batch_size")
     num_workers = check_at_least(num_workers, 0, "num_workers")
     seed = check_seed(seed)
-    check_transform(transform)
+    if transform is not None:
+        check_transform(transform)
     opened = open_dataset(source)
     entries = opened.shards(CONFIG, split)
     stream = BatchStream(

@@ -47,7 +47,7 @@ class Compose:
         if not isinstance(self.transforms, Sequence):
             raise UsageError(f"expected a list of transforms, found {self.transforms!r}")
         for transform in self.transforms:
-            check_transform(transform, optional=False)
+            check_transform(transform)
 
     def __call__(self, batch: Batch, generator: torch.Generator | None = None) -> Batch:
         """Make all changes; those with a parameter `generator` draw from the same one in turn."""

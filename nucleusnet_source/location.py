@@ -51,7 +51,7 @@ def locate(
     text = os.fspath(source)
     if source == BARE_NAME:
         text = bare_name_target()
-    folder = _home_expanded(text)
+    folder = home_expanded(text)
     if not isinstance(source, str) or (text and _exists(folder)):
         _refuse_revision(text, revision)
         return FolderStore(folder)
@@ -102,9 +102,9 @@ def bare_name_target() -> str:
     if (here / "README.md").is_file() and (here / "data").is_dir():
         return BARE_NAME
     if data := os.environ.get(DATA_VARIABLE):
-        if not _home_expanded(data).is_dir():
+        if not home_expanded(data).is_dir():
             raise DatasetNotFoundError(f"${DATA_VARIABLE}: a dataset folder expected, {data!r} found; correct it")
-        return str(_home_expanded(data))
+        return str(home_expanded(data))
     if repository := os.environ.get(REPO_VARIABLE):
         if not _REPOSITORY.fullmatch(repository):
             raise DatasetNotFoundError(f"${REPO_VARIABLE}: owner/name expected, {repository!r} found; correct it")
@@ -115,7 +115,7 @@ def bare_name_target() -> str:
     )
 
 
-def _home_expanded(text: str) -> Path:
+def home_expanded(text: str) -> Path:
     """Put the home folder in the place of ~; that of a user who does not exist stays as it is."""
     try:
         return Path(text).expanduser()

@@ -6,7 +6,12 @@ from .manifest import Manifest
 
 
 def run_names(runs: Iterable[int | None], stitched_images: Iterable[str], manifest: Manifest) -> list[str]:
-    """Return the name of the run of each row.
+    """Return the name of the run of each row; arguments as those of `runs_of_rows`."""
+    return [str(run) for run in runs_of_rows(runs, stitched_images, manifest)]
+
+
+def runs_of_rows(runs: Iterable[int | None], stitched_images: Iterable[str], manifest: Manifest) -> list[int | str]:
+    """Return the run of each row, its number or its name.
 
     Args:
         runs: column `run`, None where a run is no number.
@@ -15,11 +20,11 @@ def run_names(runs: Iterable[int | None], stitched_images: Iterable[str], manife
     """
     texts = {run for group in manifest.runs.values() for run in group if isinstance(run, str)}
     named: dict[str, str] = {}
-    found = []
+    found: list[int | str] = []
     for run, image in zip(runs, stitched_images, strict=True):
         if run is None and image not in named:
             named[image] = run_in_name(image, sorted(texts))
-        found.append(named[image] if run is None else str(run))
+        found.append(named[image] if run is None else run)
     return found
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nucleusnet_source.errors import BuildError, CorruptDataError, DatasetNotFoundError, UsageError
-from nucleusnet_source.location import BARE_NAME
+from nucleusnet_source.location import BARE_NAME, home_expanded
 from nucleusnet_source.manifest import MANIFEST_NAME
 from nucleusnet_source.opened import OpenDataset, open_dataset
 
@@ -60,7 +60,7 @@ def source_statistics(source: str, options: FolderOptions, progress: Progress) -
         BuildError: no image can be used; lists why.
         NucleusNetError: the dataset is damaged or cannot be reached.
     """
-    path = Path(source).expanduser()
+    path = home_expanded(source)
     if path.is_dir() and source != BARE_NAME and not (path / MANIFEST_NAME).is_file():
         return measure_folder(path, options, progress)
     if options.masks is not None or options.recursive or options.allow_pickle:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nucleusnet_source.errors import UsageError, WeightsError
+from nucleusnet_source.location import home_expanded
 
 from ..pieces import file_sha256
 from .cellpose_modules import cellpose_modules
@@ -56,7 +57,7 @@ def find_weights(model: str, *, download: bool = False) -> Path:
         UsageError: no such file, and no name that cellpose knows.
         WeightsError: the named model is not on this machine, or cannot be fetched.
     """
-    path = Path(model).expanduser()
+    path = home_expanded(model)
     if path.is_file():
         return path
     models = cellpose_modules().models

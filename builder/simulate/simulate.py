@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from nucleusnet_source.atomic import atomic_path, write_bytes_atomic
 from nucleusnet_source.errors import OutputError, UsageError
 
+from ..segment.mask_file import mask_bytes
 from .look import OPTICS_STREAM, SCENE_STREAM, generator, run_look
 from .optics import expose
 from .scene import lay_out
@@ -154,7 +154,7 @@ def write_simulated(image: SimulatedImage, folder: Path) -> SimulatedFiles:
     _make_folder(folder)
     try:
         _write_tiff(paths[0], image)
-        write_bytes_atomic(paths[1], _png(image.labels))
+        write_bytes_atomic(paths[1], mask_bytes(image.labels))
         write_bytes_atomic(paths[2], image.truth.to_json())
     except OSError as error:
         raise _not_writable(folder, error) from error
@@ -184,13 +184,6 @@ def _write_tiff(path: Path, image: SimulatedImage) -> None:
     per_cm = round(image.truth.pixels_per_um * 1e4)
     with atomic_path(path) as partial, partial.open("wb") as file:
         tifffile.imwrite(file, image.pixels, resolution=(per_cm, per_cm), resolutionunit="CENTIMETER", metadata=None)
-
-
-def _png(labels: NDArray[np.uint16]) -> bytes:
-    encoded, data = cv2.imencode(".png", labels)
-    if not encoded:  # all that OpenCV says of a failed allocation in its codecs
-        raise MemoryError("OpenCV could not encode the mask")
-    return data.tobytes()
 
 
 def _refuse_existing(planned: list[tuple[Path, Path, Path]]) -> None:

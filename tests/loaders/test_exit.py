@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from loaders import train_loader
 from loaders.plan import EpochPlan
 from nucleusnet_source.errors import UsageError
 from tests.dataset_folder import write_dataset_folder
+from tests.open_files import open_files
 from tests.range_server import Fault, serve
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,27 +68,22 @@ def test_a_process_does_not_wait_for_a_server_that_hangs(served: Path, workers: 
         assert program.go_on() < 40
 
 
-def open_files(folder: Path) -> int:
-    """Number of files below a folder that this process holds open."""
-    return sum(Path(file.path).is_relative_to(folder.resolve()) for file in psutil.Process().open_files())
-
-
 @pytest.mark.parametrize("batches", [3, 62])
 def test_no_file_stays_open_behind_an_iteration(own_folder: Path, batches: int) -> None:
     counts = []
     for _ in train_loader(own_folder, batch_size=8):
-        counts.append(open_files(own_folder))
+        counts.append(len(open_files(own_folder)))
         if len(counts) == batches:
             break
     assert len(counts) == batches
     assert counts[0] > 0
-    assert open_files(own_folder) == 0
+    assert open_files(own_folder) == []
 
 
 def test_row_groups_of_one_shard_share_its_file(own_folder: Path) -> None:
     batches = iter(train_loader(own_folder, batch_size=200))  # of 25 row groups or more, which lie in four shards
     next(batches)
-    assert 0 < open_files(own_folder) <= 4
+    assert 0 < len(open_files(own_folder)) <= 4
 
 
 def test_a_thread_that_ends_leaves_no_other_behind_and_nothing_is_lost_silently(folder: Path) -> None:

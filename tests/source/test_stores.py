@@ -6,11 +6,11 @@ import pickle
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from nucleusnet_source.errors import CorruptDataError, DatasetNotFoundError, SourceChangedError
 from nucleusnet_source.stores import FolderStore
+from tests.open_files import open_files
 
 
 @pytest.fixture
@@ -56,18 +56,11 @@ def test_an_open_file_gives_its_bytes_and_looks_whether_it_is_still_the_same(fol
         file.view(0, 1)
 
 
-def open_paths() -> list[str]:
-    return [file.path for file in psutil.Process().open_files()]
-
-
 def test_a_file_is_closed_with_the_last_reference_to_it(folder: Path) -> None:
-    def opened() -> list[str]:
-        return [path.name for path in map(Path, open_paths()) if path.is_relative_to(folder.resolve())]
-
     file = FolderStore(folder).open_file("data/a.bin")
-    assert opened() == ["a.bin"]
+    assert open_files(folder) == ["a.bin"]
     del file
-    assert opened() == []
+    assert open_files(folder) == []
 
 
 class ThreeBytes(io.FileIO):

@@ -201,3 +201,9 @@ def test_options_that_cannot_apply_are_wrong_usage(options: list[str], message: 
     done = nucleusnet("stats", "t.csv", *options, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+def test_the_home_of_nobody_is_one_clear_error(tmp_path: Path) -> None:
+    done = nucleusnet("stats", "~nobody/x", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "a dataset folder, its http(s) URL, or owner/name on the Hub expected" in done.stderr
