@@ -24,13 +24,11 @@ import typer
 from datasets.builder import Key
 from datasets.exceptions import DatasetGenerationError
 
-from nucleusnet_source.bare_name import register
-from nucleusnet_source.errors import NucleusNetError, SelectionError, UsageError
-from nucleusnet_source.manifest import Manifest, ShardEntry
+from nucleusnet_core.bare_name import register
+from nucleusnet_core.contract import CONFIGS, NUCLEUS_COLUMNS, STITCHED_COLUMNS, VERSION
+from nucleusnet_core.errors import NucleusNetError, SelectionError, UsageError
+from nucleusnet_core.manifest import Manifest, ShardEntry
 
-VERSION = "1.0.0"
-CONFIGS = ("default", "metadata", "stitched", "10k")
-DROP_REASONS = ("touches_border", "no_full_window", "no_contour", "empty_after_rotation")
 DESCRIPTION = (
     "Single-cell nuclei, cut out of stitched microscope images: masked, aligned 256 x 256 px crops of raw camera "
     "values with their masks, identity, place and measurements. Rows are in random order, splits are by run."
@@ -40,55 +38,6 @@ CITATION = """@misc{nucleusnet,
   author = {{The NucleusNet authors}},
   year = {2026},
 }"""
-
-NUCLEUS_COLUMNS = {
-    "nucleus_id": "string",
-    "stitched_image": "string",
-    "run": "int32",
-    "quarter": "string",
-    "position": "string",
-    "label": "uint32",
-    "bbox_y0": "int32",
-    "bbox_x0": "int32",
-    "bbox_y1": "int32",
-    "bbox_x1": "int32",
-    "centroid_y": "float32",
-    "centroid_x": "float32",
-    "area_px": "int32",
-    "area_um2": "float32",
-    "major_axis_um": "float32",
-    "minor_axis_um": "float32",
-    "eccentricity": "float32",
-    "orientation_deg": "float32",
-    "rotation_deg": "float32",
-    "components": "int16",
-    "mean_intensity": "float32",
-    "std_intensity": "float32",
-    "max_intensity": "uint16",
-    "integrated_intensity": "float64",
-    "touches_border": "bool",
-    "clipped": "bool",
-}
-"""Columns of config metadata; default and 10k have `image` and `mask` before them. Units are in the dataset card."""
-
-STITCHED_COLUMNS = {
-    "name": "string",
-    "run": "int32",
-    "quarter": "string",
-    "position": "string",
-    "height": "int32",
-    "width": "int32",
-    "num_rois": "int32",
-    "kept": "int32",
-    **{f"dropped_{reason}": "int32" for reason in DROP_REASONS},
-    "mean_intensity": "float64",
-    "std_intensity": "float64",
-    "distance_to_centroid": "float64",
-    "rank": "int32",
-    "image_sha256": "string",
-    "mask_sha256": "string",
-}
-"""Columns of config stitched, one row per stitched image."""
 
 
 def features(config: str, *, bit_depth: int = 8) -> datasets.Features:
@@ -120,7 +69,7 @@ def dataset_info(manifest: Manifest, config: str) -> datasets.DatasetInfo:
         manifest: of the dataset.
         config: one of its configs.
     """
-    from nucleusnet_source.arrow_source import arrow_row_bytes
+    from nucleusnet_core.shards.tables import arrow_row_bytes
 
     columns = features(config, bit_depth=manifest.bit_depth)
     row_bytes = arrow_row_bytes(columns.arrow_schema, manifest.bit_depth)
@@ -175,7 +124,7 @@ class NucleusNet(datasets.ArrowBasedBuilder):
         revision: str | None = None,
         **options: Any,
     ) -> None:
-        from nucleusnet_source.opened import open_dataset
+        from nucleusnet_core.dataset import open_dataset
 
         self.opened = open_dataset(data_dir, revision=revision)
         manifest = self.opened.manifest
@@ -201,7 +150,7 @@ class NucleusNet(datasets.ArrowBasedBuilder):
         yield from (shard.path for shard in shards)
 
     def _generate_tables(self, shards: list[ShardEntry]) -> Iterator[tuple[Key, pa.Table]]:
-        from nucleusnet_source.arrow_source import row_group_tables
+        from nucleusnet_core.shards.tables import row_group_tables
 
         schema = features(self.config.name, bit_depth=self.opened.manifest.bit_depth).arrow_schema
         for number, shard in enumerate(shards):
@@ -261,8 +210,8 @@ def sample(
         UsageError: there is no such method, or the seed cannot be one.
         NucleusNetError: the dataset is damaged, changed while it was read, or cannot be reached.
     """
-    from nucleusnet_source.fetch import sample_table
-    from nucleusnet_source.opened import open_dataset
+    from nucleusnet_core.dataset import open_dataset
+    from nucleusnet_core.sampling.draw import sample_table
 
     seed, split = secrets.randbits(64) if seed is None else seed, str(split)
     opened = open_dataset(source, revision=revision)
@@ -305,7 +254,7 @@ def sample_command(
 
     Example: nucleusnet sample --source nucleusnet --n 1000 --seed 0 --out nucleusnet-sample.png
     """
-    from nucleusnet_source.sample_report import SampleRequest, show_sample
+    from nucleusnet_core.sampling.report import SampleRequest, show_sample
 
     request = SampleRequest(source, n, split=split, seed=seed, method=method.value, batch_size=batch_size, out=out)
     torch_batches([], batch_size)  # if PyTorch is missing, it is said before anything is read
@@ -319,7 +268,7 @@ def torch_batches(cells: list[bytes], batch_size: int) -> Iterable[Any]:
     Raises:
         UsageError: PyTorch is not installed.
     """
-    from nucleusnet_source.cells import decode_cell
+    from nucleusnet_core.cells.png import decode_cell
 
     try:
         import torch
@@ -336,6 +285,6 @@ def torch_batches(cells: list[bytes], batch_size: int) -> Iterable[Any]:
 register()
 
 if __name__ == "__main__":
-    from nucleusnet_source.command import run_verb
+    from nucleusnet_core.terminal.command import run_verb
 
     run_verb(f"python {sys.argv[0]}", lambda: sample_command, sys.argv[1:])

@@ -17,20 +17,21 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.measuring import Cost, command_cost, measured, peak_mb, table, write_results  # noqa: E402
-from benchmarks.shuffle import REFERENCE_ROWS, shuffle_cost  # noqa: E402
-from builder.cutting.images import decode_image, read_file  # noqa: E402
-from builder.cutting.masks import read_label_runs  # noqa: E402
-from builder.cutting.measure import sum_intensities  # noqa: E402
-from builder.cutting.regions import regions_from_runs, shape_measurements  # noqa: E402
-from builder.engine import local_workers, run_tasks  # noqa: E402
-from builder.options import BuildOptions  # noqa: E402
-from builder.piece_maker import cut_all, make_piece, piece_table, write_piece  # noqa: E402
-from builder.pieces import KEPT, PieceTask  # noqa: E402
-from builder.receipts import Receipt, piece_path  # noqa: E402
-from builder.shards import shard_tasks, write_shard  # noqa: E402
-from builder.simulate.simulate import simulate  # noqa: E402
-from builder.sources import find_sources  # noqa: E402
+from benchmarks.measuring import Cost, command_cost, measured, peak_mb, table, write_results
+from benchmarks.shuffle import REFERENCE_ROWS, shuffle_cost
+from builder.build.options import BuildOptions
+from builder.cutting.measure import sum_intensities
+from builder.inputs.images import decode_image, read_file
+from builder.inputs.masks import read_label_runs
+from builder.inputs.pairs import find_sources
+from builder.inputs.regions import regions_from_runs, shape_measurements
+from builder.pieces.make import cut_all, make_piece, piece_table, write_piece
+from builder.pieces.receipt import Receipt, piece_path
+from builder.pieces.task import PieceTask
+from builder.shards.write import shard_tasks, write_shard
+from builder.simulate.simulate import simulate
+from builder.workers.engine import local_workers, run_tasks
+from nucleusnet_core.contract import KEPT
 
 REAL_NUCLEI_PER_MM2 = 275.0
 PUBLISHED_SAMPLE = 20
@@ -235,7 +236,15 @@ def command_table(scratch: Path) -> str:
     rows = []
     for name in ("the first ever, compiling", "any later one"):
         out = scratch / f"command {len(rows)}"
-        command = [sys.executable, "-m", "nucleusnet_cli", "build", str(scratch / "large"), "--out", str(out)]
+        command = [
+            sys.executable,
+            "-m",
+            "nucleusnet_core.terminal.program",
+            "build",
+            str(scratch / "large"),
+            "--out",
+            str(out),
+        ]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(scratch / "compiled")}
         cost = command_cost([*command, "--quiet", "--splits", "train=1"], environment)
         rows.append([name, f"{cost['cpu_s']:.1f}", f"{cost['wall_s']:.1f}", f"{cost['peak_mb']:.0f}"])

@@ -17,12 +17,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from builder.build import build
-from builder.options import BuildOptions
-from builder.parquet_writer import ROW_GROUP_ROWS, in_groups, shard_entry, write_parquet
-from builder.simulate.simulate import NUCLEI_PER_MM2, PIXELS_PER_UM, simulate_image, write_simulated
-from nucleusnet_source.cells import decode_cell
-from nucleusnet_source.manifest import Manifest, ShardEntry
+from builder.build.build import build
+from builder.build.options import BuildOptions
+from builder.shards.parquet_writer import in_groups, shard_entry, write_parquet
+from builder.simulate.simulate import NUCLEI_PER_MM2, simulate_image, write_simulated
+from nucleusnet_core.cells.png import decode_cell
+from nucleusnet_core.contract import PUBLISHED_PIXELS_PER_UM, ROW_GROUP_ROWS
+from nucleusnet_core.manifest import Manifest, ShardEntry
 
 RUNS = 100
 SHARDS = 8
@@ -49,7 +50,7 @@ def make_data(folder: Path, crops: int) -> int:
 def build_crops(folder: Path, crops: int) -> Manifest:
     """Simulate one stitched image of each of 100 runs, and build the dataset `built` of them."""
     side_mm = sqrt(_SPARE * crops / RUNS / NUCLEI_PER_MM2)
-    size_px = max(1000, _WINDOW_PX + ceil(1000 * side_mm * PIXELS_PER_UM))
+    size_px = max(1000, _WINDOW_PX + ceil(1000 * side_mm * PUBLISHED_PIXELS_PER_UM))
     stitched = folder / "stitched"
     with ProcessPoolExecutor() as pool:
         for _ in pool.map(simulate_run, range(RUNS), itertools.repeat(size_px), itertools.repeat(stitched)):

@@ -19,12 +19,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import numpy as np  # noqa: E402
-import psutil  # noqa: E402
-import torch  # noqa: E402
+import numpy as np
+import psutil
+import torch
 
-from benchmarks.loader_peers import BATCH, LOADERS  # noqa: E402
-from benchmarks.measuring import cpu_seconds, peak_mb  # noqa: E402
+from benchmarks.loader_peers import BATCH, LOADERS
+from benchmarks.measuring import cpu_seconds, peak_mb
 
 
 def image_batch(batch: Any) -> torch.Tensor:

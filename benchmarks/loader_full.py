@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 from datasets.arrow_writer import get_parquet_column_options, get_writer_batch_size_from_data_size
 
 from benchmarks.loader_data import RUNS, SPLIT, plain_dataset, row_groups, write_manifest, write_shard
-from builder.parquet_writer import ROW_GROUP_ROWS, in_groups
-from nucleusnet_source.manifest import Manifest, ShardEntry
+from builder.shards.parquet_writer import in_groups
+from nucleusnet_core.contract import ROW_GROUP_ROWS
+from nucleusnet_core.manifest import Manifest, ShardEntry
 from tests.hub.repository import Blob, Repository
 from tests.hub.server import Hub, serve_hub
 

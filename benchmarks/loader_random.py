@@ -16,7 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.measuring import measured  # noqa: E402
+from benchmarks.measuring import measured
 
 ROWS = 1000
 

@@ -23,8 +23,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.loader_data import OURS, RUNS, make_data  # noqa: E402
-from benchmarks.loader_full import (  # noqa: E402
+from benchmarks.loader_data import OURS, RUNS, make_data
+from benchmarks.loader_full import (
     FULL,
     FULL_PLAIN,
     FULL_ROWS,
@@ -33,11 +33,11 @@ from benchmarks.loader_full import (  # noqa: E402
     served_hub,
     write_full_size,
 )
-from benchmarks.loader_peers import LOADERS  # noqa: E402
-from benchmarks.loader_start import start_costs  # noqa: E402
-from benchmarks.measuring import table, write_results  # noqa: E402
-from tests.hub.server import client_environment  # noqa: E402
-from tests.range_server import serve  # noqa: E402
+from benchmarks.loader_peers import LOADERS
+from benchmarks.loader_start import start_costs
+from benchmarks.measuring import table, write_results
+from tests.hub.server import client_environment
+from tests.range_server import serve
 
 TIMEOUT_S = 600
 WORKERS = (0, 2)

@@ -19,12 +19,12 @@ for _name in ("nms", "qnms"):
     with contextlib.suppress(RuntimeError):  # where torchvision and torch fit, they are there already
         _OPERATORS.define(f"{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
-import imagecodecs  # noqa: E402
-import scportrait  # noqa: E402
-import tifffile  # noqa: E402
-import yaml  # noqa: E402
-from scportrait.pipeline.extraction import HDF5CellExtraction  # noqa: E402
-from scportrait.pipeline.project import Project  # noqa: E402
+import imagecodecs
+import scportrait
+import tifffile
+import yaml
+from scportrait.pipeline.extraction import HDF5CellExtraction
+from scportrait.pipeline.project import Project
 
 
 def cpu_seconds() -> float:

@@ -17,12 +17,12 @@ import tifffile
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.measuring import measured, peak_mb, table, write_results  # noqa: E402
-from builder.segment.image_task import ImageTask, Place, segment_image  # noqa: E402
-from builder.segment.memory import BLOCK_PX, needed_memory  # noqa: E402
-from builder.segment.segment import SegmentOptions, segment_parameters  # noqa: E402
-from builder.segment.weights import WeightsKind, read_weights_file  # noqa: E402
-from builder.simulate.simulate import simulate_image  # noqa: E402
+from benchmarks.measuring import measured, peak_mb, table, write_results
+from builder.segment.image_task import ImageTask, Place, segment_image
+from builder.segment.memory import BLOCK_PX, needed_memory
+from builder.segment.network.weights import WeightsKind, read_weights_file
+from builder.segment.segment import SegmentOptions, segment_parameters
+from builder.simulate.simulate import simulate_image
 
 MODEL = ROOT / "tests" / "builder" / "segment" / "simulated_nuclei.pth"
 REAL_NUCLEI_PER_MM2 = 275.0

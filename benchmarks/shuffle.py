@@ -11,9 +11,9 @@ import pyarrow as pa
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.measuring import measured, peak_mb  # noqa: E402
-from builder.piece_maker import write_table  # noqa: E402
-from builder.shards import gather  # noqa: E402
+from benchmarks.measuring import measured, peak_mb
+from builder.pieces.make import write_table
+from builder.shards.write import gather
 
 REFERENCE_ROWS = 1_061_277
 REFERENCE_IMAGES = 1_600

@@ -23,11 +23,11 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from builder.cutting.masks import runs_from_array
-from builder.cutting.regions import regions_from_runs
-from builder.segment.cellpose3 import Cellpose3Network
-from builder.segment.flow_check import FLOW_SCALE, heat_of
-from builder.segment.rescale import intensity_range, normalised
+from builder.inputs.masks import runs_from_array
+from builder.inputs.regions import regions_from_runs
+from builder.segment.flows.flow_check import FLOW_SCALE, heat_of
+from builder.segment.flows.rescale import intensity_range, normalised
+from builder.segment.network.cellpose3 import Cellpose3Network
 from builder.simulate.simulate import EMPTY_INDEX, simulate_image
 
 WIDTHS = (2, 8, 16, 32, 64)

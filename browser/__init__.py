@@ -1,1 +1,1 @@
-"""Look at a dataset: random nuclei and panoramas in static pages that read it by range, and a server for 127.0.0.1."""
+"""The pages that show nuclei, and the verbs `browse` and `zoom`. `static` is what a web browser runs."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nucleusnet_source.errors import UsageError
+from nucleusnet_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from .site import Site
+    from .page.site import Site
 
 SOURCE = Annotated[
     str, typer.Argument(help="The dataset's folder, URL, or owner/name on the Hub.", show_default="nucleusnet")
@@ -48,7 +48,7 @@ def browse(
     if export is not None:
         _export(source, export, panoramas=panoramas, overwrite=overwrite)
         return
-    from .server import Server  # noqa: PLC0415 - `--help` stays fast
+    from .page.server import Server
 
     site = _site(source, panoramas=panoramas, relay=relay)
     with Server(site, port) as server:
@@ -63,10 +63,10 @@ def browse(
 
 
 def _site(source: str, *, panoramas: Path | None, relay: bool) -> "Site":
-    from nucleusnet_source.opened import open_dataset  # noqa: PLC0415
+    from nucleusnet_core.dataset import open_dataset
 
-    from .site import make_site  # noqa: PLC0415
-    from .sources import hub_source, named_repository, served_source  # noqa: PLC0415
+    from .page.site import make_site
+    from .page.sources import hub_source, named_repository, served_source
 
     dataset = open_dataset(source)
     repository = named_repository(source)
@@ -79,11 +79,64 @@ def _site(source: str, *, panoramas: Path | None, relay: bool) -> "Site":
 
 
 def _export(source: str, out: Path, *, panoramas: Path | None, overwrite: bool) -> None:
-    from .export import export_site  # noqa: PLC0415
-    from .sources import hub_source, named_repository  # noqa: PLC0415
+    from .page.export import export_site
+    from .page.sources import hub_source, named_repository
 
     repository = named_repository(source)
     if repository is None:
         raise UsageError(f"--export: owner/name of a dataset on the Hub expected, {source!r} found; upload it first")
     files = export_site(hub_source(repository), repository.repo_id, out, panoramas=panoramas, overwrite=overwrite)
     print(f"{out}: {len(files)} files; upload them to a static Space, or to any web server")
+
+
+def zoom(
+    stitched: Annotated[Path, typer.Argument(help="Folder of the stitched images and masks.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder of the panoramas.")],
+    masks: Annotated[Path | None, typer.Option(help="Folder of the masks, if another.")] = None,
+    dataset: Annotated[
+        str, typer.Option(help="What was built of them: a folder, URL, or owner/name on the Hub.")
+    ] = "nucleusnet",
+    top: Annotated[int, typer.Option(min=1, help="How many of the most representative images.")] = 10,
+    images: Annotated[
+        list[str] | None, typer.Option("--images", help="A stitched image by name, instead; may be repeated.")
+    ] = None,
+    join: Annotated[bool, typer.Option("--join", help="Join the images of a coverslip that are there.")] = False,
+    mosaic: Annotated[bool, typer.Option("--mosaic", help="Add the nuclei of config 10k as one picture.")] = False,
+    quality: Annotated[int, typer.Option(min=1, max=100, help="JPEG quality of the image's tiles.")] = 85,
+    seed: Annotated[int, typer.Option(help="Of the colours of the masks.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier panoramas in --out.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """Make panoramas to walk through in a web browser: images, masks in random colours, and their outlines.
+
+    Each layer is one SZI file, a zip of tiles that pages read by range. Tiles of images are JPEG: for looking, not for
+    measuring. Masks are PNG or TIFF with labels up to 262,143; `_seg.npy` is not read. See the panoramas with
+    `nucleusnet browse DATASET --panoramas DIR`.
+
+    Example: nucleusnet zoom stitched --dataset nucleusnet --out panoramas --top 10
+    """
+    import sys
+
+    from tqdm import tqdm
+
+    from nucleusnet_core.dataset import open_dataset
+
+    from .zoom.zoom import ZoomOptions, make_panoramas
+
+    options = ZoomOptions(
+        stitched, out, masks, top=top, images=tuple(images or ()), join=join, mosaic=mosaic, quality=quality, seed=seed,
+        overwrite=overwrite,
+    )  # fmt: skip
+    with tqdm(
+        total=100, unit="%", disable=quiet, file=sys.stderr, bar_format="{desc} {percentage:3.0f}%|{bar}|", delay=0.2
+    ) as bar:
+
+        def step(what: str, percent: int) -> None:
+            bar.set_description_str(what, refresh=False)
+            bar.update(percent - bar.n)
+
+        listed = make_panoramas(options, open_dataset(dataset), step)
+    for entry in listed["panoramas"]:
+        print(f"{entry['name']}: {entry['width']} x {entry['height']} px")
+    print(f"{out}: look with nucleusnet browse {dataset} --panoramas {out}")

@@ -1,6 +1,6 @@
 """PyTorch loaders of NucleusNet: random samples, training streams, and transforms of their batches."""
 
-from nucleusnet_source.extras import how_to_install
+from nucleusnet_core.terminal.extras import how_to_install
 
 try:
     import torch  # noqa: F401 - every module below needs it

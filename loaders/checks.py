@@ -5,9 +5,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from nucleusnet_source.errors import UsageError
-
-from .plan import EpochPlan
+from nucleusnet_core.errors import UsageError
 
 
 def check_at_least(number: int, least: int, name: str) -> int:
@@ -54,18 +52,4 @@ def check_transform(transform: Callable[..., Any]) -> None:
         raise UsageError(
             f"expected transform to be something to call with a batch, found the class {transform.__name__}; give "
             f"one of it: {transform.__name__}(...)"
-        )
-
-
-def check_not_empty(plan: EpochPlan, ranks: int, *, drop_last: bool) -> None:
-    """Refuse epochs without batches; all ranks come to the same answer.
-
-    Raises:
-        UsageError: There are too few rows.
-    """
-    least = plan.batch_size * ranks if drop_last else 1
-    if plan.rows < least:
-        raise UsageError(
-            f"expected at least {least} rows for {ranks} ranks with batches of {plan.batch_size}, found {plan.rows} "
-            "in the split; use a smaller batch_size or drop_last=False"
         )

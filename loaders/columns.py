@@ -8,10 +8,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nucleusnet_source.cells import PngLayout, is_stored_cell
-from nucleusnet_source.errors import SelectionError
-from nucleusnet_source.manifest import Manifest
-from nucleusnet_source.unfilter import StoredCells, UnfilteredCells
+from nucleusnet_core.cells.png import PngLayout, is_stored_cell
+from nucleusnet_core.cells.unfilter import StoredCells, UnfilteredCells
+from nucleusnet_core.errors import SelectionError
+from nucleusnet_core.manifest import Manifest
 
 Batch = dict[str, Any]
 """Column name -> tensor or list, all of one length."""

@@ -7,14 +7,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nucleusnet_source.cells import decode_cell, png_layout
-from nucleusnet_source.errors import CorruptDataError
-from nucleusnet_source.unfilter import UNFILTERED_TOGETHER, Packed, UnfilteredCells
+from nucleusnet_core.cells.png import decode_cell, png_layout
+from nucleusnet_core.cells.unfilter import UNFILTERED_TOGETHER, Packed, UnfilteredCells
+from nucleusnet_core.contract import CROP_PX
+from nucleusnet_core.errors import CorruptDataError
 
 from .buffers import BufferPool
 from .columns import Cell, CellRun
 
-CELL_SIZE_PX = 256
 _PIXEL_TYPES: dict[int, type[np.generic]] = {1: np.bool_, 8: np.uint8, 16: np.uint16}
 
 
@@ -26,7 +26,7 @@ class CellDecoder:
     """
 
     def __init__(self, bit_depth: int) -> None:
-        self.layout = png_layout(CELL_SIZE_PX, CELL_SIZE_PX, bit_depth)
+        self.layout = png_layout(CROP_PX, CROP_PX, bit_depth)
         self._pixel_type = np.dtype(_PIXEL_TYPES[bit_depth])
         self._pool = BufferPool()
 
@@ -43,8 +43,8 @@ class CellDecoder:
         Raises:
             CorruptDataError: A cell is damaged, or has another size or bit depth.
         """
-        size = count * CELL_SIZE_PX * self.layout.row_bytes
-        packed = self._pool.take(size).reshape(count, CELL_SIZE_PX, self.layout.row_bytes)
+        size = count * CROP_PX * self.layout.row_bytes
+        packed = self._pool.take(size).reshape(count, CROP_PX, self.layout.row_bytes)
         ordinary: list[tuple[int, bytes]] = []
         for places, cells, rows in runs:
             if isinstance(cells, UnfilteredCells):
@@ -69,7 +69,7 @@ class CellDecoder:
     def _pixels(self, packed: Packed) -> npt.NDArray[Any]:
         """Turn packed rows `(n, 256, row_bytes)` into pixels `(n, 256, 256)`."""
         if self.layout.bit_depth == 1:
-            return np.unpackbits(packed, axis=2, count=CELL_SIZE_PX).view(np.bool_)
+            return np.unpackbits(packed, axis=2, count=CROP_PX).view(np.bool_)
         pixels = packed.view(self._pixel_type)
         return pixels.byteswap(inplace=True) if self.layout.bit_depth == 16 and np.little_endian else pixels
 
@@ -79,7 +79,7 @@ class CellDecoder:
             pixels = decode_cell(cell)
         except CorruptDataError as error:
             raise CorruptDataError(f"{where}: {error}; run `nucleusnet verify`, download it again") from error
-        expected = (self._pixel_type, (CELL_SIZE_PX, CELL_SIZE_PX))
+        expected = (self._pixel_type, (CROP_PX, CROP_PX))
         if (pixels.dtype, pixels.shape) != expected:
             raise CorruptDataError(
                 f"{where}: expected pixels {expected[0]} {expected[1]}, found {pixels.dtype} {pixels.shape}; "

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .groups import OpenGroup, stretches
 from .plan import EpochPlan, Rows
-from .row_groups import FilePart
+from .row_group import OpenGroup, stretches
+from .row_group_reads import FilePart
 
 Fetch = Callable[[Sequence[int]], "dict[int, Future[FilePart]]"]
 """Starts fetching row groups that are used together, given their numbers in the split."""

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from nucleusnet_source.checksums import crc32
-from nucleusnet_source.paging import DAMAGED
-from nucleusnet_source.thrift import CompactReader
+from nucleusnet_core.cells.checksums import crc32
+from nucleusnet_core.shards.page_index import DAMAGED
+from nucleusnet_core.shards.thrift import CompactReader
 
-from .row_groups import FilePart
+from .row_group_reads import FilePart
 
 _DATA_PAGE, _DATA_PAGE_V2 = 0, 3
 _PLAIN, _RLE = 0, 3

@@ -16,7 +16,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from nucleusnet_source.ordering import permutation, random_keys
+from nucleusnet_core.errors import UsageError
+from nucleusnet_core.orders import permutation, random_keys
 
 LANES = (12, 6, 4, 3, 2, 1)
 WINDOW_GROUPS = 4
@@ -221,3 +222,17 @@ def batches_of_reader(
     if drop_last:
         stop = start + max(0, plan.full_batches - start) // ranks * ranks
     return range(start + rank + ranks * number, stop, ranks * workers)
+
+
+def check_not_empty(plan: EpochPlan, ranks: int, *, drop_last: bool) -> None:
+    """Refuse epochs without batches; all ranks come to the same answer.
+
+    Raises:
+        UsageError: There are too few rows.
+    """
+    least = plan.batch_size * ranks if drop_last else 1
+    if plan.rows < least:
+        raise UsageError(
+            f"expected at least {least} rows for {ranks} ranks with batches of {plan.batch_size}, found {plan.rows} "
+            "in the split; use a smaller batch_size or drop_last=False"
+        )

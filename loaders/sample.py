@@ -8,14 +8,15 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from nucleusnet_source.fetch import Picks, choose_picks, fetch_rows
-from nucleusnet_source.opened import open_dataset
-from nucleusnet_source.ordering import check_seed
+from nucleusnet_core.dataset import open_dataset
+from nucleusnet_core.orders import check_seed
+from nucleusnet_core.sampling.draw import choose_picks
+from nucleusnet_core.shards.rows import Picks, fetch_rows
 
 from .checks import check_at_least, check_transform
 from .columns import Batch, CellRun, bit_depths, cells, column_kinds, numbers, texts
 from .decoding import CellDecoder
-from .transforming import Transform, transformed
+from .transforms.apply import Transform, transformed
 
 
 class SampleLoader:
@@ -113,7 +114,7 @@ def sample_loader(
         batch_size: Nuclei of a batch.
         seed: The same one draws the same nuclei of the same dataset, wherever it lies; None for others each time.
         columns: Wanted columns of config `default`, in the order that a batch shall have.
-        method: "blocks" or "rows", see `nucleusnet_source.sampling`.
+        method: "blocks" or "rows", see `nucleusnet_core.sampling.choose`.
         drop_last: Leave out a last batch that is shorter.
         transform: See `train_loader`.
 

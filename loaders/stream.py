@@ -2,48 +2,29 @@
 
 import functools
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from nucleusnet_source.opened import OpenDataset
-
-from .ahead import arrived, made_ahead
 from .buffers import BufferPool
 from .columns import Batch, ColumnKind
 from .decoding import CellDecoder
-from .groups import OpenGroup
 from .lanes import BatchPart, LaneCursor
 from .plan import EpochPlan, batches_of_reader
-from .row_groups import FilePart, GroupReads, RowGroup
-from .transforming import Transform, transformed
+from .prefetch import arrived, made_ahead
+from .row_group import OpenGroup
+from .row_group_reads import FilePart, GroupReads
+from .split import Split
+from .transforms.apply import Transform, transformed
 
 AHEAD_ROWS = 1024
 """Rows whose row groups are being fetched before they are needed."""
 AHEAD_BATCHES = 2
 """Batches made before they are asked for, when no worker process does that."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """What a process needs to know of a split to read from it.
-
-    Attributes:
-        opened: The dataset, with the footers of the split.
-        groups: The row groups of the split.
-        kinds: The wanted columns.
-        bit_depths: Bits of a pixel of each column of cells.
-    """
-
-    opened: OpenDataset
-    groups: tuple[RowGroup, ...]
-    kinds: Mapping[str, ColumnKind]
-    bit_depths: Mapping[str, int]
 
 
 class BatchReader:

@@ -8,16 +8,17 @@ import torch
 import torch.distributed
 from torch.utils.data import DataLoader
 
-from nucleusnet_source.errors import StateError, UsageError
-from nucleusnet_source.opened import open_dataset
-from nucleusnet_source.ordering import check_seed
+from nucleusnet_core.contract import DEFAULT
+from nucleusnet_core.dataset import open_dataset
+from nucleusnet_core.errors import StateError, UsageError
+from nucleusnet_core.orders import check_seed
 
-from .checks import check_at_least, check_not_empty, check_topology, check_transform, is_integer
+from .checks import check_at_least, check_topology, check_transform, is_integer
 from .columns import Batch
-from .opening import CONFIG, fingerprint, open_split
-from .plan import batches_of_reader
+from .plan import batches_of_reader, check_not_empty
+from .split import fingerprint, open_split
 from .stream import BatchStream
-from .transforming import Transform, seed_workers
+from .transforms.apply import Transform, seed_workers
 
 STATE_FORMAT = 1
 MAX_EPOCH = 2**63 - 1
@@ -223,7 +224,7 @@ def train_loader(
     if transform is not None:
         check_transform(transform)
     opened = open_dataset(source)
-    entries = opened.shards(CONFIG, split)
+    entries = opened.shards(DEFAULT, split)
     stream = BatchStream(
         open_split(opened, entries, columns), batch_size=batch_size, seed=seed, drop_last=drop_last, transform=transform
     )

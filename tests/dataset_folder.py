@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from nucleusnet_dataset import VERSION, features
-from nucleusnet_source.cells import encode_gray, encode_mask
-from nucleusnet_source.manifest import Manifest, ShardEntry
-from nucleusnet_source.ordering import keyed_hash
+from nucleusnet_core.cells.png import encode_gray, encode_mask
+from nucleusnet_core.contract import VERSION
+from nucleusnet_core.manifest import Manifest, ShardEntry
+from nucleusnet_core.orders import keyed_hash
+from nucleusnet_dataset import features
 
 TEXTURE = (60 + np.add.outer(np.arange(256) ** 2, np.arange(256) * 7) % 97).astype(np.uint8)
 RUNS_OF = {"train": range(1, 9), "validation": range(9, 10), "test": range(10, 11)}

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-OURS = {"nucleusnet_source", "nucleusnet_dataset", "nucleusnet_cli", "builder", "loaders", "browser"}
+from tests.root import ROOT
+
+OURS = {"nucleusnet_core", "nucleusnet_dataset", "nucleusnet_core.terminal.program", "builder", "loaders", "browser"}
 ALLOWED = {
-    "nucleusnet_source": {"nucleusnet_source"},
-    "nucleusnet_dataset": {"nucleusnet_source"},
-    "nucleusnet_cli": {"nucleusnet_source"},
-    "builder": {"builder", "nucleusnet_source", "nucleusnet_dataset"},
-    "loaders": {"loaders", "nucleusnet_source", "nucleusnet_dataset"},
-    "browser": {"browser", "nucleusnet_source", "nucleusnet_dataset"},
+    "nucleusnet_core": {"nucleusnet_core"},
+    "nucleusnet_dataset": {"nucleusnet_core"},
+    "nucleusnet_core.terminal.program": {"nucleusnet_core"},
+    "builder": {"builder", "nucleusnet_core", "nucleusnet_dataset"},
+    "loaders": {"loaders", "nucleusnet_core", "nucleusnet_dataset"},
+    "browser": {"browser", "nucleusnet_core", "nucleusnet_dataset"},
 }
 
 
@@ -46,7 +47,7 @@ def test_every_package_folder_is_listed_in_pyproject() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
     folders = {
         str(path.parent.relative_to(ROOT))
-        for part in ("builder", "loaders", "browser", "nucleusnet_source")
+        for part in ("builder", "loaders", "browser", "nucleusnet_core")
         for path in (ROOT / part).rglob("__init__.py")
     }
     listed = {settings["package-dir"][package] for package in settings["packages"]}
@@ -57,9 +58,9 @@ def test_every_package_folder_is_listed_in_pyproject() -> None:
     ("module", "heavy"),
     [
         ("nucleusnet_dataset", ["torch", "cv2", "numba", "cellpose", "tifffile"]),
-        ("nucleusnet_source", ["torch", "cv2", "numba", "datasets", "pyarrow"]),
-        ("nucleusnet_cli", ["typer", "datasets", "torch", "cv2", "numba", "numpy"]),
-        ("builder.pieces", ["datasets", "torch"]),
+        ("nucleusnet_core", ["torch", "cv2", "numba", "datasets", "pyarrow"]),
+        ("nucleusnet_core.terminal.program", ["typer", "datasets", "torch", "cv2", "numba", "numpy"]),
+        ("builder.pieces.task", ["datasets", "torch"]),
     ],
 )
 def test_a_light_import_loads_nothing_heavy(module: str, heavy: list[str]) -> None:

@@ -13,8 +13,8 @@ import pytest
 from builder.card.head import card_yaml
 from tests.dataset_folder import write_dataset_folder
 from tests.hub.server import Hub, client_environment, serve_hub
+from tests.root import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 SPLITS = {"train": 40, "test": 10}
 IMPORT = "import nucleusnet_dataset\n"
 LOAD = """
@@ -68,7 +68,7 @@ def hub() -> Iterator[Hub]:
 
 
 def python(code: str, cwd: Path, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run code where only `nucleusnet_dataset` and `nucleusnet_source` of ours can be imported."""
+    """Run code where only `nucleusnet_dataset` and `nucleusnet_core` of ours can be imported."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("NUCLEUSNET_", "HF_"))}
     offline = {"HF_HOME": str(home / "hf"), "HF_HUB_OFFLINE": "1"}
     environment = kept | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"} | offline | variables
@@ -95,7 +95,7 @@ def test_the_import_may_come_after_that_of_load_dataset_and_twice(folder: Path, 
 from datasets import load_dataset
 import datasets.load, nucleusnet_dataset
 wrapped = datasets.load.dataset_module_factory
-from nucleusnet_source.bare_name import register
+from nucleusnet_core.bare_name import register
 register()
 assert datasets.load.dataset_module_factory is wrapped
 {ONE_ROW}

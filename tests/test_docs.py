@@ -5,25 +5,24 @@ import subprocess
 import sys
 import tomllib
 from importlib.metadata import entry_points
-from pathlib import Path
 
 import pytest
 
-import nucleusnet_cli
+from nucleusnet_core.terminal import program
+from tests.root import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 VERBS = sorted(
     tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"]["nucleusnet.commands"]
 )
 
 
 def nucleusnet(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "nucleusnet_cli", *arguments]
+    command = [sys.executable, "-m", "nucleusnet_core.terminal.program", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def test_every_verb_is_installed_and_has_a_summary() -> None:
-    assert sorted(nucleusnet_cli.SUMMARIES) == VERBS
+    assert sorted(program.SUMMARIES) == VERBS
     assert sorted({entry.name for entry in entry_points(group="nucleusnet.commands")}) == VERBS
 
 

@@ -13,9 +13,10 @@ import pytest
 from datasets import load_dataset
 
 from builder.card.head import card_yaml
-from nucleusnet_dataset import CITATION, CONFIGS, DESCRIPTION, NucleusNet, dataset_info, features, sample
-from nucleusnet_source.errors import CorruptDataError, DatasetNotFoundError, NucleusNetError, SelectionError
-from nucleusnet_source.manifest import Manifest
+from nucleusnet_core.contract import CONFIGS
+from nucleusnet_core.errors import CorruptDataError, DatasetNotFoundError, NucleusNetError, SelectionError
+from nucleusnet_core.manifest import Manifest
+from nucleusnet_dataset import CITATION, DESCRIPTION, NucleusNet, dataset_info, features, sample
 from tests.dataset_folder import nucleus_mask, nucleus_pixels, write_dataset_folder
 
 SPLITS = {"train": 300, "validation": 40, "test": 30}

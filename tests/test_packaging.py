@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.root import ROOT
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -66,9 +66,8 @@ def test_the_wheel_holds_our_names_only(wheel: Path) -> None:
     names = {Path(name).parts[0] for name in zipfile.ZipFile(wheel).namelist()}
     assert names == {
         "nucleusnet",
-        "nucleusnet_cli.py",
         "nucleusnet_dataset.py",
-        "nucleusnet_source",
+        "nucleusnet_core",
         "nucleusnet-0.1.0.dist-info",
     }
 

@@ -12,8 +12,7 @@ from PIL import Image
 
 from tests.builder.commands import environment
 from tests.dataset_folder import write_dataset_folder
-
-ROOT = Path(__file__).resolve().parent.parent
+from tests.root import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +24,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(program: str, *arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    programs = {"sample": ["-m", "nucleusnet_cli", "sample"], "script": [str(ROOT / "nucleusnet_dataset.py")]}
+    programs = {
+        "sample": ["-m", "nucleusnet_core.terminal.program", "sample"],
+        "script": [str(ROOT / "nucleusnet_dataset.py")],
+    }
     command = [sys.executable, *programs[program], *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, encoding="utf-8", check=False)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import nucleusnet_cli
+from nucleusnet_core.terminal import program
 
 CALLS = {
     "simulate": ["PLACE"],
@@ -39,7 +39,7 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     def run(*arguments: str) -> tuple[object, str]:
         monkeypatch.setattr(sys, "argv", ["nucleusnet", *arguments])
         with pytest.raises(SystemExit) as left:
-            nucleusnet_cli.main()
+            program.main()
         printed = capsys.readouterr()
         assert printed.out == ""
         assert sorted(path.name for path in tmp_path.rglob("*")) == ["empty", "file"]
@@ -49,7 +49,7 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 def test_every_verb_is_tried() -> None:
-    assert sorted(CALLS) == sorted(nucleusnet_cli.SUMMARIES)
+    assert sorted(CALLS) == sorted(program.SUMMARIES)
 
 
 @pytest.mark.parametrize(("verb", "place"), PLACES)

@@ -112,7 +112,7 @@ export class Dataset {
     return wanted.map(({ row }) => this.withRun(nucleus({ ...rows[row - rowStart], ...images[row - rowStart] })));
   }
 
-  /** A nucleus with the name of its run where that is no number; nucleusnet_source/run_names.py finds it likewise. */
+  /** A nucleus with the name of its run where that is no number; nucleusnet_core/runs.py finds it likewise. */
   withRun(nucleus) {
     const { run, stitched_image: image } = nucleus;
     if (run !== null && run !== undefined) return nucleus;

@@ -1,6 +1,6 @@
 /**
  * Grey PNGs as raw camera values. A canvas would cut 16 bits to 8, and the cells of a dataset are stored without
- * compression (nucleusnet_source/cells.py), so that reading them here takes a tenth of a millisecond.
+ * compression (nucleusnet_core/cells/png.py), so that reading them here takes a tenth of a millisecond.
  *
  * Source: RFC 2083 (PNG), RFC 1950 and 1951 (zlib, deflate).
  */

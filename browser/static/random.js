@@ -1,6 +1,6 @@
 /**
  * Random numbers that are the same everywhere: a stream is named by integers, so that the page draws the same nuclei
- * for a seed as `nucleusnet sample --seed` does (nucleusnet_source/ordering.py).
+ * for a seed as `nucleusnet sample --seed` does (nucleusnet_core/orders.py).
  *
  * Source: RFC 7693 (BLAKE2b); Salmon et al., SC 2011 (Philox-4x64-10), with the counter as numpy counts it.
  */

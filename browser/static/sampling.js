@@ -1,5 +1,5 @@
 /**
- * Which rows a random sample takes: the method `blocks` of nucleusnet_source/sampling.py, which says why every nucleus
+ * Which rows a random sample takes: the method `blocks` of nucleusnet_core/sampling/choose.py, which says why every nucleus
  * has the same chance n / N. The same seed and number give the same nuclei as there, in the same order.
  */
 

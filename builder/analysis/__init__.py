@@ -1,1 +1,1 @@
-"""Statistics, representatives, the mosaic and figures of a dataset."""
+"""The verbs `stats`, `representatives` and `mosaic`: what images and nuclei are like, as tables and pictures."""

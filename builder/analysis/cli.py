@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from nucleusnet_source.errors import OutputError, UsageError
-from nucleusnet_source.outputs import checked_suffix
-from nucleusnet_source.wording import counted
+from nucleusnet_core.errors import OutputError, UsageError
+from nucleusnet_core.terminal.bars import Bars, bar
+from nucleusnet_core.terminal.options import AS_JSON, QUIET, RECURSIVE, available_cores
+from nucleusnet_core.terminal.outputs import checked_suffix
+from nucleusnet_core.terminal.wording import counted
 
-from ..bars import Bars, bar
-from ..cli import AS_JSON, QUIET, RECURSIVE, available_cores
 from .nucleus_ranking import Centre, Metric
 
 DATASET = Annotated[str, typer.Argument(help="The dataset's folder, URL, or owner/name on the Hub.")]
@@ -59,12 +59,13 @@ def stats(
 
     Example: nucleusnet stats nucleusnet --csv stitched.csv --page stitched.html
     """
-    from ..reporting import Progress  # noqa: PLC0415 - `--help` stays fast
-    from .scatter_page import write_scatter_page  # noqa: PLC0415
-    from .scatter_plot import check_plot, write_scatter_plot  # noqa: PLC0415
-    from .statistics import notes, rank_images, ranking_json, ranking_text  # noqa: PLC0415
-    from .statistics_csv import write_statistics_csv  # noqa: PLC0415
-    from .statistics_source import FolderOptions, source_statistics  # noqa: PLC0415
+    from nucleusnet_core.terminal.progress import Progress
+
+    from .scatter_page import write_scatter_page
+    from .scatter_plot import check_plot, write_scatter_plot
+    from .statistics import notes, rank_images, ranking_json, ranking_text
+    from .statistics_csv import write_statistics_csv
+    from .statistics_source import FolderOptions, source_statistics
 
     check_outputs({"--csv": csv, "--plot": plot, "--page": page}, source)
     if panoramas is not None and page is None:
@@ -106,10 +107,10 @@ def mosaic(
 
     Example: nucleusnet mosaic nucleusnet --out nucleusnet-10k.png
     """
-    from nucleusnet_source.opened import open_dataset  # noqa: PLC0415 - `--help` stays fast
+    from nucleusnet_core.dataset import open_dataset
 
-    from .mosaic import mosaic_tiles, plan_mosaic  # noqa: PLC0415
-    from .mosaic_file import SUFFIXES, legend_path, mosaic_json, mosaic_text, write_mosaic  # noqa: PLC0415
+    from .mosaic import mosaic_tiles, plan_mosaic
+    from .mosaic_file import SUFFIXES, legend_path, mosaic_json, mosaic_text, write_mosaic
 
     checked_suffix("--out", out, *SUFFIXES)
     check_outputs({"--out": out, "the legend of --out": legend_path(out)}, source)
@@ -139,9 +140,9 @@ def representatives(
 
     Example: nucleusnet representatives nucleusnet --n 12 --centre geometric-median
     """
-    from nucleusnet_source.opened import open_dataset  # noqa: PLC0415 - `--help` stays fast
+    from nucleusnet_core.dataset import open_dataset
 
-    from .representatives import (  # noqa: PLC0415
+    from .representatives import (
         fetch_crops,
         find_representatives,
         representatives_json,

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nucleusnet_source.errors import InputImageError, InputMaskError
+from nucleusnet_core.errors import InputImageError, InputMaskError
 
-from ..cutting.images import decode_image, read_file, reading
-from ..cutting.masks import LabelRuns, read_label_runs
 from ..cutting.measure import IntensitySums, sum_runs
-from ..sources import Source
+from ..inputs.images import decode_image, read_file, reading
+from ..inputs.masks import LabelRuns, read_label_runs
+from ..inputs.pairs import Source
 from .statistics import ImageStatistics
 
 _COUNTED_BELOW = 1 << 24

@@ -7,18 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nucleusnet_source.arrow_source import read_row_group
-from nucleusnet_source.cells import decode_cell
-from nucleusnet_source.errors import CorruptDataError, UsageError
-from nucleusnet_source.manifest import ShardEntry
-from nucleusnet_source.opened import OpenDataset
-from nucleusnet_source.run_names import run_names
-
-from ..tenk import NUCLEI_PER_RUN, natural_order
-from .config_columns import read_columns
-
-CONFIG = "10k"
-TILE_PX = 256
+from nucleusnet_core.cells.png import decode_cell
+from nucleusnet_core.contract import CROP_PX, NUCLEI_PER_RUN, TEN_K
+from nucleusnet_core.dataset import OpenDataset
+from nucleusnet_core.errors import CorruptDataError, UsageError
+from nucleusnet_core.manifest import ShardEntry
+from nucleusnet_core.runs import natural_order, run_names
+from nucleusnet_core.shards.tables import read_columns, read_row_group
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,7 @@ class Mosaic:
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width, px."""
-        return len(self.rows) * TILE_PX, self.columns * TILE_PX
+        return len(self.rows) * CROP_PX, self.columns * CROP_PX
 
     @property
     def fewer(self) -> dict[str, int]:
@@ -71,11 +66,11 @@ def plan_mosaic(opened: OpenDataset, per_run: int = NUCLEI_PER_RUN) -> Mosaic:
     """
     if not 1 <= per_run <= NUCLEI_PER_RUN:
         raise UsageError(
-            f"--per-run: 1 to {NUCLEI_PER_RUN} expected, {per_run} found; config {CONFIG} holds "
+            f"--per-run: 1 to {NUCLEI_PER_RUN} expected, {per_run} found; config {TEN_K} holds "
             f"{NUCLEI_PER_RUN} nuclei of a run."
         )
-    entries = opened.shards(CONFIG, "+".join(opened.manifest.splits_of(CONFIG)))
-    table = read_columns(opened, CONFIG, ["nucleus_id", "run", "stitched_image"])
+    entries = opened.shards(TEN_K, "+".join(opened.manifest.splits_of(TEN_K)))
+    table = read_columns(opened, TEN_K, ["nucleus_id", "run", "stitched_image"])
     ids, runs, images = (table.column(name).to_pylist() for name in table.column_names)
     rows: dict[str, list[Tile]] = {}
     for run, nucleus_id, place in zip(
@@ -120,9 +115,9 @@ class GroupReader:
             self.kept[tile.entry.split] = (key, table.column("image").to_pylist())
         pixels = decode_cell(self.kept[tile.entry.split][1][tile.row]["bytes"])
         depth = self.opened.manifest.bit_depth
-        if pixels.shape != (TILE_PX, TILE_PX) or pixels.dtype.itemsize * 8 != depth:
+        if pixels.shape != (CROP_PX, CROP_PX) or pixels.dtype.itemsize * 8 != depth:
             raise CorruptDataError(
-                f"{self.opened.store.name}/{tile.entry.path}, {tile.nucleus_id}: {TILE_PX} x {TILE_PX} px of {depth} "
+                f"{self.opened.store.name}/{tile.entry.path}, {tile.nucleus_id}: {CROP_PX} x {CROP_PX} px of {depth} "
                 f"bits expected, {pixels.dtype} {pixels.shape} found; run `nucleusnet verify`."
             )
         return pixels
@@ -139,7 +134,7 @@ def mosaic_tiles(
         on_tile: called after each tile.
     """
     reader = GroupReader(opened)
-    black = np.zeros((TILE_PX, TILE_PX), f"u{opened.manifest.bit_depth // 8}")
+    black = np.zeros((CROP_PX, CROP_PX), f"u{opened.manifest.bit_depth // 8}")
     for tiles in mosaic.rows.values():
         for column in range(mosaic.columns):
             yield reader.pixels(tiles[column]) if column < len(tiles) else black

@@ -5,9 +5,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from nucleusnet_source.errors import UsageError
+from nucleusnet_core.errors import UsageError
 
-from .ranking import ranks
+from .statistics import ranks
 
 MAX_ITERATIONS = 1000
 TOLERANCE = 1e-10

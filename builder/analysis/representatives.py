@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nucleusnet_source.cells import decode_cell
-from nucleusnet_source.contact_sheet import MAX_NUCLEI, draw_sheet, sheet_grid, shrunk, write_sheet
-from nucleusnet_source.errors import CorruptDataError, SelectionError, UsageError
-from nucleusnet_source.fetch import Picks, fetch_rows
-from nucleusnet_source.opened import OpenDataset
+from nucleusnet_core.cells.png import decode_cell
+from nucleusnet_core.dataset import OpenDataset
+from nucleusnet_core.errors import CorruptDataError, SelectionError, UsageError
+from nucleusnet_core.pictures.contact_sheet import MAX_NUCLEI, draw_sheet, sheet_grid, shrunk, write_sheet
+from nucleusnet_core.shards.rows import Picks, fetch_rows
+from nucleusnet_core.shards.tables import read_columns
 
-from .config_columns import read_columns
 from .nucleus_ranking import Centre, Metric, centre_of, distances_to, nearest, z_scores
 from .statistics import aligned
 

@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from nucleusnet_source.atomic import write_bytes_atomic
-from nucleusnet_source.errors import OutputError, UsageError
-from nucleusnet_source.wording import counted
+from nucleusnet_core.errors import OutputError, UsageError
+from nucleusnet_core.files.atomic import write_bytes_atomic
+from nucleusnet_core.terminal.wording import counted
 
 from .statistics import DECIMALS, Ranking, no_centroid, notes
 

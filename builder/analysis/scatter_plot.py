@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nucleusnet_source.atomic import atomic_path
-from nucleusnet_source.errors import OutputError, UsageError
-from nucleusnet_source.outputs import checked_suffix
-from nucleusnet_source.wording import counted
+from nucleusnet_core.errors import OutputError, UsageError
+from nucleusnet_core.files.atomic import atomic_path
+from nucleusnet_core.terminal.outputs import checked_suffix
+from nucleusnet_core.terminal.wording import counted
 
 from .statistics import Ranking, no_centroid
 

@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from nucleusnet_source.atomic import write_bytes_atomic
-from nucleusnet_source.errors import NucleusNetError, OutputError
-from nucleusnet_source.wording import counted
+from nucleusnet_core.errors import NucleusNetError, OutputError
+from nucleusnet_core.files.atomic import write_bytes_atomic
+from nucleusnet_core.terminal.wording import counted
 
 from .statistics import DECIMALS, ImageStatistics
 

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nucleusnet_source.errors import BuildError, CorruptDataError, DatasetNotFoundError, UsageError
-from nucleusnet_source.location import BARE_NAME, home_expanded
-from nucleusnet_source.manifest import MANIFEST_NAME
-from nucleusnet_source.opened import OpenDataset, open_dataset
+from nucleusnet_core.contract import BARE_NAME, MANIFEST_NAME
+from nucleusnet_core.dataset import OpenDataset, open_dataset
+from nucleusnet_core.errors import BuildError, CorruptDataError, DatasetNotFoundError, UsageError
+from nucleusnet_core.location import home_expanded
+from nucleusnet_core.shards.tables import read_columns
+from nucleusnet_core.terminal.progress import Progress
 
-from ..engine import Workers, local_workers, run_tasks
-from ..reporting import Progress
-from ..sources import Failure, find_sources
-from .config_columns import read_columns
+from ..inputs.pairs import find_sources
+from ..workers.engine import Workers, local_workers, run_tasks
+from ..workers.failure import Failure
 from .statistics import ImageStatistics
 from .statistics_csv import read_statistics_csv
 

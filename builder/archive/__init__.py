@@ -1,1 +1,1 @@
-"""Images and masks, or a dataset folder, packed into records of zips."""
+"""The verb `archive`: images and masks, or a dataset folder, as zips that fit a repository."""

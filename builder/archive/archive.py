@@ -8,17 +8,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nucleusnet_source.atomic import write_bytes_atomic
-from nucleusnet_source.errors import ArchiveError, OutputError
+from nucleusnet_core.contract import SUMS_NAME
+from nucleusnet_core.errors import ArchiveError, OutputError
+from nucleusnet_core.files.atomic import write_bytes_atomic
+from nucleusnet_core.files.disk_space import check_space, is_disk_full
+from nucleusnet_core.files.hashing import Digest, digest_bytes
 
-from ..disk_space import check_space, is_disk_full
-from ..verify.files import SUMS_NAME
 from .crate import CRATE_NAME, crate_json
 from .index import INDEX_NAME, ArchiveIndex, Record, alone
 from .metadata import RecordMetadata, remember
 from .plan import Limits, RecordPlan, ZipPlan, plan_records, zip_stem
 from .sources import files_to_archive
-from .zips import Digest, ZipReceipt, digest_bytes, write_zip
+from .zips import ZipReceipt, write_zip
 
 CONTENTS_NAME = "contents.csv"
 RECEIPTS_NAME = "receipts"

@@ -10,8 +10,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nucleusnet_core.files.hashing import Digest
+
 from .metadata import UNKNOWN_LICENSE, Creator, RecordMetadata
-from .zips import Digest
 
 CRATE_NAME = "ro-crate-metadata.json"
 _PROFILE = "https://w3id.org/ro/crate/1.2"

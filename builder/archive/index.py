@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from nucleusnet_source.errors import ArchiveError, UsageError
-from nucleusnet_source.locking import locked
+from nucleusnet_core.errors import ArchiveError, UsageError
+from nucleusnet_core.files.hashing import Digest
+from nucleusnet_core.files.locking import locked
 
 from .metadata import RecordMetadata
-from .zips import Digest
 
 INDEX_NAME = "archive.json"
 _FORMAT = 1

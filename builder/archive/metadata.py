@@ -8,11 +8,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
-from nucleusnet_source.atomic import write_bytes_atomic
-from nucleusnet_source.errors import UsageError
+from nucleusnet_core.contract import CARD_NAME
+from nucleusnet_core.errors import UsageError
+from nucleusnet_core.files.atomic import write_bytes_atomic
 
 from ..card.study import ITEMS, read_study
-from ..verify.files import CARD_NAME, read_manifest
+from ..dataset_folder import read_manifest
 from .sources import is_dataset
 
 METADATA_NAME = "metadata.json"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from nucleusnet_source.errors import ArchiveError, UsageError
+from nucleusnet_core.errors import ArchiveError, UsageError
 
 from .sources import ArchiveFile
 

@@ -5,12 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from nucleusnet_source.errors import ArchiveError, CorruptDataError
-from nucleusnet_source.manifest import MANIFEST_NAME
+from nucleusnet_core.contract import CARD_NAME, MANIFEST_NAME, SUMS_NAME
+from nucleusnet_core.errors import ArchiveError, CorruptDataError
+from nucleusnet_core.stitched_names import is_image, is_mask, is_text, list_files, stem_of
 
-from ..sources import is_image, is_mask, is_text, list_files, stem_of
-from ..verify.files import CARD_NAME, SUMS_NAME, read_manifest, read_sums
-from ..verify.report import Report
+from ..dataset_folder import Report, read_manifest, read_sums
 
 FORBIDDEN = '\\:*?"<>|'
 

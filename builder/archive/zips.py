@@ -10,25 +10,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from nucleusnet_source.atomic import atomic_path
-from nucleusnet_source.errors import CorruptDataError, SourceChangedError
+from nucleusnet_core.errors import CorruptDataError, SourceChangedError
+from nucleusnet_core.files.atomic import atomic_path
+from nucleusnet_core.files.hashing import CHUNK_BYTES, Digest, digest_file
 
 from .plan import ZipPlan
 from .sources import ArchiveFile
 
-CHUNK_BYTES = 1 << 20
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
 _PERMISSIONS = (stat.S_IFREG | 0o644) << 16
-
-
-@dataclass(frozen=True)
-class Digest:
-    """Size and checksums of a file; repositories state MD5, people check SHA-256."""
-
-    bytes: int
-    sha256: str
-    md5: str
 
 
 @dataclass(frozen=True)
@@ -152,19 +143,3 @@ def changed(file: ArchiveFile, found: str) -> SourceChangedError:
         f"{file.path}: the file of {file.bytes:,} bytes that was listed expected, {found} found; let nothing write "
         "there and call again: finished zips are kept."
     )
-
-
-def digest_file(path: Path) -> Digest:
-    """Return size and checksums of a file."""
-    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            sha256.update(chunk)
-            md5.update(chunk)
-            size += len(chunk)
-    return Digest(size, sha256.hexdigest(), md5.hexdigest())
-
-
-def digest_bytes(data: bytes) -> Digest:
-    """Return size and checksums of bytes."""
-    return Digest(len(data), hashlib.sha256(data).hexdigest(), hashlib.md5(data, usedforsecurity=False).hexdigest())

@@ -1,1 +1,1 @@
-"""What a dataset says of itself: card, croissant.json, and the facts of its study."""
+"""The dataset card: study facts, statistics, drift between runs, columns, Croissant."""

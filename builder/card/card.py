@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nucleusnet_dataset
-from nucleusnet_source.atomic import write_bytes_atomic
-from nucleusnet_source.manifest import Manifest
+from nucleusnet_core.contract import CARD_NAME
+from nucleusnet_core.files.atomic import write_bytes_atomic
+from nucleusnet_core.manifest import Manifest
 
-from ..analysis.drift import plain_markdown
-from ..verify.files import CARD_NAME
 from .columns import schema_table
 from .head import PRETTY_NAME, card_yaml
+from .markdown import plain_markdown
 from .shipped import shipped
 from .statistics import PICTURE_PATH, CardStatistics
 from .study import ITEMS, NOT_STATED, Study, citation

@@ -11,14 +11,14 @@ from typing import Any
 import datasets
 
 import nucleusnet_dataset
-from nucleusnet_source.atomic import write_bytes_atomic
-from nucleusnet_source.manifest import Manifest
+from nucleusnet_core.contract import CROISSANT_NAME
+from nucleusnet_core.files.atomic import write_bytes_atomic
+from nucleusnet_core.manifest import Manifest
 
 from .columns import meanings
 from .head import PRETTY_NAME
 from .study import Study, citation
 
-CROISSANT_NAME = "croissant.json"
 PARQUET = "application/x-parquet"
 _LICENSE_URL = "https://spdx.org/licenses/"
 _CONTEXT: dict[str, Any] = {

@@ -10,7 +10,7 @@ from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCard, DatasetCardData
 
 import nucleusnet_dataset
-from nucleusnet_source.manifest import Manifest
+from nucleusnet_core.manifest import Manifest
 
 from .study import NO_STUDY, Study
 

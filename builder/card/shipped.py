@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nucleusnet_source.errors import BuildError
+from nucleusnet_core.errors import BuildError
 
 
 def shipped(name: str) -> Path:

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from nucleusnet_source.intensity import COLUMNS as INTENSITY_COLUMNS
-from nucleusnet_source.intensity import pooled
-from nucleusnet_source.manifest import Manifest
+from nucleusnet_core.intensity import COLUMNS as INTENSITY_COLUMNS
+from nucleusnet_core.intensity import pooled
+from nucleusnet_core.manifest import Manifest
 
-from ..analysis.drift import COLUMNS, drift_report, markdown_table, named_runs
-from ..analysis.drift_picture import svg_picture
 from .columns import NUCLEI
+from .drift import COLUMNS, drift_report, markdown_table, named_runs
+from .drift_picture import svg_picture
 
 PICTURE_PATH = "figures/runs.svg"
 _MEASURES = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nucleusnet_source.errors import UsageError
+from nucleusnet_core.errors import UsageError
 
 from .shipped import shipped
 

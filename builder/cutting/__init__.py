@@ -1,1 +1,1 @@
-"""From the bytes of an image and a mask to crops and measurements: arrays in, arrays out."""
+"""The arithmetic of crops: recipes `published` and `refined`, and what is measured. Arrays in, arrays out; no files."""

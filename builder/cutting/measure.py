@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .compiled import compiled
-from .regions import Regions
+from ..compiled import compiled
+from ..inputs.regions import Regions
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nucleusnet_source.cell_layout import CROP_PX
+from nucleusnet_core.contract import CROP_PX, EMPTY_AFTER_ROTATION
 
-from .crops import EMPTY_AFTER_ROTATION, Crop
+from ..inputs.regions import Regions
+from .crop import Crop, paint_mask
 from .refined_warp import POSITION_BITS, Extent, Sampling, power_sums, resample, resample_surroundings, turned_extent
-from .regions import Regions
-from .warp import paint_mask
 
 SIDE_STEP_PX = 32
 SKEWNESS_LEAST = 0.001  # the pixel grid alone changes that of a nucleus by 0.0002, the median of 100 turned ones

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nucleusnet_source.cell_layout import CROP_PX
+from nucleusnet_core.contract import CROP_PX
 
-from .compiled import compiled
+from ..compiled import compiled
 
 Runs = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
 

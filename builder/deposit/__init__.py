@@ -1,1 +1,1 @@
-"""An archive brought into drafts at Zenodo."""
+"""The verb `deposit`: an archive to drafts at Zenodo."""

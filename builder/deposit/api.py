@@ -13,10 +13,10 @@ from typing import Any, Self
 
 import httpx2
 
-from nucleusnet_source.errors import DepositError, SourceChangedError, TransferError
-from nucleusnet_source.retries import RETRIED_STATUSES, Attempts, RetryPolicy, asked_seconds
+from nucleusnet_core.errors import DepositError, SourceChangedError, TransferError
+from nucleusnet_core.files.hashing import CHUNK_BYTES, Digest
+from nucleusnet_core.storage.retries import RETRIED_STATUSES, Attempts, RetryPolicy, asked_seconds
 
-from ..archive.zips import CHUNK_BYTES, Digest
 from .site import Site
 
 DEPOSIT_POLICY = RetryPolicy(

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ..archive.zips import Digest
+from nucleusnet_core.files.hashing import Digest
+
 from .api import Api, Call, Upload, odd_answer
 
 _DEPOSITIONS = "/deposit/depositions"

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nucleusnet_source.errors import ArchiveError, DepositError
-from nucleusnet_source.retries import RetryPolicy
+from nucleusnet_core.errors import ArchiveError, DepositError
+from nucleusnet_core.storage.retries import RetryPolicy
 
 from ..archive.index import ArchiveIndex, Record, alone, read_index
 from ..archive.metadata import UNKNOWN_LICENSE

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nucleusnet_source.atomic import write_bytes_atomic
-from nucleusnet_source.errors import DepositError
+from nucleusnet_core.errors import DepositError
+from nucleusnet_core.files.atomic import write_bytes_atomic
 
 _FORMAT = 1
 _MAX_BYTES = 4 << 20

@@ -1,1 +1,1 @@
-"""Stitched images to masks: cellpose on whole images, with weights of both generations."""
+"""The verbs `segment` and `overlay`: masks of stitched images by cellpose, scored and shown."""

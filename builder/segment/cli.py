@@ -10,13 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
-from nucleusnet_source.errors import OutputError, UsageError
-from nucleusnet_source.outputs import checked_suffix
-from nucleusnet_source.wording import counted
+from nucleusnet_core.errors import OutputError, UsageError
+from nucleusnet_core.terminal.bars import Bars
+from nucleusnet_core.terminal.options import AS_JSON, QUIET, RECURSIVE, SCHEDULER
+from nucleusnet_core.terminal.outputs import checked_suffix
+from nucleusnet_core.terminal.wording import counted
 
-from ..bars import Bars
-from ..cli import AS_JSON, QUIET, RECURSIVE, SCHEDULER
-from ..sources import Failure
+from ..workers.failure import Failure
 
 
 class Style(StrEnum):
@@ -81,8 +81,9 @@ def segment(
     report: dict[str, Any] = {}
     with Bars(quiet=quiet) as bars:
         if model is not None:
-            from ..reporting import Progress  # noqa: PLC0415 - `--help` stays fast
-            from .segment import SegmentOptions, segment_folder  # noqa: PLC0415
+            from nucleusnet_core.terminal.progress import Progress
+
+            from .segment import SegmentOptions, segment_folder
 
             options = SegmentOptions(
                 stitched=stitched,
@@ -140,7 +141,7 @@ def overlay(
 
     Example: nucleusnet overlay Run72TR_bottom_left.tif Run72TR_bottom_left_cp_masks.png --out look.png --scale 0.2
     """
-    from .overlay import Look, write_overlay  # noqa: PLC0415 - `--help` stays fast
+    from .overlay import Look, write_overlay
 
     checked_suffix("--out", out, ".png")
     if out.exists() and not overwrite:
@@ -153,8 +154,9 @@ def overlay(
 def _compare(
     masks: Path, truth: Path, report: dict[str, object], *, recursive: bool, quiet: bool, as_json: bool
 ) -> list[Failure]:
-    from ..reporting import Progress  # noqa: PLC0415 - `--help` stays fast
-    from .compare import compare_folders, comparison_json, comparison_text  # noqa: PLC0415
+    from nucleusnet_core.terminal.progress import Progress
+
+    from .compare.compare import compare_folders, comparison_json, comparison_text
 
     with Bars(quiet=quiet) as bars:
         progress = Progress(bars.stage, bars.step)

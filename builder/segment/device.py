@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from nucleusnet_source.errors import SegmentationError, UsageError
+from nucleusnet_core.errors import SegmentationError, UsageError
 
 _held: dict[Path, tuple[int, FileLock]] = {}
 

@@ -10,14 +10,15 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from nucleusnet_source.atomic import write_bytes_atomic
-from nucleusnet_source.errors import InputImageError, NucleusNetError, OutputError, SegmentationError
+from nucleusnet_core.errors import InputImageError, NucleusNetError, OutputError, SegmentationError
+from nucleusnet_core.files.atomic import write_bytes_atomic
+from nucleusnet_core.files.disk_space import is_disk_full
+from nucleusnet_core.files.hashing import file_fingerprint, file_sha256
 
-from ..disk_space import is_disk_full
-from ..pieces import file_fingerprint, file_sha256
+from ..inputs.mask_file import mask_bytes, mask_name, mask_paths, remove_leftovers
 from .device import claim_slot, device_of_slot, share_cores
-from .mask_file import mask_bytes, mask_name, mask_paths, remove_leftovers
 from .memory import REMEDY, available_memory, block_size, is_out_of_memory
+from .network.weights import WeightsFile
 from .receipts import (
     RECEIPT_FORMAT,
     SegmentParameters,
@@ -26,7 +27,6 @@ from .receipts import (
     read_receipt,
     receipt_path,
 )
-from .weights import WeightsFile
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def segment_image(task: ImageTask) -> SegmentReceipt:
     """
     started = time.monotonic()
     with _memory_errors(task):
-        from ..cutting.images import read_image, reading  # noqa: PLC0415 - brings codecs
+        from ..inputs.images import read_image, reading  # noqa: PLC0415 - brings codecs
 
         with reading(task.image_path, InputImageError):
             stamp = file_fingerprint(task.image_path)  # before the pixels: a change while reading is noticed later
@@ -122,9 +122,9 @@ def label_image(pixels: NDArray[Any], task: ImageTask, device: Any) -> tuple[NDA
         UsageError: the diameter does not fit the image.
         SegmentationError: memory does not suffice.
     """
-    from .cleaning import clean_labels  # noqa: PLC0415 - brings numba
-    from .labels import Thresholds, label_blocks, label_fast, label_whole  # noqa: PLC0415
-    from .network import load_network, run_network  # noqa: PLC0415
+    from .flows.cleaning import clean_labels  # noqa: PLC0415 - brings numba
+    from .flows.labels import Thresholds, label_blocks, label_fast, label_whole  # noqa: PLC0415
+    from .network.network import load_network, run_network  # noqa: PLC0415
 
     wanted, shape = task.parameters, (pixels.shape[0], pixels.shape[1])
     memory = available_memory() if task.place.memory_bytes is None else task.place.memory_bytes

@@ -7,11 +7,11 @@ import re
 import sys
 from pathlib import Path
 
-from nucleusnet_source.errors import SegmentationError
+from nucleusnet_core.errors import SegmentationError
+from nucleusnet_core.files.disk_space import readable_size
 
-from ..disk_space import readable_size
 from .control_groups import control_group_room
-from .weights import WeightsKind
+from .network.weights import WeightsKind
 
 # A process with its libraries and the network, eight tiles at a time.
 NETWORK_BYTES = {

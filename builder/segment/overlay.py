@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nucleusnet_source.atomic import write_bytes_atomic
-from nucleusnet_source.errors import InputMaskError, OutputError, UsageError
+from nucleusnet_core.errors import InputMaskError, OutputError, UsageError
+from nucleusnet_core.files.atomic import write_bytes_atomic
 
-from ..cutting.images import read_image
-from ..cutting.masks import LabelRuns, read_label_runs
+from ..inputs.images import read_image
+from ..inputs.masks import LabelRuns, read_label_runs
 
 MAX_PICTURE_PX = 100_000_000
 _STRETCH_PERCENTILES = (0.5, 99.8)

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from nucleusnet_source.errors import UsageError
+from nucleusnet_core.errors import UsageError
 
-from .weights import WeightsFile
+from .network.weights import WeightsFile
 
 RECEIPT_FORMAT = 1
 RECEIPT_SUFFIX = "_segment.json"

@@ -7,23 +7,25 @@ from dataclasses import dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 
-from nucleusnet_source.errors import OutputError, PairingError, UsageError, WeightsError
-from nucleusnet_source.wording import counted
+from nucleusnet_core.errors import OutputError, PairingError, UsageError, WeightsError
+from nucleusnet_core.files.disk_space import disk_full_reported, is_disk_full
+from nucleusnet_core.stitched_names import by_stem, is_image, is_text, list_files
+from nucleusnet_core.terminal.progress import Progress
+from nucleusnet_core.terminal.wording import counted
 
-from ..cluster import dask_workers
-from ..disk_space import disk_full_reported, is_disk_full
-from ..engine import Workers, local_workers, run_tasks
-from ..reporting import Progress
-from ..sources import Failure, by_stem, case_clashes, duplicates, is_image, is_text, list_files, unreadable_names
-from .blocks import plan_blocks
-from .cellpose_modules import check_version, installed_version
+from ..inputs.mask_file import mask_paths
+from ..inputs.pairs import case_clashes, duplicates, unreadable_names
+from ..workers.cluster import dask_workers
+from ..workers.engine import Workers, local_workers, run_tasks
+from ..workers.failure import Failure
 from .device import choose_device, describe, gpu_count, new_slots
+from .flows.blocks import plan_blocks
 from .image_task import ImageTask, Place, finished, segment_image
-from .mask_file import mask_paths
 from .memory import available_memory
-from .network import check_weights
+from .network.cellpose_modules import check_version, installed_version
+from .network.network import check_weights
+from .network.weights import WeightsFile, WeightsKind, find_weights, read_weights_file
 from .receipts import Labelling, SegmentParameters, SegmentReceipt
-from .weights import WeightsFile, WeightsKind, find_weights, read_weights_file
 
 _PUBLISHED_MODELS = {
     **dict.fromkeys(("cpsam", "cpsam_v2"), WeightsKind.cellpose_sam),

@@ -1,1 +1,1 @@
-"""Stitched images with masks and truth to try everything on."""
+"""The verb `simulate`: stitched images with masks and truth to try everything on."""

@@ -8,21 +8,19 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from nucleusnet_source.atomic import atomic_path, write_bytes_atomic
-from nucleusnet_source.errors import OutputError, UsageError
+from nucleusnet_core.contract import POSITIONS, PUBLISHED_PIXELS_PER_UM, QUARTERS
+from nucleusnet_core.errors import OutputError, UsageError
+from nucleusnet_core.files.atomic import atomic_path, write_bytes_atomic
 
-from ..segment.mask_file import mask_bytes
+from ..inputs.mask_file import mask_bytes
 from .look import OPTICS_STREAM, SCENE_STREAM, generator, run_look
 from .optics import expose
 from .scene import lay_out
 from .truth import ImageTruth, number_labels
 
-PIXELS_PER_UM = 8.0453
 # Four times the published density, so that a handful of small images holds enough nuclei to train on.
 NUCLEI_PER_MM2 = 1100.0
 MIN_SIZE_PX, MAX_SIZE_PX = 512, 30_000
-QUARTERS = ("TL", "TR", "BL", "BR")
-POSITIONS = ("top_left", "top_right", "bottom_left", "bottom_right")
 
 # The image with this index shows no nuclei, so that every set of more than three holds an empty mask.
 EMPTY_INDEX = 3
@@ -67,7 +65,7 @@ def simulate_image(
     *,
     size_px: int = 3000,
     seed: int = 0,
-    pixels_per_um: float = PIXELS_PER_UM,
+    pixels_per_um: float = PUBLISHED_PIXELS_PER_UM,
     nuclei_per_mm2: float = NUCLEI_PER_MM2,
 ) -> SimulatedImage:
     """Draw one stitched image with its mask; the same arguments give the same pixels.
@@ -102,7 +100,7 @@ def simulate(
     images: int = 24,
     size_px: int = 3000,
     seed: int = 0,
-    pixels_per_um: float = PIXELS_PER_UM,
+    pixels_per_um: float = PUBLISHED_PIXELS_PER_UM,
     nuclei_per_mm2: float = NUCLEI_PER_MM2,
     overwrite: bool = False,
     on_image: Callable[[SimulatedFiles], None] | None = None,

@@ -1,1 +1,1 @@
-"""From a dataset folder to a repository on the Hugging Face Hub."""
+"""The verb `upload`: a dataset folder to the Hub, by one commit, resumed."""

@@ -6,10 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from nucleusnet_source.wording import counted
-
-from ..bars import Bars, ByteBar
-from ..cli import AS_JSON, QUIET, available_cores
+from nucleusnet_core.terminal.bars import Bars, ByteBar
+from nucleusnet_core.terminal.options import AS_JSON, QUIET, available_cores
+from nucleusnet_core.terminal.wording import counted
 
 
 def upload(
@@ -38,8 +37,8 @@ def upload(
 
     Example: nucleusnet upload nucleusnet --repo owner/nucleusnet --tag v1.0.0
     """
-    from .upload import UploadOptions, UploadProgress  # noqa: PLC0415 - `--help` stays fast
-    from .upload import upload as run  # noqa: PLC0415
+    from .upload import UploadOptions, UploadProgress
+    from .upload import upload as run
 
     options = UploadOptions(
         folder,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import httpx2
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-from nucleusnet_source.errors import UploadError
+from nucleusnet_core.errors import UploadError
 
 from .files import Addition
 from .hub import HubTarget

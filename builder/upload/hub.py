@@ -11,10 +11,10 @@ from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
-from nucleusnet_source.errors import ManifestError, UploadError
-from nucleusnet_source.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest
+from nucleusnet_core.contract import CARD_NAME, MANIFEST_NAME
+from nucleusnet_core.errors import ManifestError, UploadError
+from nucleusnet_core.manifest import MAX_MANIFEST_BYTES, Manifest
 
-from ..verify.files import CARD_NAME
 from .plan import RemoteFile
 from .retries import Patience, persistently, status_of
 

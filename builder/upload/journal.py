@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nucleusnet_source.atomic import write_bytes_atomic
-from nucleusnet_source.errors import OutputError
-from nucleusnet_source.locking import locked
+from nucleusnet_core.errors import OutputError
+from nucleusnet_core.files.atomic import write_bytes_atomic
+from nucleusnet_core.files.locking import locked
 
 FORMAT = 1
 

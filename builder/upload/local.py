@@ -5,10 +5,10 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from nucleusnet_source.errors import CorruptDataError, SourceChangedError
+from nucleusnet_core.contract import CARD_NAME, SUMS_NAME
+from nucleusnet_core.errors import CorruptDataError, SourceChangedError
 
-from ..verify.files import CARD_NAME, SUMS_NAME, read_sums, walk
-from ..verify.report import Report
+from ..dataset_folder import Report, read_sums, walk
 from .journal import Journal, LocalFile
 
 GIT_MAX_BYTES = 16 << 20
@@ -74,8 +74,8 @@ def check_only_card(folder: Path) -> None:
     Raises:
         CorruptDataError: its numbers are wrong.
     """
+    from ..dataset_folder import read_manifest  # noqa: PLC0415
     from ..verify.counts import check_card  # noqa: PLC0415 - a retry needs none of it
-    from ..verify.files import read_manifest  # noqa: PLC0415
 
     report = Report()
     check_card(folder, read_manifest(folder), report)

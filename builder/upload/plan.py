@@ -3,11 +3,10 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from nucleusnet_source.errors import UploadError
-from nucleusnet_source.manifest import MANIFEST_NAME
-from nucleusnet_source.wording import counted
+from nucleusnet_core.contract import CARD_NAME, MANIFEST_NAME
+from nucleusnet_core.errors import UploadError
+from nucleusnet_core.terminal.wording import counted
 
-from ..verify.files import CARD_NAME
 from .journal import LocalFile
 
 _OF_THE_HUB = {".gitattributes"}

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx2
 from huggingface_hub.errors import HfHubHTTPError
 
-from nucleusnet_source.errors import NucleusNetError, TransferError, UploadError
+from nucleusnet_core.errors import NucleusNetError, TransferError, UploadError
 
 Result = TypeVar("Result")
 _QUERY = re.compile(r"\?\S+")

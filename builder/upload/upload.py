@@ -7,10 +7,10 @@ from pathlib import Path
 
 from huggingface_hub import HfApi, get_token
 
-from nucleusnet_source.errors import UploadError, UsageError
-from nucleusnet_source.manifest import MANIFEST_NAME
+from nucleusnet_core.contract import CARD_NAME, MANIFEST_NAME
+from nucleusnet_core.errors import UploadError, UsageError
 
-from ..verify.files import CARD_NAME, read_manifest, read_text
+from ..dataset_folder import read_manifest, read_text
 from .client import client_settings, without_xet
 from .commit import check_arrived, commit
 from .files import Addition, is_large, send_files

@@ -1,1 +1,1 @@
-"""Checks of a finished dataset folder."""
+"""The verb `verify`: every file, cell and count of a dataset folder."""

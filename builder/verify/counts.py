@@ -7,13 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from nucleusnet_source.manifest import MANIFEST_NAME, Manifest, ShardEntry
+from nucleusnet_core.contract import CARD_NAME, KEPT, MANIFEST_NAME, NO_NUCLEI, PROVENANCE_NAME
+from nucleusnet_core.manifest import Manifest, ShardEntry
 
-from ..pieces import KEPT
-from ..provenance import NO_NUCLEI, PROVENANCE_NAME
-from ..tenk import runs_with_fewer
-from .files import CARD_NAME, read_text
-from .report import MAX_PROBLEMS_OF_A_FILE, Problem, Report
+from ..dataset_folder import MAX_PROBLEMS_OF_A_FILE, Problem, Report, read_text
+from ..shards.config_10k import runs_with_fewer
 
 
 def check_card(folder: Path, manifest: Manifest, report: Report) -> None:

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from nucleusnet_source.cells import are_stored_cells, check_cell, check_checksums, layout_of
-from nucleusnet_source.errors import CorruptDataError
-from nucleusnet_source.manifest import Manifest, ShardEntry
+from nucleusnet_core.cells.png import are_stored_cells, check_cell, check_checksums, layout_of
+from nucleusnet_core.errors import CorruptDataError
+from nucleusnet_core.files.hashing import file_sha256
+from nucleusnet_core.manifest import Manifest, ShardEntry
 
-from ..pieces import file_sha256
-from .report import Problem, Report
+from ..dataset_folder import Problem, Report
 
 CELL_COLUMNS = ("image", "mask")
 _BATCH_ROWS = 4096

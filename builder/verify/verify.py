@@ -4,13 +4,12 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from nucleusnet_source.manifest import Manifest
+from nucleusnet_core.contract import PROVENANCE_NAME
+from nucleusnet_core.manifest import Manifest
 
-from ..engine import in_order, local_workers
-from ..provenance import PROVENANCE_NAME
+from ..dataset_folder import Problem, Report, listed_and_present, read_manifest
+from ..workers.engine import in_order, local_workers
 from .counts import check_card, check_ids, check_manifest, check_provenance
-from .files import listed_and_present, read_manifest
-from .report import Problem, Report
 from .shards import FileResult, FileTask, check_file, file_tasks
 
 __all__ = ["Problem", "Report", "verify"]

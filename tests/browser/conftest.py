@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from browser.server import Server
-from browser.site import make_site
-from browser.sources import served_source
-from nucleusnet_source.opened import open_dataset
+from browser.page.server import Server
+from browser.page.site import make_site
+from browser.page.sources import served_source
+from nucleusnet_core.dataset import open_dataset
 from tests.chromium import browser_process, tab
 from tests.dataset_folder import write_dataset_folder
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.core.published import publish
 from tests.hub.server import client_environment, serve_hub
-from tests.source.published import publish
+from tests.root import ROOT
 
-COMMAND = (sys.executable, "-m", "nucleusnet_cli", "browse")
-ROOT = Path(__file__).resolve().parents[2]
+COMMAND = (sys.executable, "-m", "nucleusnet_core.terminal.program", "browse")
 
 
 def environment(**extra: str) -> dict[str, str]:

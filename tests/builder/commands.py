@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-COMMAND = (sys.executable, "-m", "nucleusnet_cli")
-ROOT = Path(__file__).resolve().parents[2]
+from tests.root import ROOT
+
+COMMAND = (sys.executable, "-m", "nucleusnet_core.terminal.program")
 
 
 def environment() -> dict[str, str]:

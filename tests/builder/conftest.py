@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.options import BuildOptions
+from builder.build.options import BuildOptions
 from builder.simulate.simulate import simulate
 from tests.chromium import browser_process, tab
 
@@ -25,7 +25,7 @@ def stitched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def built(stitched: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The dataset folder that one process makes of them in one go; copy it before you change it."""
-    from builder.build import build
+    from builder.build.build import build
 
     out = tmp_path_factory.mktemp("undisturbed") / "nucleusnet"
     result = build(BuildOptions(stitched, out, workers=1))

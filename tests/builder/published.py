@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 
 from builder.upload.retries import Patience
 from builder.upload.upload import UploadOptions, UploadProgress, UploadResult, upload
-from nucleusnet_source.manifest import Manifest
-from tests.builder.commands import ROOT
+from nucleusnet_core.manifest import Manifest
 from tests.hub.server import Hub, client_environment
+from tests.root import ROOT
 
 REPO = "user/nucleusnet"
 IMPATIENT = Patience(

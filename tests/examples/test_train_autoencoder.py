@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 
 from tests.dataset_folder import write_dataset_folder
+from tests.root import ROOT
 
-PROGRAM = Path(__file__).resolve().parents[2] / "examples" / "train_autoencoder.py"
+PROGRAM = ROOT / "examples" / "train_autoencoder.py"
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nucleusnet_source.manifest import MANIFEST_NAME, Manifest
+from nucleusnet_core.contract import MANIFEST_NAME
+from nucleusnet_core.manifest import Manifest
 
 
 def replace_cell(folder: Path, path: str, row: int, cell: bytes | None) -> None:

@@ -7,7 +7,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from loaders import TrainLoader, train_loader
-from nucleusnet_source.errors import UsageError
+from nucleusnet_core.errors import UsageError
 
 
 def main() -> None:

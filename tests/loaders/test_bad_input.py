@@ -10,7 +10,7 @@ import pytest
 
 from loaders import TrainLoader, train_loader
 from loaders.transforms import ToFloat
-from nucleusnet_source.errors import (
+from nucleusnet_core.errors import (
     CorruptDataError,
     DatasetNotFoundError,
     ManifestError,

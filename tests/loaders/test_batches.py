@@ -12,7 +12,7 @@ import torch
 from loaders import sample_loader, train_loader
 from loaders.columns import numbers
 from loaders.transforms import RandomFlips
-from nucleusnet_source.errors import UsageError
+from nucleusnet_core.errors import UsageError
 from tests.dataset_folder import nucleus_mask, nucleus_pixels, write_dataset_folder
 
 WORKERS = [0, 2] if sys.platform == "linux" else [0]

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from loaders import train_loader
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.root import ROOT
 
 
 def run_group(folder: Path, state: dict[str, Any], meeting_point: Path, ranks: int) -> list[dict[str, Any]]:

@@ -13,12 +13,12 @@ import pytest
 
 from loaders import train_loader
 from loaders.plan import EpochPlan
-from nucleusnet_source.errors import UsageError
+from nucleusnet_core.errors import UsageError
 from tests.dataset_folder import write_dataset_folder
 from tests.open_files import open_files
 from tests.range_server import Fault, serve
+from tests.root import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 WORKERS = [0, 2] if sys.platform == "linux" else [0]
 
 

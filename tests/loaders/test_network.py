@@ -15,11 +15,11 @@ import pytest
 
 from loaders import sample_loader, train_loader
 from loaders.transforms import dataset_statistics
-from nucleusnet_source.errors import CorruptDataError, DatasetNotFoundError, SourceChangedError
+from nucleusnet_core.errors import CorruptDataError, DatasetNotFoundError, SourceChangedError
+from tests.core.published import publish
 from tests.dataset_folder import write_dataset_folder
 from tests.hub.server import Hub, serve_hub
 from tests.range_server import Fault, RangeServer, serve
-from tests.source.published import publish
 
 WORKERS = [0, 2] if sys.platform == "linux" else [0]
 COLUMNS = ("nucleus_id", "image", "run")

@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from loaders.pages import find_pages, read_page
-from nucleusnet_source.manifest import ShardEntry
-from nucleusnet_source.read_plan import column_chunks
-from nucleusnet_source.sparse_file import SparseFile
-from nucleusnet_source.thrift import CompactReader
+from nucleusnet_core.manifest import ShardEntry
+from nucleusnet_core.shards.ranges import column_chunks
+from nucleusnet_core.shards.sparse_file import SparseFile
+from nucleusnet_core.shards.thrift import CompactReader
 
 CELL_BYTES = 50
 CODECS = {"ZSTD": "zstd", "SNAPPY": "snappy", "GZIP": "gzip", "UNCOMPRESSED": None}

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loaders import TrainLoader, train_loader
-from nucleusnet_source.errors import StateError
+from nucleusnet_core.errors import StateError
 from tests.dataset_folder import write_dataset_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")

@@ -9,7 +9,7 @@ import torch
 
 import nucleusnet_dataset
 from loaders import sample_loader
-from nucleusnet_source.errors import CorruptDataError, SelectionError, UsageError
+from nucleusnet_core.errors import CorruptDataError, SelectionError, UsageError
 from tests.dataset_folder import nucleus_mask, nucleus_pixels, write_dataset_folder
 from tests.loaders.damage import replace_cell
 

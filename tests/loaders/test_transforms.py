@@ -20,8 +20,8 @@ from loaders.transforms import (
     ToFloat,
     dataset_statistics,
 )
-from nucleusnet_source.errors import SelectionError, UsageError
-from nucleusnet_source.intensity import pooled
+from nucleusnet_core.errors import SelectionError, UsageError
+from nucleusnet_core.intensity import pooled
 
 AUGMENT = Compose([ToFloat(), RandomFlips(), RandomHalfTurn(), ContrastJitter()])
 

@@ -14,12 +14,12 @@ from PIL import Image
 
 from builder.analysis.mosaic import Mosaic, mosaic_tiles, plan_mosaic
 from builder.analysis.mosaic_file import mosaic_text, write_mosaic
-from builder.tenk import runs_with_fewer
+from builder.shards.config_10k import runs_with_fewer
 from builder.verify.verify import verify
-from nucleusnet_source.errors import CorruptDataError, OutputError, SelectionError, UsageError
-from nucleusnet_source.manifest import Manifest
-from nucleusnet_source.opened import open_dataset
-from nucleusnet_source.run_names import run_in_name, run_names
+from nucleusnet_core.dataset import open_dataset
+from nucleusnet_core.errors import CorruptDataError, OutputError, SelectionError, UsageError
+from nucleusnet_core.manifest import Manifest
+from nucleusnet_core.runs import run_in_name, run_names
 from tests.dataset_folder import nucleus_pixels, write_dataset_folder
 from tests.range_server import serve
 

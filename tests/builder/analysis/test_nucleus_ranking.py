@@ -18,7 +18,7 @@ from builder.analysis.nucleus_ranking import (
     nearest,
     z_scores,
 )
-from nucleusnet_source.errors import UsageError
+from nucleusnet_core.errors import UsageError
 
 Vectors = npt.NDArray[np.float64]
 POINTS = arrays(np.float64, st.tuples(st.integers(1, 12), st.integers(1, 4)), elements=st.integers(-50, 50).map(float))

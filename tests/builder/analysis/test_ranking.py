@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from builder.analysis.ranking import Centroid, centroid, distances, ranks
+from builder.analysis.statistics import Centroid, centroid, distances, ranks
 
 ROIS = np.array([2.0, 4, 4, 4, 5, 5, 7, 9])  # mean 5, population standard deviation 2
 MEANS = np.array([60.0, 80, 80, 80, 90, 90, 110, 130])  # ten times as much, 40 above

@@ -18,9 +18,9 @@ from builder.analysis.representatives import (
     representatives_notes,
     representatives_text,
 )
-from nucleusnet_source.cells import decode_cell
-from nucleusnet_source.errors import CorruptDataError, SelectionError, UsageError
-from nucleusnet_source.opened import open_dataset
+from nucleusnet_core.cells.png import decode_cell
+from nucleusnet_core.dataset import open_dataset
+from nucleusnet_core.errors import CorruptDataError, SelectionError, UsageError
 from tests.range_server import serve
 
 from ..commands import nucleusnet

@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 
 from builder.analysis.scatter_page import scatter_page, write_scatter_page
 from builder.analysis.statistics import ImageStatistics, Ranking, rank_images
-from nucleusnet_source.errors import BuildError, OutputError, UsageError
+from nucleusnet_core.errors import BuildError, OutputError, UsageError
 from tests.chromium import NewTab, Tab
 
 HOSTILE = "</script><img src=x onerror=\"document.title='broken'\">&amp;{data}"

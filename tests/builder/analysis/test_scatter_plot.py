@@ -10,7 +10,7 @@ from PIL import Image
 
 from builder.analysis.scatter_plot import scatter_figure, write_scatter_plot
 from builder.analysis.statistics import ImageStatistics, rank_images
-from nucleusnet_source.errors import BuildError, OutputError, UsageError
+from nucleusnet_core.errors import BuildError, OutputError, UsageError
 
 from ..commands import environment
 
@@ -68,7 +68,7 @@ def test_what_cannot_be_drawn_or_written_is_refused(tmp_path: Path) -> None:
 
 def test_without_matplotlib_the_extra_is_named_and_the_page_still_works(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("image,num_rois,mean_intensity,std_intensity\na,7,5,1\n", "utf-8")
-    hidden = "import sys; sys.modules['matplotlib'] = None; import nucleusnet_cli; nucleusnet_cli.main()"
+    hidden = "import sys; sys.modules['matplotlib'] = None; from nucleusnet_core.terminal.program import main; main()"
 
     def stats(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", hidden, "stats", "t.csv", *arguments]

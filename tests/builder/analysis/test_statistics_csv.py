@@ -14,7 +14,7 @@ from builder.analysis.statistics_csv import (
     statistics_csv,
     write_statistics_csv,
 )
-from nucleusnet_source.errors import OutputError
+from nucleusnet_core.errors import OutputError
 
 HEADER = "image,num_rois,mean_intensity,std_intensity\n"
 

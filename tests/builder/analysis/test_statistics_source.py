@@ -15,8 +15,8 @@ from builder.analysis.cli import stats
 from builder.analysis.statistics import ImageStatistics, rank_images
 from builder.analysis.statistics_csv import StatisticsTableError, statistics_csv
 from builder.analysis.statistics_source import FolderOptions, dataset_statistics, measure_folder, source_statistics
-from builder.reporting import Progress
-from nucleusnet_source.errors import (
+from nucleusnet_core.dataset import open_dataset
+from nucleusnet_core.errors import (
     BuildError,
     CorruptDataError,
     DatasetNotFoundError,
@@ -24,7 +24,7 @@ from nucleusnet_source.errors import (
     PairingError,
     UsageError,
 )
-from nucleusnet_source.opened import open_dataset
+from nucleusnet_core.terminal.progress import Progress
 from tests.dataset_folder import write_dataset_folder
 from tests.range_server import serve
 

@@ -21,7 +21,7 @@ from builder.archive.index import read_index
 from builder.archive.metadata import Creator, RecordMetadata, parse_creator
 from builder.archive.plan import METADATA_FILES, RECORD_RESERVE_BYTES, Limits, file_cost, parse_bytes, plan_records
 from builder.archive.sources import ArchiveFile
-from nucleusnet_source.errors import (
+from nucleusnet_core.errors import (
     ArchiveError,
     CorruptDataError,
     ManifestError,
@@ -30,8 +30,9 @@ from nucleusnet_source.errors import (
     SourceChangedError,
     UsageError,
 )
+from tests.root import ROOT
 
-from ..commands import ROOT, contents, nucleusnet, start
+from ..commands import contents, nucleusnet, start
 from .archive_input import (
     IMAGE_BYTES,
     MASK_BYTES,

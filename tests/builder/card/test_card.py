@@ -15,18 +15,20 @@ from datasets.info import DatasetInfosDict
 from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCard, DatasetCardData
 
-from builder.build import build
+from builder.build.build import build
+from builder.build.options import BuildOptions
 from builder.card.card import CardFacts, filled
 from builder.card.columns import meanings, schema_table
 from builder.card.statistics import CardStatistics
 from builder.card.study import Study
-from builder.options import BuildOptions
-from nucleusnet_dataset import CONFIGS, features
-from nucleusnet_source.intensity import read_intensity
-from nucleusnet_source.manifest import Manifest
-from nucleusnet_source.opened import open_dataset
-from tests.builder.commands import ROOT, contents, environment
+from nucleusnet_core.contract import CONFIGS
+from nucleusnet_core.dataset import open_dataset
+from nucleusnet_core.intensity import read_intensity
+from nucleusnet_core.manifest import Manifest
+from nucleusnet_dataset import features
+from tests.builder.commands import contents, environment
 from tests.hub.server import Hub, client_environment, serve_hub
+from tests.root import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,10 @@ import pyarrow.parquet as pq
 
 from builder.card.croissant import croissant
 from builder.card.study import read_study
-from builder.verify.files import read_manifest
-from nucleusnet_dataset import CONFIGS, VERSION, features
-from tests.builder.commands import ROOT
+from builder.dataset_folder import read_manifest
+from nucleusnet_core.contract import CONFIGS, VERSION
+from nucleusnet_dataset import features
+from tests.root import ROOT
 
 NO_DATE = 'Property "https://schema.org/datePublished" is recommended, but does not exist.'
 NO_LICENSE = 'Property "https://schema.org/license" is recommended, but does not exist.'

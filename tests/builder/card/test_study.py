@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from builder.build.options import BuildOptions
 from builder.card.study import ITEMS, NO_STUDY, citation, read_study
-from builder.options import BuildOptions
-from nucleusnet_source.errors import UsageError
-from tests.builder.commands import ROOT, nucleusnet
+from nucleusnet_core.errors import UsageError
+from tests.builder.commands import nucleusnet
+from tests.root import ROOT
 
 EXAMPLE = ROOT / "study.toml"
 

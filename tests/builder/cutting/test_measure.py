@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
 
-from builder.cutting.masks import runs_from_array
 from builder.cutting.measure import sum_intensities
-from builder.cutting.regions import Regions, regions_from_runs
+from builder.inputs.masks import runs_from_array
+from builder.inputs.regions import Regions, regions_from_runs
 
 
 def regions_of(labels: NDArray[Any]) -> Regions:

@@ -11,15 +11,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from builder.build import build
-from builder.cutting.crops import EMPTY_AFTER_ROTATION, Crop
-from builder.cutting.masks import runs_from_array
+from builder.build.build import build
+from builder.build.options import BuildOptions
+from builder.cutting.crop import Crop
 from builder.cutting.refined import central_moments, cut_refined, long_axis, side_that_holds
 from builder.cutting.refined_warp import Extent, power_sums
-from builder.cutting.regions import regions_from_runs
-from builder.options import BuildOptions
-from nucleusnet_source.cells import decode_cell
-from nucleusnet_source.manifest import Manifest
+from builder.inputs.masks import runs_from_array
+from builder.inputs.regions import regions_from_runs
+from nucleusnet_core.cells.png import decode_cell
+from nucleusnet_core.contract import EMPTY_AFTER_ROTATION
+from nucleusnet_core.manifest import Manifest
 from tests.builder.cutting.refined_procedure import RefinedCrop, refine
 
 Ellipse = tuple[float, float, float, float, float]

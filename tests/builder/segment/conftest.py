@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from builder.segment.weights import WeightsFile, read_weights_file
+from builder.segment.network.weights import WeightsFile, read_weights_file
 from builder.simulate.simulate import SimulatedImage, simulate_image
 
 torch.set_num_threads(1)  # small arrays, and other tests beside these: threads would wait for each other

@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 
 from builder.segment.overlay import Look, colours, draw, edges, parse_region, write_overlay
-from nucleusnet_source.errors import InputMaskError, UsageError
+from nucleusnet_core.errors import InputMaskError, UsageError
 from tests.builder.commands import nucleusnet
 
 

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from builder.cutting.masks import read_label_runs
+from builder.inputs.mask_file import mask_bytes, mask_name
+from builder.inputs.masks import read_label_runs
 from builder.segment.device import choose_device, claim_slot, describe, device_of_slot, used_gpus
-from builder.segment.mask_file import mask_bytes, mask_name
 from builder.segment.memory import available_memory, block_size, is_out_of_memory, needed_memory
+from builder.segment.network.weights import WeightsKind
 from builder.segment.receipts import SegmentReceipt, read_receipt
-from builder.segment.weights import WeightsKind
-from nucleusnet_source.errors import SegmentationError, UsageError
-from tests.builder.commands import ROOT, environment
+from nucleusnet_core.errors import SegmentationError, UsageError
+from tests.builder.commands import environment
+from tests.root import ROOT
 
 GB = 10**9
 

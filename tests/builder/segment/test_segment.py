@@ -11,16 +11,15 @@ import numpy as np
 import pytest
 import tifffile
 
-from builder.cutting.masks import LabelRuns, read_label_runs, runs_from_array
-from builder.reporting import Progress
-from builder.segment.compare import compare_masks
+from builder.inputs.masks import LabelRuns, read_label_runs, runs_from_array
+from builder.inputs.pairs import find_sources
+from builder.segment.compare.compare import compare_masks
 from builder.segment.image_task import ImageTask, Place, finished, segment_image
+from builder.segment.network.weights import WeightsFile
 from builder.segment.receipts import read_receipt
 from builder.segment.segment import SegmentOptions, find_images, segment_folder, segment_parameters
-from builder.segment.weights import WeightsFile
 from builder.simulate.simulate import SimulatedImage
-from builder.sources import find_sources
-from nucleusnet_source.errors import (
+from nucleusnet_core.errors import (
     InputImageError,
     OutputError,
     PairingError,
@@ -28,6 +27,7 @@ from nucleusnet_source.errors import (
     UsageError,
     WeightsError,
 )
+from nucleusnet_core.terminal.progress import Progress
 from tests.builder.commands import nucleusnet, start
 
 from .conftest import MODEL

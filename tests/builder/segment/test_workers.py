@@ -12,12 +12,13 @@ import pytest
 import tifffile
 
 from builder.segment.image_task import segment_image
+from builder.segment.network.weights import WeightsFile
 from builder.segment.receipts import read_receipt
-from builder.segment.weights import WeightsFile
 from builder.simulate.simulate import SimulatedImage, simulate_image
-from tests.builder.commands import COMMAND, ROOT, environment, nucleusnet, start
-from tests.builder.test_build_faults import wait_for, workers_of
-from tests.builder.test_build_shares import cluster
+from tests.builder.build.test_build_faults import wait_for, workers_of
+from tests.builder.build.test_build_shares import cluster
+from tests.builder.commands import COMMAND, environment, nucleusnet, start
+from tests.root import ROOT
 
 from .conftest import MODEL
 from .test_segment import task
@@ -110,7 +111,7 @@ from pathlib import Path
 import psutil
 from builder.segment.image_task import segment_image
 from builder.segment.weights import read_weights_file
-from nucleusnet_source.errors import SegmentationError
+from nucleusnet_core.errors import SegmentationError
 from tests.builder.segment.test_segment import MODEL, task
 
 folder, weights = Path(sys.argv[1]), read_weights_file(MODEL)

@@ -11,7 +11,7 @@ from huggingface_hub import constants
 from builder.upload.journal import journal_path
 from builder.upload.retries import Patience
 from builder.upload.upload import UploadOptions, UploadProgress
-from nucleusnet_source.errors import (
+from nucleusnet_core.errors import (
     CorruptDataError,
     DatasetNotFoundError,
     TransferError,

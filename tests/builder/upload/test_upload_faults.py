@@ -15,7 +15,7 @@ import pytest
 
 from builder.upload.files import FILES_AT_A_TIME
 from builder.upload.retries import Patience, is_passing, persistently
-from nucleusnet_source.errors import OutputError, SourceChangedError, TransferError, UploadError
+from nucleusnet_core.errors import OutputError, SourceChangedError, TransferError, UploadError
 from tests.builder.commands import COMMAND
 from tests.builder.published import (
     IMPATIENT,

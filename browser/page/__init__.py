@@ -1,0 +1,1 @@
+"""The cell browser's page: a small local server, or a static site."""

@@ -1,0 +1,76 @@
+"""What is known of the nuclei of some stitched images: rows of config metadata, and where their crops lie."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nucleusnet_core.dataset import OpenDataset
+from nucleusnet_core.runs import runs_of_rows
+from nucleusnet_core.shards.tables import read_row_group
+
+Nuclei = dict[tuple[str, int], dict[str, Any]]
+
+
+def stitched_rows(opened: OpenDataset) -> list[dict[str, Any]]:
+    """Return the rows of config stitched of all splits."""
+    rows: list[dict[str, Any]] = []
+    for split in opened.manifest.splits_of("stitched"):
+        for _, table in _tables(opened, "stitched", split):
+            rows += table.to_pylist()
+    return rows
+
+
+def nuclei_of(opened: OpenDataset, images: Collection[str]) -> Nuclei:
+    """Return the nuclei of some stitched images, by image and label.
+
+    Each is its row of config metadata, with the name of a run that is no number, and with `split` and `row`: config
+    default holds its crop as that row of that split.
+
+    Args:
+        opened: the dataset.
+        images: names of stitched images.
+    """
+    wanted = pa.array(sorted(images), pa.string())
+    nuclei: Nuclei = {}
+    for split in opened.manifest.splits_of("metadata"):
+        for first_row, table in _tables(opened, "metadata", split):
+            places = pc.indices_nonzero(pc.is_in(table["stitched_image"], value_set=wanted))
+            rows = table.take(places).to_pylist()
+            runs = runs_of_rows([row["run"] for row in rows], [row["stitched_image"] for row in rows], opened.manifest)
+            for place, row, run in zip(places.to_pylist(), rows, runs, strict=True):
+                own = {"run": run, "split": split, "row": first_row + place}
+                nuclei[row["stitched_image"], row["label"]] = row | own
+    return nuclei
+
+
+def _tables(opened: OpenDataset, config: str, split: str) -> Iterator[tuple[int, pa.Table]]:
+    first_row = 0
+    for entry in opened.shards(config, split):
+        for group in range(opened.footer(entry).num_row_groups):
+            table = read_row_group(opened, entry, group)
+            yield first_row, table
+            first_row += table.num_rows
+
+
+def page_nuclei(
+    parts: Sequence[tuple[str, Sequence[int], Sequence[int]]], nuclei: Mapping[tuple[str, int], dict[str, Any]]
+) -> dict[str, Any]:
+    """Return what the page of a panorama knows of its masks.
+
+    Args:
+        parts: of each stitched image its name, its labels, and their colours 0xRRGGBB.
+        nuclei: as `nuclei_of` gives them.
+
+    Returns:
+        `labels`: [colour, number of the image, label] of every mask; `nuclei`: what is known of those that the
+        dataset holds, by "number of the image/label".
+    """
+    labels, known = [], {}
+    for number, (name, found, colours) in enumerate(parts):
+        for label, colour in zip(found, colours, strict=True):
+            labels.append([colour, number, label])
+            if nucleus := nuclei.get((name, label)):
+                known[f"{number}/{label}"] = nucleus
+    return {"labels": labels, "nuclei": known}

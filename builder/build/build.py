@@ -1,0 +1,193 @@
+"""The whole build: stitched images and masks -> pieces -> shards -> a dataset folder."""
+
+import contextlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import nucleusnet_dataset
+from nucleusnet_core.errors import UsageError
+from nucleusnet_core.files.disk_space import check_space, disk_full_reported, file_bytes, is_disk_full, space_for_images
+from nucleusnet_core.terminal.progress import Progress
+from nucleusnet_core.terminal.wording import counted
+
+from ..inputs.pairs import Source, find_sources
+from ..pieces.ensure import ensure_piece
+from ..pieces.receipt import Receipt
+from ..pieces.task import PieceTask
+from ..workers.cluster import dask_workers
+from ..workers.engine import Workers, in_order, local_workers, run_tasks
+from ..workers.failure import Failure
+from ..workers.log import logging_to
+from .assembly import BuildResult, publish
+from .options import BuildOptions
+from .shares import Share, check_finished, outcome, record_failure, record_tasks, recorded_tasks
+from .work_folder import WorkFolder, check_output, join_work, make_work_folder, open_work, work_folder
+
+
+@dataclass(frozen=True)
+class ShareResult:
+    """What one of several jobs has done.
+
+    Attributes:
+        images: number of pieces that are finished.
+        nuclei: kept in them.
+        failures: images that cannot be used.
+    """
+
+    images: int
+    nuclei: int
+    failures: list[Failure]
+
+
+def build(options: BuildOptions, progress: Progress | None = None) -> BuildResult:
+    """Build a dataset folder; what fails for one image is returned, the others are built.
+
+    Raises:
+        UsageError: options that cannot work, or a work folder of another build.
+        OutputError: the output exists, cannot be written, or the disk is full.
+        PairingError: no images or masks there.
+        BuildError: nothing could be built; lists why.
+    """
+    progress = progress or Progress()
+    check_output(options.out, overwrite=options.overwrite)
+    sources, failures = find(options)
+    with (
+        disk_full_reported(work_folder(options.out).path),
+        open_work(options.out, options.recorded_parameters(), fresh=options.fresh) as work,
+    ):
+        with logging_to(options.log or work.log), workers_of(options) as workers:
+            check_space_for(sources, work)
+            receipts, failed = make_pieces(piece_tasks(options, sources, work), workers, progress)
+            result = publish(options, receipts, [*failures, *failed], work, workers=workers, progress=progress)
+        return cleared(result, work)
+
+
+def build_share(options: BuildOptions, share: Share, progress: Progress | None = None) -> ShareResult:
+    """Make the pieces of one share of the images; `finish_build` puts the pieces of all shares together.
+
+    Raises:
+        As `build`.
+    """
+    progress = progress or Progress()
+    check_output(options.out, overwrite=options.overwrite)
+    sources, _ = find(options)
+    own = sources[share.task :: share.tasks]
+    with disk_full_reported(work_folder(options.out).path):
+        work = make_work_folder(options.out)
+        join_work(work, options.recorded_parameters())
+        record_tasks(work.path, share.tasks)
+        log_path = options.log or work.path / f"task-{share.task}.log"
+        with logging_to(log_path) as log, workers_of(options) as workers:
+            check_space_for(own, work)
+            tasks = piece_tasks(options, own, work)
+            receipts, failures = make_pieces(tasks, workers, progress)
+            messages = {failure.name: failure.message for failure in failures}
+            for task in tasks:
+                if task.source.stem in messages:
+                    record_failure(task, messages[task.source.stem])
+                    log.error("%s: %s", task.source.stem, messages[task.source.stem])
+    return ShareResult(len(receipts), sum(receipt.kept for receipt in receipts), failures)
+
+
+def finish_build(options: BuildOptions, progress: Progress | None = None) -> BuildResult:
+    """Put the pieces of all shares together.
+
+    Raises:
+        BuildError: some shares have not finished; names them.
+        And as `build`.
+    """
+    progress = progress or Progress()
+    check_output(options.out, overwrite=options.overwrite)
+    tasks = recorded_tasks(work_folder(options.out).path)
+    if tasks is None:
+        raise UsageError(
+            f"--finish: pieces in {work_folder(options.out).path} expected, none found; first run all tasks: "
+            "nucleusnet build ... --task 0 --tasks N."
+        )
+    sources, failures = find(options)
+    with (
+        disk_full_reported(work_folder(options.out).path),
+        open_work(options.out, options.recorded_parameters(), fresh=False) as work,
+    ):
+        with logging_to(options.log or work.log), workers_of(options) as workers:
+            ordered = piece_tasks(options, sources, work)
+            ends = gather_outcomes(ordered, workers, progress)
+            check_finished([task for task, end in zip(ordered, ends, strict=True) if end is None], ordered, tasks)
+            receipts = [end for end in ends if isinstance(end, Receipt)]
+            failures = [*failures, *(end for end in ends if isinstance(end, Failure))]
+            result = publish(options, receipts, failures, work, workers=workers, progress=progress)
+        return cleared(result, work)
+
+
+def cleared(result: BuildResult, work: WorkFolder) -> BuildResult:
+    """Remove the work folder unless something failed; its log is closed by now, else Windows would keep it."""
+    if result.work is None:
+        work.remove()
+    return result
+
+
+def gather_outcomes(tasks: Sequence[PieceTask], workers: Workers, progress: Progress) -> list[Receipt | Failure | None]:
+    """Check what other jobs have made of each image; see `array_tasks.outcome`."""
+    progress.stage("images", len(tasks))
+    ends: list[Receipt | Failure | None] = []
+    found = in_order(outcome, tasks, make_executor=workers.make_executor, workers=workers.count)
+    with contextlib.closing(found):
+        for end in found:
+            ends.append(end)
+            progress.step(1, end.kept if isinstance(end, Receipt) else 0)
+    return ends
+
+
+def find(options: BuildOptions) -> tuple[list[Source], list[Failure]]:
+    """Pair the images and masks that the options name."""
+    return find_sources(
+        options.stitched, masks=options.masks, name_pattern=options.name_pattern, recursive=options.recursive
+    )
+
+
+def workers_of(options: BuildOptions) -> contextlib.AbstractContextManager[Workers]:
+    """Return a context with the workers that the options name."""
+    if options.scheduler is None:
+        return contextlib.nullcontext(local_workers(options.workers))
+    return dask_workers(options.scheduler)
+
+
+def check_space_for(sources: Sequence[Source], work: WorkFolder) -> None:
+    """Refuse to start when the disk is too small for what these images still need.
+
+    Raises:
+        OutputError: less is free than needed.
+    """
+    needed = space_for_images(file_bytes(source.image_path for source in sources), file_bytes(work.pieces.iterdir()))
+    check_space(work.path, needed, counted(len(sources), "image"))
+
+
+def piece_tasks(options: BuildOptions, sources: Sequence[Source], work: WorkFolder) -> list[PieceTask]:
+    """Return one task an image."""
+    columns = nucleusnet_dataset.features("default").arrow_schema
+    parameters = options.piece_parameters()
+    return [PieceTask(source, parameters, columns, work.pieces, options.allow_pickle) for source in sources]
+
+
+def make_pieces(
+    tasks: Sequence[PieceTask], workers: Workers, progress: Progress
+) -> tuple[list[Receipt], list[Failure]]:
+    """Make the pieces that are not there yet; returns receipts and failures in any order."""
+    log = logging.getLogger("nucleusnet")
+    log.info("%d images, up to %d at once", len(tasks), workers.count)
+    receipts: list[Receipt] = []
+    failures: list[Failure] = []
+    progress.stage("images", len(tasks))
+    ends = run_tasks(ensure_piece, tasks, make_executor=workers.make_executor, workers=workers.count)
+    with contextlib.closing(ends):
+        for done in ends:
+            if done.error is not None and is_disk_full(done.error):
+                raise done.error
+            if done.result is not None:
+                receipts.append(done.result)
+                log.info("%s: kept %d of %d", done.result.stem, done.result.kept, done.result.num_rois)
+            else:
+                failures.append(Failure(done.task.source.stem, done.reason()))
+            progress.step(1, done.result.kept if done.result else 0)
+    return receipts, failures

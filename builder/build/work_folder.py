@@ -1,0 +1,197 @@
+"""The folder `<out>.work` beside the output: everything is made there and appears as `<out>` by one rename."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nucleusnet_core.contract import MANIFEST_NAME
+from nucleusnet_core.errors import ManifestError, OutputError, UsageError
+from nucleusnet_core.files.atomic import replace_folder, write_bytes_atomic
+from nucleusnet_core.files.disk_space import is_disk_full
+from nucleusnet_core.files.locking import locked
+from nucleusnet_core.manifest import Manifest
+
+TASKS_NAME = "tasks.json"
+_OWN_NAME = re.compile(r"\..*|pieces|parts|dataset|tasks\.json|build\.log|task-\d+\.log|replaced-[0-9a-f]{8}")
+
+
+@dataclass(frozen=True)
+class WorkFolder:
+    """Paths below `<out>.work`.
+
+    Attributes:
+        out: the finished dataset folder.
+        path: the work folder itself.
+    """
+
+    out: Path
+    path: Path
+
+    @property
+    def pieces(self) -> Path:
+        """Pieces, labels and receipts."""
+        return self.path / "pieces"
+
+    @property
+    def record(self) -> Path:
+        """The parameters of the build."""
+        return self.path / "parameters.json"
+
+    @property
+    def dataset(self) -> Path:
+        """The dataset folder before it is finished."""
+        return self.path / "dataset"
+
+    @property
+    def log(self) -> Path:
+        """What happened, with times; never published."""
+        return self.path / "build.log"
+
+    def is_begun(self) -> bool:
+        """Say whether anything was made here, or jobs share it: until then it belongs to nobody."""
+        return any(self.pieces.glob("*")) or (self.path / TASKS_NAME).exists()
+
+    def publish(self) -> None:
+        """Make the finished dataset appear as `out`; an older one is moved aside first and removed last."""
+        replace_folder(self.dataset, self.out, aside=self.path / f"replaced-{uuid.uuid4().hex[:8]}")
+
+    def remove(self) -> None:
+        """Remove the work folder."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def check_output(out: Path, *, overwrite: bool) -> None:
+    """Refuse an output that exists, unless it may be overwritten and is a dataset folder of ours.
+
+    Raises:
+        OutputError: it exists and must not be replaced, or it cannot be made there.
+    """
+    parent = out.parent
+    if not parent.is_dir():
+        raise OutputError(f"{out}: an existing folder expected around the output, {parent} is none; make it first.")
+    if not os.access(parent, os.W_OK):
+        raise OutputError(f"{out}: a writable folder expected around the output, {parent} is read-only for you.")
+    if not out.exists() and not out.is_symlink():
+        return
+    if not overwrite:
+        raise OutputError(f"{out}: nothing expected there, but it exists; name another --out, or pass --overwrite.")
+    if not is_dataset_folder(out):
+        raise OutputError(
+            f"{out}: --overwrite replaces only a dataset folder with a {MANIFEST_NAME} of ours, and this is none; "
+            "name another --out, or remove it yourself."
+        )
+
+
+def is_dataset_folder(path: Path) -> bool:
+    """Say whether a folder, itself no link, holds a manifest of ours."""
+    try:
+        Manifest.from_json((path / MANIFEST_NAME).read_bytes())
+    except (OSError, ManifestError):
+        return False
+    return not path.is_symlink()
+
+
+@contextlib.contextmanager
+def open_work(out: Path, parameters: dict[str, Any], *, fresh: bool) -> Iterator[WorkFolder]:
+    """Open or make `<out>.work`, for this process alone.
+
+    Args:
+        out: the dataset folder to be.
+        parameters: what the build was asked for; a work folder of other parameters is not resumed.
+        fresh: throw away what a work folder holds.
+
+    Raises:
+        UsageError: the work folder belongs to a build with other parameters.
+        OutputError: another build is using it, or what lies there is none of ours.
+    """
+    work = make_work_folder(out)
+    busy = OutputError(f"{work.path}: another build is running there; wait for it, or name another --out.")
+    with locked(work.path, busy=busy):
+        if fresh:
+            shutil.rmtree(work.path)
+        elif not work.is_begun():
+            work.record.unlink(missing_ok=True)
+        join_work(work, parameters)
+        if work.dataset.exists():
+            shutil.rmtree(work.dataset)
+        yield work
+
+
+def work_folder(out: Path) -> WorkFolder:
+    """Return the work folder of an output; nothing is made."""
+    return WorkFolder(out, out.with_name(out.name + ".work"))
+
+
+def make_work_folder(out: Path) -> WorkFolder:
+    """Make the work folder of an output, unless it is there.
+
+    Raises:
+        OutputError: it cannot be made, or what lies there is none of ours.
+    """
+    work = work_folder(out)
+    refuse_strangers(work)
+    try:
+        work.path.mkdir(exist_ok=True)
+    except OSError as error:
+        if is_disk_full(error):
+            raise
+        raise OutputError(
+            f"{work.path}: a place for the work folder expected, it cannot be made: {error.strerror}; "
+            "name another --out."
+        ) from error
+    return work
+
+
+def refuse_strangers(work: WorkFolder) -> None:
+    """Refuse to use as work folder what is none: a finished build removes it with all that it holds.
+
+    Raises:
+        OutputError: a file, a link, or a folder that no build has begun and that holds something.
+    """
+    path = work.path
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise OutputError(f"{path}: a folder or nothing expected, a file or link found; name another --out.")
+    if not path.exists() or work.record.exists():
+        return
+    strangers = sorted(entry.name for entry in path.iterdir() if not _OWN_NAME.fullmatch(entry.name))
+    if strangers:
+        raise OutputError(
+            f"{path}: the work folder of a build or nothing expected, a folder with {strangers[0]!r} found; "
+            "move it away, or name another --out."
+        )
+
+
+def join_work(work: WorkFolder, parameters: dict[str, Any]) -> None:
+    """Make a work folder ready for a build with these parameters, which others may share.
+
+    Raises:
+        UsageError: it belongs to a build with other parameters.
+        OutputError: what lies there is none of ours.
+    """
+    refuse_strangers(work)
+    record = work.record
+    content = (json.dumps(parameters, sort_keys=True, indent=1) + "\n").encode()
+    if record.exists() and record.read_bytes() != content:
+        raise UsageError(
+            f"{work.path}: begun with other parameters than these ({differences(record.read_bytes(), parameters)}); "
+            "repeat the first ones to resume it, or pass --fresh to start again."
+        )
+    work.pieces.mkdir(parents=True, exist_ok=True)
+    write_bytes_atomic(record, content)
+
+
+def differences(recorded: bytes, parameters: dict[str, Any]) -> str:
+    """Name the parameters that differ."""
+    try:
+        before = dict(json.loads(recorded))
+    except (ValueError, TypeError):
+        return "its record is damaged"
+    names = sorted(name for name in before.keys() | parameters.keys() if before.get(name) != parameters.get(name))
+    return ", ".join(f"{name}: {before.get(name)!r} then, {parameters.get(name)!r} now" for name in names)

@@ -1,0 +1,51 @@
+"""One nucleus in its frame: what every recipe gives back."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..compiled import compiled
+
+
+@dataclass(frozen=True)
+class Crop:
+    """One nucleus in its 256 px frame.
+
+    Attributes:
+        pixels: (256, 256) in the type of the stitched image, camera values.
+        mask: bool (256, 256), the rotated mask in the same frame.
+        rotation_deg: rotation applied, counter-clockwise as seen, 0 to 180.
+        clipped: whether a part of the nucleus lies outside the frame.
+    """
+
+    pixels: NDArray[Any]
+    mask: NDArray[np.bool_]
+    rotation_deg: float
+    clipped: bool
+
+
+@compiled
+def paint_mask(
+    runs: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]],
+    which: tuple[int, int],
+    corner: tuple[int, int],
+    shape: tuple[int, int],
+) -> NDArray[np.uint8]:
+    """Paint runs as 0/1 into a patch whose outermost pixels stay 0.
+
+    Args:
+        runs: (row, x0, x1) as in `Regions`.
+        which: first run to paint, and the run after the last one.
+        corner: (row, column) of the patch in the label image.
+        shape: (height, width) of the patch.
+    """
+    row, x0, x1 = runs
+    mask = np.zeros(shape, np.uint8)
+    for run in range(which[0], which[1]):
+        y = row[run] - corner[0]
+        if 1 <= y < shape[0] - 1:
+            first = max(x0[run] - corner[1], 1)
+            mask[y, first : max(first, min(x1[run] - corner[1], shape[1] - 1))] = 1
+    return mask

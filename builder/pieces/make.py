@@ -1,0 +1,188 @@
+"""One stitched image with its mask -> one piece: its rows, measured and encoded, and a receipt that says so."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from nucleusnet_core.cells.png import encode_gray, encode_mask
+from nucleusnet_core.contract import DROP_REASONS, KEPT
+from nucleusnet_core.errors import InputImageError, InputMaskError
+from nucleusnet_core.files.atomic import atomic_path, write_bytes_atomic
+from nucleusnet_core.orders import keyed_hashes
+
+from ..cutting.crop import Crop
+from ..cutting.measure import sum_intensities
+from ..cutting.published import cut_published
+from ..cutting.refined import cut_refined
+from ..inputs.images import StitchedImage, check_pixel_size, read_image, reading
+from ..inputs.masks import read_label_runs
+from ..inputs.pairs import Source
+from ..inputs.regions import Regions, regions_from_runs, shape_measurements
+from .receipt import Receipt, labels_path, piece_path, receipt_path
+from .task import PieceParameters, PieceTask, source_fingerprint
+
+
+def make_piece(task: PieceTask) -> Receipt:
+    """Cut, measure and encode all nuclei of one stitched image, and write piece, labels and receipt.
+
+    Raises:
+        InputImageError: the image cannot be used.
+        InputMaskError: the mask cannot be used, or has another shape than the image.
+    """
+    fingerprint = fingerprint_now(task.source)  # before reading, so that a change while reading is noticed later
+    image, regions, mask_sha256 = read_pair(task)
+    sums = sum_intensities(image.pixels, regions)
+    crops, outcomes = cut_all(image.pixels, regions, task.parameters)
+    kept = np.array([index for index, outcome in enumerate(outcomes) if outcome == KEPT], np.int64)
+    measured = shape_measurements(regions, task.parameters.pixels_per_um) | sums.columns()
+    table = piece_table(task, regions, kept, crops, measured)
+    overall = sums.overall() or (None, None)
+    facts = {
+        "height": regions.shape[0],
+        "width": regions.shape[1],
+        "bit_depth": 8 * image.pixels.dtype.itemsize,
+        "mean_intensity": overall[0],
+        "std_intensity": overall[1],
+        "image_sha256": image.sha256,
+        "mask_sha256": mask_sha256,
+        "fingerprint": fingerprint,
+        "cells_bytes": sum(len(pixels) + len(mask) for pixels, mask, _, _ in crops),
+    }
+    return write_piece(task, table, regions.label, outcomes, facts)
+
+
+def fingerprint_now(source: Source) -> list[int]:
+    """Return the fingerprint of files that must be there.
+
+    Raises:
+        InputImageError: one is not.
+    """
+    try:
+        return source_fingerprint(source)
+    except OSError as error:
+        raise InputImageError(
+            f"{source.stem}: image and mask expected, {error.filename} cannot be read: {error.strerror}; "
+            "put it back, or repair the link."
+        ) from error
+
+
+def read_pair(task: PieceTask) -> tuple[StitchedImage, Regions, str]:
+    """Read image and mask of a task; returns the image, the labels, and the SHA-256 of the mask file.
+
+    Raises:
+        As `make_piece`.
+    """
+    image_path, mask_path = task.source.image_path, task.source.mask_path
+    with reading(mask_path, InputMaskError):
+        mask_data = mask_path.read_bytes()
+    runs = read_label_runs(mask_data, mask_path.name, allow_pickle=task.allow_pickle)
+    image = read_image(image_path)
+    check_pixel_size(image.pixels_per_um, task.parameters.pixels_per_um, image_path.name)
+    if image.pixels.shape != runs.shape:
+        raise InputMaskError(
+            f"{mask_path.name}: {image.pixels.shape[0]} x {image.pixels.shape[1]} px expected like "
+            f"{image_path.name}, {runs.shape[0]} x {runs.shape[1]} found; segment the same image again."
+        )
+    return image, regions_from_runs(runs), hashlib.sha256(mask_data).hexdigest()
+
+
+def cut_all(
+    image: NDArray[Any], regions: Regions, parameters: PieceParameters
+) -> tuple[list[tuple[bytes, bytes, float, bool]], list[str]]:
+    """Cut every label; returns (image cell, mask cell, rotation, clipped) of the kept ones and all outcomes.
+
+    Cells are compressed one by one, so that the shuffle can move them without decompressing.
+    """
+    cut = cut_refined if parameters.recipe == "refined" else cut_published
+    codec = pa.Codec("zstd", compression_level=1)
+    kept: list[tuple[bytes, bytes, float, bool]] = []
+    outcomes: list[str] = []
+    for index in range(len(regions)):
+        crop = cut(image, regions, index, outside=parameters.outside)
+        outcomes.append(KEPT if isinstance(crop, Crop) else crop)
+        if isinstance(crop, Crop):
+            pixels = codec.compress(encode_gray(crop.pixels), asbytes=True)
+            mask = codec.compress(encode_mask(crop.mask), asbytes=True)
+            kept.append((pixels, mask, crop.rotation_deg, crop.clipped))
+    return kept, outcomes
+
+
+def piece_table(
+    task: PieceTask,
+    regions: Regions,
+    kept: NDArray[np.int64],
+    crops: list[tuple[bytes, bytes, float, bool]],
+    measured: dict[str, NDArray[Any]],
+) -> pa.Table:
+    """Return the rows of one piece, sorted by (row_hash, nucleus_id); see `receipts.piece_path`."""
+    source, height, width = task.source, *regions.shape
+    labels = regions.label[kept]
+    ids = [f"{source.stem}_ROI_{label}" for label in labels.tolist()]
+    hashes = keyed_hashes(ids, seed=task.parameters.seed, purpose="row")
+    order = np.lexsort((np.array(ids, dtype=np.str_), hashes)) if ids else np.zeros(0, np.int64)
+    boxes = {name: getattr(regions, name)[kept] for name in ("bbox_y0", "bbox_x0", "bbox_y1", "bbox_x1")}
+    columns: dict[str, Any] = {
+        "nucleus_id": ids,
+        "stitched_image": [source.stem] * len(ids),
+        "run": [source.run] * len(ids),
+        "quarter": [source.quarter] * len(ids),
+        "position": [source.position] * len(ids),
+        "label": labels,
+        **boxes,
+        "centroid_y": regions.centroid_y[kept].astype(np.float32),
+        "centroid_x": regions.centroid_x[kept].astype(np.float32),
+        **{name: values[kept] for name, values in measured.items()},
+        "rotation_deg": np.array([crop[2] for crop in crops], np.float32),
+        "touches_border": (boxes["bbox_y0"] == 0)
+        | (boxes["bbox_x0"] == 0)
+        | (boxes["bbox_y1"] == height)
+        | (boxes["bbox_x1"] == width),
+        "clipped": [crop[3] for crop in crops],
+    }
+    fields = [field for field in task.columns if field.name not in ("image", "mask")]
+    arrays = [pa.array(hashes, pa.uint64()), *(pa.array(columns[field.name], field.type) for field in fields)]
+    arrays += [pa.array([crop[part] for crop in crops], pa.binary()) for part in (0, 1)]
+    names = ["row_hash", *(field.name for field in fields), "image_zstd", "mask_zstd"]
+    return pa.table(arrays, names).take(pa.array(order))
+
+
+def write_piece(
+    task: PieceTask, table: pa.Table, labels: NDArray[np.uint32], outcomes: list[str], facts: dict[str, Any]
+) -> Receipt:
+    """Write the piece, its labels and last its receipt, each whole or not at all."""
+    source, directory = task.source, task.pieces_dir
+    outcome_table = pa.table([pa.array(labels, pa.uint32()), pa.array(outcomes, pa.string())], ["label", "outcome"])
+    kept = table.num_rows
+    receipt = Receipt(
+        stem=source.stem,
+        image_file=source.image_path.name,
+        mask_file=source.mask_path.name,
+        run=source.run,
+        run_group=source.run_group,
+        quarter=source.quarter,
+        position=source.position,
+        num_rois=len(outcomes),
+        kept=kept,
+        dropped={reason: outcomes.count(reason) for reason in DROP_REASONS},
+        key=task.parameters.key(source),
+        piece_sha256=write_table(piece_path(directory, source.stem), table),
+        labels_sha256=write_table(labels_path(directory, source.stem), outcome_table),
+        **facts,
+    )
+    write_bytes_atomic(receipt_path(directory, source.stem), receipt.to_json())
+    return receipt
+
+
+def write_table(path: Path, table: pa.Table) -> str:
+    """Write a table as an uncompressed Arrow IPC file of one batch; returns the SHA-256 of its bytes."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    data = sink.getvalue()
+    with atomic_path(path) as partial:
+        partial.write_bytes(data)
+    return hashlib.sha256(data).hexdigest()

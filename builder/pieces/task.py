@@ -1,0 +1,91 @@
+"""The piece of one stitched image: what decides its bytes, and whether one that is there still holds.
+
+Light, since whoever hands out the tasks needs no image library; `make` makes a piece.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+from nucleusnet_core.files.hashing import file_fingerprint, file_sha256
+
+from ..inputs.pairs import Source
+from .receipt import Receipt, labels_path, piece_path, receipt_path
+
+PIECE_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class PieceParameters:
+    """Everything besides the source files that decides the bytes of a piece.
+
+    Attributes:
+        recipe: how a nucleus is cut, "published" or "refined".
+        outside: what the frame shows outside the mask, "zero" or the surroundings ("keep").
+        pixels_per_um: scale of the images.
+        seed: key of the row order.
+        versions: "name version" of this tool and of the libraries whose arithmetic or codec enters.
+    """
+
+    recipe: Literal["published", "refined"]
+    outside: Literal["zero", "keep"]
+    pixels_per_um: float
+    seed: int
+    versions: tuple[str, ...]
+
+    def key(self, source: Source) -> str:
+        """Return the SHA-256 of the parameters and of what the name of a source says."""
+        said = [source.stem, source.run, source.run_group, source.quarter, source.position]
+        content = json.dumps([PIECE_FORMAT, asdict(self), said], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class PieceTask:
+    """What a worker needs to make one piece; small, and all of it can be pickled."""
+
+    source: Source
+    parameters: PieceParameters
+    columns: pa.Schema
+    pieces_dir: Path
+    allow_pickle: bool = False
+
+
+def source_fingerprint(source: Source) -> list[int]:
+    """Return size and modification time (ns) of image and mask: enough to see that a file was replaced."""
+    return [*file_fingerprint(source.image_path), *file_fingerprint(source.mask_path)]
+
+
+def known_fingerprint(source: Source) -> list[int]:
+    """Return `source_fingerprint`, with -1 for both numbers of a file that cannot be found."""
+    return [number for path in (source.image_path, source.mask_path) for number in _known_file_fingerprint(path)]
+
+
+def _known_file_fingerprint(path: Path) -> list[int]:
+    try:
+        return file_fingerprint(path)
+    except OSError:
+        return [-1, -1]
+
+
+def valid_receipt(task: PieceTask) -> Receipt | None:
+    """Return the receipt of a finished piece if it still holds: same sources, same parameters, undamaged files."""
+    stem, directory = task.source.stem, task.pieces_dir
+    try:
+        receipt = Receipt.from_json(receipt_path(directory, stem).read_bytes())
+        same = (
+            receipt.key == task.parameters.key(task.source)
+            and (receipt.image_file, receipt.mask_file) == (task.source.image_path.name, task.source.mask_path.name)
+            and receipt.fingerprint == source_fingerprint(task.source)
+        )
+        whole = same and (
+            file_sha256(piece_path(directory, stem)) == receipt.piece_sha256
+            and file_sha256(labels_path(directory, stem)) == receipt.labels_sha256
+        )
+    except (OSError, ValueError):
+        return None
+    return receipt if whole else None

@@ -1,0 +1,1 @@
+"""Scoring masks against true ones: average precision and the cases behind it."""

@@ -1,0 +1,1 @@
+"""Networks and their weights: cellpose 3 and cellpose-SAM, loaded and run."""

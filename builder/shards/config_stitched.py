@@ -1,0 +1,26 @@
+"""Config `stitched`: one row per stitched image, with its counts, intensities and place among the others."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from ..analysis.statistics import ImageStatistics, rank_images
+from ..pieces.receipt import Receipt
+
+
+def stitched_table(receipts: Sequence[Receipt], schema: pa.Schema) -> pa.Table:
+    """Return one row per receipt, in their order; images without regions of interest have no distance and no rank."""
+    measured = [ImageStatistics(r.stem, r.num_rois, r.mean_intensity, r.std_intensity) for r in receipts]
+    places = {
+        one.image: {"distance_to_centroid": one.distance, "rank": one.rank} for one in rank_images(measured).images
+    }
+    rows = [row(receipt) | places.get(receipt.stem, {}) for receipt in receipts]
+    return pa.Table.from_pylist(rows, schema)
+
+
+def row(receipt: Receipt) -> dict[str, Any]:
+    """Return what a receipt says of its image, as a row."""
+    same = "run quarter position height width num_rois kept mean_intensity std_intensity image_sha256 mask_sha256"
+    facts = {name: getattr(receipt, name) for name in same.split()}
+    return {"name": receipt.stem, **facts, **{f"dropped_{reason}": n for reason, n in receipt.dropped.items()}}

@@ -1,0 +1,118 @@
+"""Rows on their way from pieces to Parquet: copied compressed, put in order, decompressed one row group at a time."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from nucleusnet_core.cells.png import png_layout
+from nucleusnet_core.contract import CROP_PX, ROW_GROUP_ROWS
+from nucleusnet_core.errors import CorruptDataError
+
+CELL_COLUMNS = {"image": "image_zstd", "mask": "mask_zstd"}
+_MASK_BITS = 1
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of several pieces in their final order; the cells stay where they were copied to.
+
+    Attributes:
+        plain: the columns without cells, in the final order.
+        parts: the rows of each piece, with their compressed cells.
+        part: of each row in the final order, its place in `parts`, int64 (rows,).
+        row: its row there, int64 (rows,).
+    """
+
+    plain: pa.Table
+    parts: Sequence[pa.RecordBatch]
+    part: NDArray[np.int64]
+    row: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def cells(self, name: str, start: int, stop: int) -> Iterator[pa.Buffer]:
+        """Yield the compressed cells of rows `start`..`stop` (half-open) of a column."""
+        columns = [part.column(name) for part in self.parts]
+        for part, row in zip(self.part[start:stop].tolist(), self.row[start:stop].tolist(), strict=True):
+            yield columns[part][row].as_buffer()
+
+
+def read_piece(path: Path) -> pa.RecordBatch:
+    """Read a whole piece; its columns are views of the mapped file, and let go of it when they are deleted.
+
+    Raises:
+        CorruptDataError: the piece is damaged.
+    """
+    try:
+        with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
+            if reader.num_record_batches == 0:
+                return pa.RecordBatch.from_pylist([], reader.schema)
+            return reader.get_batch(0)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise CorruptDataError(f"{path}: a piece expected, found damage: {error}; call the build again.") from error
+
+
+def copy_rows(piece: pa.RecordBatch, start: int, stop: int) -> pa.RecordBatch:
+    """Copy rows `start`..`stop` (half-open) and nothing else out of a piece, so that its file can be closed."""
+    return pa.ipc.read_record_batch(piece.slice(start, stop - start).serialize(), piece.schema)
+
+
+def in_hash_order(parts: Sequence[pa.RecordBatch]) -> Rows:
+    """Put the rows of at least one piece in the order of (row_hash, nucleus_id)."""
+    counts = [part.num_rows for part in parts]
+    plain = pa.Table.from_batches(parts).drop_columns(list(CELL_COLUMNS.values()))
+    order = plain.select(["row_hash", "nucleus_id"]).combine_chunks()
+    places = order.append_column("place", pa.array(np.arange(len(order)))).sort_by(
+        [("row_hash", "ascending"), ("nucleus_id", "ascending")]
+    )
+    place = places.column("place").to_numpy()
+    part = np.repeat(np.arange(len(parts)), counts)
+    row = np.concatenate([np.arange(count) for count in counts])
+    return Rows(plain.take(places.column("place")).combine_chunks(), parts, part[place], row[place])
+
+
+def decoded_groups(rows: Rows, schema: pa.Schema, bit_depth: int) -> Iterator[pa.Table]:
+    """Decompress the cells of 256 rows at a time.
+
+    Args:
+        rows: what to decompress.
+        schema: Arrow schema of config default.
+        bit_depth: bits of a pixel.
+    """
+    for start in range(0, len(rows), ROW_GROUP_ROWS):
+        group = rows.plain.slice(start, ROW_GROUP_ROWS)
+        stop = start + group.num_rows
+        columns = {
+            name: decompressed(
+                rows.cells(stored, start, stop), group.num_rows, _MASK_BITS if name == "mask" else bit_depth
+            )
+            for name, stored in CELL_COLUMNS.items()
+        }
+        columns |= {name: group.column(name) for name in schema.names if name not in CELL_COLUMNS}
+        yield pa.table([columns[name] for name in schema.names], schema=schema)
+
+
+def decompressed(cells: Iterator[pa.Buffer], count: int, bit_depth: int) -> pa.StructArray:
+    """Decompress `count` cells into one buffer, as `datasets.Image` stores them.
+
+    Raises:
+        CorruptDataError: a cell is damaged.
+    """
+    cell_bytes = png_layout(CROP_PX, CROP_PX, bit_depth).cell_bytes
+    codec = pa.Codec("zstd")
+    payload = np.empty((count, cell_bytes), np.uint8)
+    try:
+        for row, cell in enumerate(cells):
+            payload[row] = np.frombuffer(codec.decompress(cell, decompressed_size=cell_bytes), np.uint8)
+    except (OSError, ValueError) as error:
+        raise CorruptDataError(
+            f"compressed cells of {cell_bytes} bytes expected in a piece, found damage: {error}; call the build again."
+        ) from error
+    offsets = np.arange(0, (count + 1) * cell_bytes, cell_bytes, dtype=np.int32)
+    data = pa.BinaryArray.from_buffers(pa.binary(), count, [None, pa.py_buffer(offsets), pa.py_buffer(payload)])
+    return pa.StructArray.from_arrays([data, pa.nulls(count, pa.string())], ["bytes", "path"])

@@ -1,0 +1,140 @@
+"""Pieces -> shards: the rows of all images, in the order of their hash, in Parquet files of about 300 MB.
+
+A shard is a range of hashes. Each is written on its own, by opening one memory-mapped piece after the other and taking
+the few rows in the range; memory is that of one shard's compressed cells, however many rows there are.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from nucleusnet_core.contract import ROW_GROUP_ROWS
+from nucleusnet_core.manifest import ShardEntry
+
+from ..pieces.receipt import Receipt, piece_path
+from .parquet_writer import shard_entry, write_parquet
+from .row_groups import Rows, copy_rows, decoded_groups, in_hash_order, read_piece
+
+SHARD_BYTES = 300 << 20
+LAST_HASH = 2**64 - 1
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """One shard to write; all of it can be pickled.
+
+    Attributes:
+        folder: the dataset folder.
+        path: of the shard, relative to `folder`.
+        split: name of the split.
+        first_hash: first row hash of the shard.
+        last_hash: last row hash of the shard, inclusive.
+        pieces: the pieces of the split.
+        schema: Arrow schema of config default.
+        bit_depth: bits of a pixel.
+        part: where the rows without images go, for config metadata.
+    """
+
+    folder: Path
+    path: str
+    split: str
+    first_hash: int
+    last_hash: int
+    pieces: tuple[Path, ...]
+    schema: pa.Schema
+    bit_depth: int
+    part: Path
+
+
+def plan_boundaries(hashes: NDArray[np.uint64], cells_bytes: int, shard_bytes: int) -> list[tuple[int, int]]:
+    """Cut the sorted hashes of a split into shards.
+
+    Args:
+        hashes: row hashes of the split, uint64 (rows,), any order.
+        cells_bytes: compressed size of all its cells.
+        shard_bytes: how large a shard should be.
+
+    Returns:
+        First and last hash (inclusive) of each shard. All but the last hold a multiple of 256 rows, unless two rows
+        at a boundary share a hash.
+    """
+    ordered = np.sort(hashes)
+    shards = max(1, round(cells_bytes / shard_bytes))
+    groups = -(-len(ordered) // ROW_GROUP_ROWS)
+    starts = [(shard * groups // shards) * ROW_GROUP_ROWS for shard in range(shards)]
+    firsts = sorted({0, *(int(ordered[start]) for start in starts[1:] if 0 < start < len(ordered))})
+    return list(zip(firsts, [*(first - 1 for first in firsts[1:]), LAST_HASH], strict=True))
+
+
+def row_hashes(pieces: Sequence[Path]) -> NDArray[np.uint64]:
+    """Return the row hashes of at least one piece, uint64 (rows,)."""
+    return np.concatenate([read_piece(path).column("row_hash").to_numpy().copy() for path in pieces])
+
+
+def write_shard(task: ShardTask) -> ShardEntry:
+    """Write one shard, and its rows without images for config metadata.
+
+    Raises:
+        CorruptDataError: a piece is damaged.
+    """
+    rows = gather(task.pieces, task.first_hash, task.last_hash)
+    for path in (task.folder / task.path, task.part):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_parquet(task.folder / task.path, task.schema, decoded_groups(rows, task.schema, task.bit_depth))
+    plain = rows.plain.drop_columns(["row_hash"])
+    with pa.OSFile(str(task.part), "wb") as sink, pa.ipc.new_file(sink, plain.schema) as writer:
+        writer.write_table(plain)
+    return shard_entry(task.folder, task.path, "default", task.split)
+
+
+def gather(pieces: Sequence[Path], first_hash: int, last_hash: int) -> Rows:
+    """Copy the rows of a range of hashes (inclusive) out of the pieces, one open file at a time.
+
+    Rows of a piece lie in the order of their hashes, so its share is one slice.
+    """
+    parts = []
+    for path in pieces:
+        piece = read_piece(path)
+        hashes = piece.column("row_hash").to_numpy()
+        start = int(np.searchsorted(hashes, np.uint64(first_hash), "left"))
+        stop = int(np.searchsorted(hashes, np.uint64(last_hash), "right"))
+        if start < stop:
+            parts.append(copy_rows(piece, start, stop))
+        del piece, hashes
+    return in_hash_order(parts)
+
+
+def shard_tasks(
+    receipts: Mapping[str, Sequence[Receipt]],
+    pieces_dir: Path,
+    *,
+    folder: Path,
+    parts: Path,
+    schema: pa.Schema,
+    shard_bytes: int = SHARD_BYTES,
+) -> list[ShardTask]:
+    """Plan the shards of all splits.
+
+    Args:
+        receipts: receipts with kept nuclei, by split.
+        pieces_dir: where the pieces lie.
+        folder: the dataset folder.
+        parts: folder for the rows without images.
+        schema: Arrow schema of config default.
+        shard_bytes: how large a shard should be.
+    """
+    tasks: list[ShardTask] = []
+    for split, group in receipts.items():
+        pieces = tuple(piece_path(pieces_dir, receipt.stem) for receipt in group)
+        cells_bytes = sum(receipt.cells_bytes for receipt in group)
+        ranges = plan_boundaries(row_hashes(pieces), cells_bytes, shard_bytes)
+        for number, (first, last) in enumerate(ranges):
+            name = f"{split}-{number:05d}-of-{len(ranges):05d}"
+            facts: dict[str, Any] = {"schema": schema, "bit_depth": group[0].bit_depth, "part": parts / f"{name}.arrow"}
+            tasks.append(ShardTask(folder, f"data/{name}.parquet", split, first, last, pieces, **facts))
+    return tasks

@@ -1,0 +1,223 @@
+"""One row group in memory: cells page by page, the other columns whole through pyarrow."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nucleusnet_core.cells.png import PngLayout, are_stored_cells
+from nucleusnet_core.cells.unfilter import UNFILTERED_TOGETHER, Memory, UnfilteredCells
+from nucleusnet_core.dataset import OpenDataset
+from nucleusnet_core.errors import CorruptDataError
+from nucleusnet_core.shards.page_index import CODECS
+from nucleusnet_core.shards.sparse_file import SparseFile
+
+from .columns import CellRun, ColumnKind, cells, numbers, texts
+from .pages import Page, find_pages, read_page
+from .row_group_reads import FilePart, RowGroup, chunks_of
+
+
+class PagedCells:
+    """Cells of one column of a row group, decompressed when first asked for, a page or a few small ones at a time.
+
+    Every row is asked for once, and pages are let go of with their last row: their memory is used again for the next
+    ones while it is still in the processor's cache.
+
+    Args:
+        file: What the column chunk lies in.
+        pages: The pages of the chunk.
+        codec: Name of the compression for pyarrow, or None.
+        layout: Of the stored PNG cells; all cells must have it.
+        memory: For decoded cells.
+    """
+
+    def __init__(
+        self, file: FilePart, pages: Sequence[Page], *, codec: str | None, layout: PngLayout, memory: Memory
+    ) -> None:
+        self._file = file
+        self._memory = memory
+        self._codec = pa.Codec(codec) if codec else None
+        self._layout = layout
+        self._bundles = bundled(pages)
+        self._first_rows = np.array([bundle[0].row for bundle in self._bundles])
+        self._rows_left = [sum(page.rows for page in bundle) for bundle in self._bundles]
+        self._open: dict[int, UnfilteredCells | None] = {}
+
+    def runs(self, rows: npt.NDArray[np.int64], places: npt.NDArray[np.int64]) -> Iterator[CellRun | None]:
+        """Give cells bundle by bundle; None for pages that hold something else than stored cells.
+
+        Args:
+            rows: Rows of the row group, rising.
+            places: Place in the batch of each.
+        """
+        for number, start, stop in stretches(self._bundles_of(rows)):
+            cells = self._take(number, stop - start)
+            local = rows[start:stop] - self._first_rows[number]
+            yield None if cells is None else CellRun(places[start:stop].tolist(), cells, local.tolist())
+
+    def _bundles_of(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return np.searchsorted(self._first_rows, rows, side="right") - 1
+
+    def _take(self, number: int, rows: int) -> UnfilteredCells | None:
+        """Give the cells of a bundle, of which so many are used now."""
+        if number not in self._open:
+            self._open[number] = self._read(self._bundles[number])
+        cells = self._open[number]
+        self._rows_left[number] -= rows
+        if not self._rows_left[number]:
+            del self._open[number]
+        return cells
+
+    def _read(self, pages: Sequence[Page]) -> UnfilteredCells | None:
+        tables = []
+        for page in pages:
+            table = read_page(self._file, page, codec=self._codec, cell_bytes=self._layout.cell_bytes)
+            if table is None or not are_stored_cells(table, self._layout).all():
+                return None
+            tables.append(table)
+        return UnfilteredCells(tables, self._layout, self._memory)
+
+    def keep(self, rows: npt.NDArray[np.int64]) -> None:
+        """Forget all decompressed pages but those of `rows`."""
+        wanted = set(self._bundles_of(rows).tolist())
+        self._open = {number: cells for number, cells in self._open.items() if number in wanted}
+
+
+def bundled(pages: Sequence[Page]) -> list[list[Page]]:
+    """Put neighbours together that hold few rows: many cells are unfiltered for little more than one."""
+    bundles: list[list[Page]] = []
+    rows = UNFILTERED_TOGETHER
+    for page in pages:
+        if rows + page.rows > UNFILTERED_TOGETHER:
+            bundles.append([])
+            rows = 0
+        bundles[-1].append(page)
+        rows += page.rows
+    return bundles
+
+
+class OpenGroup:
+    """The wanted columns of one fetched row group.
+
+    Args:
+        opened: The dataset.
+        place: The row group.
+        file: Its shard, or the part of it that holds the wanted columns.
+        kinds: The wanted columns.
+        layouts: Layout of a stored PNG cell of each column of cells.
+        memory: For decoded cells.
+    """
+
+    def __init__(
+        self,
+        opened: OpenDataset,
+        place: RowGroup,
+        file: FilePart,
+        *,
+        kinds: Mapping[str, ColumnKind],
+        layouts: Mapping[str, PngLayout],
+        memory: Memory,
+    ) -> None:
+        self._opened = opened
+        self._place = place
+        self._file = file
+        self._kinds = kinds
+        self._layouts = layouts
+        self._memory = memory
+        self._chunks = chunks_of(opened, place, kinds)
+        self._paged = {name: paged for name in layouts if (paged := self._find_pages(name))}
+        self._whole: dict[str, Any] = {}
+        self._read_whole([name for name in kinds if name not in self._paged])
+
+    def _find_pages(self, column: str) -> PagedCells | None:
+        chunk = self._chunks.get(f"{column}.bytes")
+        if chunk is None or chunk.codec not in CODECS:
+            return None
+        pages = find_pages(self._file, chunk.start, chunk.stop, rows=self._place.rows, has_levels=chunk.has_levels)
+        if pages is None:
+            return None
+        codec, layout = CODECS[chunk.codec], self._layouts[column]
+        return PagedCells(self._file, pages, codec=codec, layout=layout, memory=self._memory)
+
+    def _read_whole(self, columns: Sequence[str]) -> None:
+        """Read columns with pyarrow into what a batch is put together from."""
+        if not columns:
+            return
+        entry = self._place.entry
+        chunks = [chunk for name, chunk in self._chunks.items() if name.partition(".")[0] in columns]
+        try:
+            parts = [(chunk.start, self._file.view(chunk.start, chunk.stop)) for chunk in chunks]
+            source = pa.PythonFile(SparseFile(parts, entry.bytes), "r")
+            parquet = pq.ParquetFile(
+                source, metadata=self._opened.footer(entry), pre_buffer=False, page_checksum_verification=True
+            )
+            table = parquet.read_row_group(self._place.index, columns=list(columns), use_threads=False)
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(error) from error
+        for name in columns:
+            self._whole[name] = self._convert(name, table[name])
+
+    def _convert(self, column: str, values: pa.ChunkedArray) -> Any:
+        if column in self._layouts:
+            return cells(values, self._layouts[column])
+        return texts(values) if self._kinds[column] == "text" else numbers(values)
+
+    def keep(self, rows: npt.NDArray[np.int64]) -> None:
+        """Forget decompressed pages that none of `rows` needs."""
+        for paged in self._paged.values():
+            paged.keep(rows)
+
+    def values(self, column: str) -> Any:
+        """Give all numbers of a column (an array), or all texts (a list)."""
+        return self._whole[column]
+
+    def runs(self, column: str, rows: npt.NDArray[np.int64], places: npt.NDArray[np.int64]) -> Iterator[CellRun]:
+        """Give cells of a column.
+
+        Args:
+            column: Its name.
+            rows: Rows of the row group, rising.
+            places: Place in the batch of each.
+
+        Raises:
+            CorruptDataError: The bytes of the row group are damaged.
+        """
+        done = 0
+        if column not in self._whole:
+            try:
+                for run in self._paged[column].runs(rows, places):
+                    if run is None:
+                        self._read_whole([column])
+                        break
+                    yield run
+                    done += len(run.rows)
+            except (OSError, IndexError, ValueError) as error:
+                raise self._damaged(error) from error
+        if done < len(rows):
+            yield CellRun(places[done:].tolist(), self._whole[column], rows[done:].tolist())
+
+    def describe(self, row: int) -> str:
+        """Name one of the rows for people."""
+        return f"{self._path}, row {self._place.first_row + row}"
+
+    @property
+    def _path(self) -> str:
+        return f"{self._opened.store.name}/{self._place.entry.path}"
+
+    def _damaged(self, error: Exception) -> CorruptDataError:
+        first = self._place.first_row
+        return CorruptDataError(
+            f"{self._path}, rows {first} to {first + self._place.rows - 1}: expected a readable row group, found "
+            f"{error}; run `nucleusnet verify` on the folder or download the file again"
+        )
+
+
+def stretches(values: npt.NDArray[np.int64]) -> Iterator[tuple[int, int, int]]:
+    """Give every value of a sorted array with the places (half-open) where it stands."""
+    edges = np.flatnonzero(np.diff(values)) + 1
+    for start, stop in itertools.pairwise([0, *edges.tolist(), len(values)]):
+        yield int(values[start]), start, stop

@@ -1,0 +1,103 @@
+"""The dataset folder on one page: its files, configs, columns, outcomes and sizes. Plain data, imported by everything.
+
+nucleusnet/README.md                       the dataset card
+nucleusnet/<config>/<split>-00000-of-0000N.parquet   rows; config `default` lies in `data/`
+nucleusnet/provenance.parquet              every label: kept, or why not
+nucleusnet/manifest.json                   what all of this is, with sizes and hashes
+nucleusnet/croissant.json                  files and columns for machines
+nucleusnet/figures/                        pictures of the card
+nucleusnet/SHA256SUMS                      of every file but the card, which people may edit
+"""
+
+BARE_NAME = "nucleusnet"
+"""The name of the dataset folder, which `load_dataset` takes from any directory."""
+VERSION = "1.0.0"
+"""Of the definition of configs and columns."""
+FORMAT = 1
+"""Of `manifest.json`."""
+
+CARD_NAME = "README.md"
+DATA_FOLDER = "data"
+MANIFEST_NAME = "manifest.json"
+SUMS_NAME = "SHA256SUMS"
+PROVENANCE_NAME = "provenance.parquet"
+CROISSANT_NAME = "croissant.json"
+
+DEFAULT = "default"
+METADATA = "metadata"
+STITCHED = "stitched"
+TEN_K = "10k"
+CONFIGS = (DEFAULT, METADATA, STITCHED, TEN_K)
+
+CROP_PX = 256
+"""Side of a crop, px."""
+ROW_GROUP_ROWS = 256
+"""Rows of a row group of config default and 10k; the last of a shard may have fewer."""
+NUCLEI_PER_RUN = 100
+"""Nuclei of each run in config 10k."""
+
+PUBLISHED_PIXELS_PER_UM = 8.0453
+"""Scale of the published images, which `simulate` makes too."""
+QUARTERS = ("TL", "TR", "BL", "BR")
+"""Of a coverslip: top left, top right, bottom left, bottom right."""
+POSITIONS = ("top_left", "top_right", "bottom_left", "bottom_right")
+"""Of a stitched image in its quarter."""
+
+KEPT = "kept"
+TOUCHES_BORDER = "touches_border"
+NO_FULL_WINDOW = "no_full_window"
+NO_CONTOUR = "no_contour"
+EMPTY_AFTER_ROTATION = "empty_after_rotation"
+DROP_REASONS = (TOUCHES_BORDER, NO_FULL_WINDOW, NO_CONTOUR, EMPTY_AFTER_ROTATION)
+"""Why a label did not become a row. What becomes of a label is `KEPT` or one of these."""
+NO_NUCLEI = "no_nuclei"
+"""Stands in the provenance for an image in which there is no label at all."""
+
+NUCLEUS_COLUMNS = {
+    "nucleus_id": "string",
+    "stitched_image": "string",
+    "run": "int32",
+    "quarter": "string",
+    "position": "string",
+    "label": "uint32",
+    "bbox_y0": "int32",
+    "bbox_x0": "int32",
+    "bbox_y1": "int32",
+    "bbox_x1": "int32",
+    "centroid_y": "float32",
+    "centroid_x": "float32",
+    "area_px": "int32",
+    "area_um2": "float32",
+    "major_axis_um": "float32",
+    "minor_axis_um": "float32",
+    "eccentricity": "float32",
+    "orientation_deg": "float32",
+    "rotation_deg": "float32",
+    "components": "int16",
+    "mean_intensity": "float32",
+    "std_intensity": "float32",
+    "max_intensity": "uint16",
+    "integrated_intensity": "float64",
+    "touches_border": "bool",
+    "clipped": "bool",
+}
+"""Columns of config metadata; default and 10k have `image` and `mask` before them. Units are in the dataset card."""
+
+STITCHED_COLUMNS = {
+    "name": "string",
+    "run": "int32",
+    "quarter": "string",
+    "position": "string",
+    "height": "int32",
+    "width": "int32",
+    "num_rois": "int32",
+    "kept": "int32",
+    **{f"dropped_{reason}": "int32" for reason in DROP_REASONS},
+    "mean_intensity": "float64",
+    "std_intensity": "float64",
+    "distance_to_centroid": "float64",
+    "rank": "int32",
+    "image_sha256": "string",
+    "mask_sha256": "string",
+}
+"""Columns of config stitched, one row per stitched image."""

@@ -1,0 +1,208 @@
+"""`manifest.json`: what a dataset folder holds. Read first, and never trusted before it has been checked."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import PurePosixPath
+from types import UnionType
+from typing import Any, Self
+
+from .contract import FORMAT
+from .errors import ManifestError
+
+MAX_MANIFEST_BYTES = 4 << 20
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"\w+")
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+_MOST_ROWS_PER_BYTE = 8
+"""No column of texts that name each row takes less."""
+
+
+@dataclass(frozen=True)
+class ShardEntry:
+    """One Parquet file of one config and split.
+
+    Attributes:
+        config: "default", "metadata", "stitched" or "10k".
+        split: "train", "validation", "test" or another name.
+        path: relative to the dataset folder, with forward slashes.
+        rows: number of rows.
+        bytes: size of the file.
+        footer_bytes: size of the Parquet footer with its 8 closing bytes; one read of the file's end is enough.
+        sha256: of the file's bytes, lower-case hexadecimal.
+    """
+
+    config: str
+    split: str
+    path: str
+    rows: int
+    bytes: int
+    footer_bytes: int
+    sha256: str
+
+    def __post_init__(self) -> None:
+        """Refuse what no writer of ours writes."""
+        _check_path(self.path)
+        for name in ("rows", "bytes", "footer_bytes"):
+            _check_count(getattr(self, name), f"{name} of {self.path}")
+        if self.footer_bytes > self.bytes:
+            raise ManifestError(
+                f"footer_bytes of {self.path}: at most {self.bytes} expected, {self.footer_bytes} found"
+            )
+        if self.rows > _MOST_ROWS_PER_BYTE * self.bytes:
+            raise ManifestError(f"rows of {self.path}: {self.rows:,} do not fit into {self.bytes:,} bytes")
+        if not isinstance(self.sha256, str) or not _SHA256.fullmatch(self.sha256):
+            raise ManifestError(f"sha256 of {self.path}: 64 hexadecimal digits expected, {self.sha256!r} found")
+        for name in (self.config, self.split):
+            if not isinstance(name, str) or not _NAME.fullmatch(name):
+                raise ManifestError(f"config and split of {self.path}: a plain name expected, {name!r} found")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The whole of `manifest.json`.
+
+    Attributes:
+        version: version of the dataset's definition (`nucleusnet_dataset.VERSION`).
+        seed: of every random choice in the folder.
+        recipe: "published" or "refined".
+        parameters: everything else that decided the bytes, normalised; no paths, hosts, users or times.
+        bit_depth: bits of a pixel, 8 or 16.
+        found: labels found; equals kept + the sum of dropped.
+        kept: rows of config default.
+        dropped: labels left out, by reason.
+        splits: rows of config default, by split.
+        runs: run groups (numbers, or names where a run is no number) by split.
+        shards: every Parquet file that a config reads, in the order of rows.
+        fewer_in_10k: number of nuclei of each run group that has fewer than config 10k holds of a run, so that it
+            holds all of them.
+    """
+
+    version: str
+    seed: int
+    recipe: str
+    parameters: dict[str, Any]
+    bit_depth: int
+    found: int
+    kept: int
+    dropped: dict[str, int]
+    splits: dict[str, int]
+    runs: dict[str, list[int | str]]
+    shards: list[ShardEntry] = field(default_factory=list)
+    fewer_in_10k: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that contradict each other."""
+        for name in ("seed", "found", "kept"):
+            _check_count(getattr(self, name), name)
+        for counts in (self.dropped, self.splits, self.fewer_in_10k):
+            _expect(counts, dict, "dropped, splits and fewer_in_10k")
+            for name, count in counts.items():
+                _check_count(count, str(name))
+        _expect(self.runs, dict, "runs")
+        for split, runs in self.runs.items():
+            _expect(runs, list, f"runs of {split}")
+            for run in runs:
+                _expect(run, int | str, f"runs of {split}")
+        _expect(self.parameters, dict, "parameters")
+        _check_scale(self.parameters.get("pixels_per_um"))
+        _expect(self.recipe, str, "recipe")
+        if not isinstance(self.version, str) or not _VERSION.fullmatch(self.version):
+            raise ManifestError(f"version: three numbers such as 1.0.0 expected, {self.version!r} found")
+        if self.bit_depth not in (8, 16):
+            raise ManifestError(f"bit_depth: 8 or 16 expected, {self.bit_depth!r} found")
+        if self.found != self.kept + sum(self.dropped.values()):
+            raise ManifestError(f"found {self.found} is not kept {self.kept} + dropped {sum(self.dropped.values())}")
+        if self.kept != sum(self.splits.values()):
+            raise ManifestError(f"kept {self.kept} is not the sum of the splits {self.splits}")
+
+    @property
+    def configs(self) -> list[str]:
+        """The configs that have shards, in the order of the manifest."""
+        return list(dict.fromkeys(shard.config for shard in self.shards))
+
+    def splits_of(self, config: str) -> list[str]:
+        """The splits of one config, in the order of the manifest."""
+        return list(dict.fromkeys(shard.split for shard in self.shards if shard.config == config))
+
+    def shards_of(self, config: str, split: str) -> list[ShardEntry]:
+        """The shards of one config and split, in the order of their rows."""
+        return [shard for shard in self.shards if (shard.config, shard.split) == (config, split)]
+
+    def rows(self, config: str, split: str) -> int:
+        """The number of rows of one config and split."""
+        return sum(shard.rows for shard in self.shards_of(config, split))
+
+    def to_json(self) -> bytes:
+        """Return the file's bytes: UTF-8, sorted keys, one trailing newline."""
+        content = {"format": FORMAT, **asdict(self)}
+        return (json.dumps(content, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Self:
+        """Read and check what `to_json` wrote.
+
+        Raises:
+            ManifestError: too large, no JSON, another format, missing fields, or contradictory values.
+        """
+        content = _parse(data)
+        if content.get("format") != FORMAT:
+            raise ManifestError(
+                f"format {FORMAT} expected, {content.get('format')!r} found; install a newer nucleusnet to read it"
+            )
+        content.setdefault("fewer_in_10k", {})  # the first manifests of this format do not say
+        wanted = set(cls.__dataclass_fields__)
+        if missing := sorted(wanted - set(content)):
+            raise ManifestError(f"these fields are missing: {', '.join(missing)}; the file is damaged")
+        fields = {name: content[name] for name in wanted}
+        _expect(fields["shards"], list, "shards")
+        fields["shards"] = [_shard(entry) for entry in fields["shards"]]
+        return cls(**fields)
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    if len(data) > MAX_MANIFEST_BYTES:
+        raise ManifestError(f"at most {MAX_MANIFEST_BYTES} bytes expected, {len(data)} found")
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ManifestError(f"JSON expected, but it cannot be read ({error}); the file is damaged") from error
+    _expect(content, dict, "the file")
+    parsed: dict[str, Any] = content
+    return parsed
+
+
+def _shard(entry: Any) -> ShardEntry:
+    _expect(entry, dict, "an entry of shards")
+    mapping: Mapping[str, Any] = entry
+    wanted = ShardEntry.__dataclass_fields__
+    if missing := sorted(set(wanted) - set(mapping)):
+        raise ManifestError(f"an entry of shards lacks {', '.join(missing)}; the file is damaged")
+    return ShardEntry(**{name: mapping[name] for name in wanted})
+
+
+def _expect(value: Any, kind: type | UnionType, name: str) -> None:
+    if not isinstance(value, kind):
+        expected = kind.__name__ if isinstance(kind, type) else kind
+        raise ManifestError(f"{name}: {expected} expected, {type(value).__name__} found; the file is damaged")
+
+
+def _check_scale(pixels_per_um: Any) -> None:
+    if pixels_per_um is None:
+        return
+    if isinstance(pixels_per_um, bool) or not isinstance(pixels_per_um, int | float) or not 0 < pixels_per_um < 1e6:
+        raise ManifestError(f"pixels_per_um: a number above 0 expected, {pixels_per_um!r} found; the file is damaged")
+
+
+def _check_count(value: Any, name: str) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**64:
+        raise ManifestError(f"{name}: a count expected, {value!r} found; the file is damaged")
+
+
+def _check_path(path: Any) -> None:
+    """Refuse every path that could lead out of the dataset folder."""
+    parts = PurePosixPath(path).parts if isinstance(path, str) else ()
+    unsafe = not parts or ".." in parts or path.startswith("/") or any(mark in path for mark in "\\:\0?#")
+    if unsafe or path != "/".join(parts):
+        raise ManifestError(f"a plain relative path expected for a shard, {path!r} found; do not use this dataset")

@@ -1,0 +1,190 @@
+"""A random sample put to work: drawn, streamed in batches, counted, timed and shown on a contact sheet."""
+
+import json
+import secrets
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ..contract import CROP_PX
+from ..dataset import open_dataset
+from ..errors import OutputError, UsageError
+from ..pictures.contact_sheet import MAX_NUCLEI, draw_sheet, sheet_grid, shrunk, write_sheet
+from ..terminal.outputs import checked_suffix
+from ..terminal.wording import counted
+from .draw import sample_table
+
+NO_RUN = "none"
+"""Stands for the run of nuclei whose image has no run number."""
+
+Loader = Callable[[list[bytes], int], Iterable[Any]]
+"""Gives batches of at most so many of these image cells, (batch, 1, height, width) of uint8 or uint16."""
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """What to draw and where to show it.
+
+    Attributes:
+        source: the dataset.
+        n: number of nuclei.
+        split: the split to draw from.
+        seed: of the draw; None for another one each time.
+        method: "blocks" or "rows".
+        batch_size: nuclei of a batch.
+        out: the contact sheet to write.
+    """
+
+    source: str
+    n: int
+    split: str
+    seed: int | None
+    method: str
+    batch_size: int
+    out: Path
+
+    def __post_init__(self) -> None:
+        """Refuse, before anything is read, what would fail in the end."""
+        if self.batch_size < 1:
+            raise UsageError(f"--batch-size: at least 1 expected, {self.batch_size} found.")
+        checked_suffix("--out", self.out, ".png")
+        if not self.out.absolute().parent.is_dir():
+            raise OutputError(f"{self.out}: a file in an existing folder expected, none found; make it first.")
+
+
+@dataclass(frozen=True)
+class SampleReport:
+    """What became of a request.
+
+    Attributes:
+        dataset: the dataset that was read.
+        split: the split that was drawn from.
+        method: "blocks" or "rows".
+        seed: draws the same nuclei again.
+        nuclei: number of nuclei.
+        batches: number of batches of each type and shape.
+        nuclei_per_run: number of nuclei of each run; "none" for nuclei without a run number.
+        seconds: from opening the dataset to the last batch.
+        requests: reads of the dataset's files.
+        bytes_read: their bytes.
+        contact_sheet: the file.
+    """
+
+    dataset: str
+    split: str
+    method: str
+    seed: int
+    nuclei: int
+    batches: dict[str, int]
+    nuclei_per_run: dict[str, int]
+    seconds: float
+    requests: int
+    bytes_read: int
+    contact_sheet: str
+
+    def to_json(self) -> str:
+        """Return everything as one JSON object."""
+        return json.dumps(asdict(self))
+
+    def to_text(self) -> str:
+        """Return everything in a few lines for people."""
+        per_run = ", ".join(f"{run}: {count}" for run, count in self.nuclei_per_run.items())
+        runs = len(self.nuclei_per_run.keys() - {NO_RUN})
+        nuclei = counted(self.nuclei, "random nucleus", "random nuclei")
+        read = f"{self.bytes_read / 1e6:.1f} MB in {counted(self.requests, 'read')}"
+        return "\n".join(
+            [
+                f"{self.dataset}: {nuclei} of split {self.split} ({self.method}, seed {self.seed})",
+                *(f"{counted(count, 'batch', 'batches')} of {kind}" for kind, count in self.batches.items()),
+                f"nuclei of {counted(runs, 'run')}: {per_run}",
+                f"{read}, {self.seconds:.2f} s to the last batch",
+                f"contact sheet: {self.contact_sheet}",
+            ]
+        )
+
+
+def show_sample(request: SampleRequest, loader: Loader) -> SampleReport:
+    """Draw a sample, pass its images through `loader`, and write the contact sheet.
+
+    Raises:
+        NucleusNetError: the sample cannot be drawn, or the contact sheet not be written.
+    """
+    seed = secrets.randbits(32) if request.seed is None else request.seed
+    started = time.perf_counter()
+    opened = open_dataset(request.source)
+    columns = ["image", "run"]
+    table, read = sample_table(
+        opened, n=request.n, split=request.split, seed=seed, columns=columns, method=request.method
+    )
+    cells = [cell["bytes"] for cell in table["image"].to_pylist()]
+    stream = _Stopwatch(loader(cells, request.batch_size), time.perf_counter() - started)
+    batches, tiles = _consumed(stream, sheet_grid(min(request.n, MAX_NUCLEI)).tile_px)
+    _write_sheet(request, seed, opened.manifest.parameters.get("pixels_per_um"), tiles)
+    return SampleReport(
+        dataset=opened.store.name,
+        split=request.split,
+        method=request.method,
+        seed=seed,
+        nuclei=len(table),
+        batches=batches,
+        nuclei_per_run=_count_by_run(table["run"]),
+        seconds=round(stream.seconds, 3),
+        requests=read.requests,
+        bytes_read=read.bytes,
+        contact_sheet=str(request.out),
+    )
+
+
+class _Stopwatch:
+    """Passes batches on and adds up the seconds that they take to come; what is done with them does not count."""
+
+    def __init__(self, batches: Iterable[Any], seconds: float) -> None:
+        self.batches, self.seconds = batches, seconds
+
+    def __iter__(self) -> Iterator[Any]:
+        end = object()
+        started = time.perf_counter()
+        batches = iter(self.batches)
+        while (batch := next(batches, end)) is not end:
+            self.seconds += time.perf_counter() - started
+            yield batch
+            started = time.perf_counter()
+        self.seconds += time.perf_counter() - started
+
+
+def _consumed(batches: Iterable[Any], tile_px: int) -> tuple[dict[str, int], npt.NDArray[np.float32]]:
+    """Return how many batches of each type and shape there were, and the images as tiles of a contact sheet."""
+    kinds: Counter[str] = Counter()
+    tiles: list[npt.NDArray[np.float32]] = []
+    for batch in batches:
+        images = np.asarray(batch)
+        kinds[f"{images.dtype} {images.shape}"] += 1
+        if sum(map(len, tiles)) < MAX_NUCLEI:
+            tiles.append(shrunk(images[:, 0], tile_px))
+    return dict(kinds), np.concatenate(tiles)[:MAX_NUCLEI]
+
+
+def _count_by_run(runs: pa.ChunkedArray) -> dict[str, int]:
+    counts = Counter(runs.to_pylist())
+    named = sorted((run, count) for run, count in counts.items() if run is not None)
+    return {str(run): count for run, count in named} | ({NO_RUN: counts[None]} if None in counts else {})
+
+
+def _write_sheet(
+    request: SampleRequest, seed: int, pixels_per_um: float | None, tiles: npt.NDArray[np.float32]
+) -> None:
+    """Draw and write the contact sheet, with a scale bar if the scale is known."""
+    if not pixels_per_um:
+        print("the manifest states no pixels_per_um: the contact sheet has no scale bar", file=sys.stderr)
+    shown = f"{len(tiles):,} of {request.n:,}" if len(tiles) < request.n else f"{request.n:,}"
+    caption = [f"{shown} random nuclei", f"split {request.split}", f"seed {seed}"]
+    tile_um = CROP_PX / pixels_per_um if pixels_per_um else None
+    write_sheet(request.out, draw_sheet(tiles, caption=caption, tile_um=tile_um))

@@ -1,0 +1,107 @@
+"""Arrow tables of a Parquet shard that lies behind a `Store`, one row group and one exact read at a time."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..cells.layout import png_layout
+from ..dataset import OpenDataset
+from ..errors import CorruptDataError, SelectionError
+from ..manifest import ShardEntry
+from .ranges import column_chunks, join_ranges
+from .rows import Picks, fetch_rows
+from .sparse_file import SparseFile
+
+_TEXT_BYTES = 32
+
+
+def row_group_tables(opened: OpenDataset, entry: ShardEntry, schema: pa.Schema) -> Iterator[pa.Table]:
+    """Yield every row group of a shard in order.
+
+    Args:
+        opened: the dataset.
+        entry: one of its shards.
+        schema: columns and types that the tables are to have.
+
+    Raises:
+        CorruptDataError: the shard has other columns, another number of rows, or cannot be decoded.
+    """
+    where = f"{opened.store.name}/{entry.path}"
+    footer = opened.footer(entry)
+    found = footer.schema.to_arrow_schema()
+    if found.names != schema.names:
+        expected = ", ".join(schema.names)
+        raise CorruptDataError(f"{where}: columns {expected} expected, {', '.join(found.names)} found.")
+    for group in range(footer.num_row_groups):
+        yield _conformed(read_row_group(opened, entry, group), schema, where)
+
+
+def read_row_group(opened: OpenDataset, entry: ShardEntry, group: int) -> pa.Table:
+    """Return one row group with all columns, read in one exact range.
+
+    Args:
+        opened: the dataset.
+        entry: one of its shards.
+        group: number of the row group, from 0.
+
+    Raises:
+        CorruptDataError: the bytes cannot be decoded.
+    """
+    footer = opened.footer(entry)
+    chunks = column_chunks(entry, footer, footer.schema.to_arrow_schema().names, group).values()
+    ranges = join_ranges([(chunk.start, chunk.stop) for chunk in chunks])
+    parts = [(start, opened.store.read_range(entry.path, start, stop - start)) for start, stop in ranges]
+    file = pa.PythonFile(SparseFile(parts, entry.bytes), "r")
+    try:
+        with pq.ParquetFile(file, metadata=footer, pre_buffer=False, page_checksum_verification=True) as parquet_file:
+            # With threads, those of other columns may read on after an error and abort the process at its end.
+            return parquet_file.read_row_group(group, use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        where = f"{opened.store.name}/{entry.path}"
+        raise CorruptDataError(
+            f"{where}: row group {group} cannot be decoded ({error}); get the file again."
+        ) from error
+
+
+def arrow_row_bytes(schema: pa.Schema, bit_depth: int) -> int:
+    """Return about how many bytes a row takes in memory.
+
+    Args:
+        schema: its columns; of these, `image` and `mask` hold stored PNG cells of 256 x 256 px.
+        bit_depth: bits of a pixel of `image`.
+    """
+    cells = {"image": png_layout(256, 256, bit_depth).cell_bytes, "mask": png_layout(256, 256, 1).cell_bytes}
+    others = [field.type for field in schema if field.name not in cells]
+    numbers: int = sum(-(-kind.bit_width // 8) for kind in others if not pa.types.is_string(kind))
+    texts = sum(_TEXT_BYTES for kind in others if pa.types.is_string(kind))
+    return numbers + texts + sum(size for name, size in cells.items() if name in schema.names)
+
+
+def _conformed(table: pa.Table, schema: pa.Schema, where: str) -> pa.Table:
+    """Return `table` with the types and the metadata of `schema`."""
+    try:
+        return table.cast(schema)
+    except pa.ArrowException as error:
+        raise CorruptDataError(f"{where}: columns of the types of the dataset expected ({error}).") from error
+
+
+def read_columns(opened: OpenDataset, config: str, columns: Sequence[str], splits: Sequence[str] = ()) -> pa.Table:
+    """Return some columns of all rows of a config, split by split.
+
+    Args:
+        opened: the dataset.
+        config: one of its configs.
+        columns: the wanted columns.
+        splits: the wanted splits, all by default.
+
+    Raises:
+        SelectionError: there is no such config, split or column, or there are no rows.
+        NucleusNetError: the dataset is damaged or cannot be reached.
+    """
+    entries = opened.shards(config, "+".join(splits or opened.manifest.splits_of(config)))
+    every_row = np.arange(sum(entry.rows for entry in entries), dtype=np.int64)
+    if not every_row.size:
+        raise SelectionError(f"{opened.store.name}: rows of config {config} expected, none found.")
+    return fetch_rows(opened, Picks(tuple(entries), every_row), columns)[0]

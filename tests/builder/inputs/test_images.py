@@ -1,0 +1,239 @@
+"""Stitched images of every TIFF layout, and what is refused before memory is taken for it."""
+
+import hashlib
+import io
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from numpy.typing import NDArray
+
+from builder.inputs.images import check_pixel_size, decode_image, read_image
+from nucleusnet_core.errors import InputImageError
+
+RAMP = (np.arange(70)[:, None] * 251 + np.arange(90)[None, :] * 7).astype(np.uint16)
+
+
+def tiff(pixels: NDArray[Any], **options: Any) -> bytes:
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, pixels, **options)
+    return stream.getvalue()
+
+
+def ome(unit: str, size: float, pixels: NDArray[Any] = RAMP) -> bytes:
+    axes = {f"PhysicalSize{axis}{part}": value for axis in "XY" for part, value in (("", size), ("Unit", unit))}
+    return tiff(pixels, ome=True, metadata={"axes": "YX", **axes})
+
+
+def edited(data: bytes, **tags: tuple[int, int]) -> bytes:
+    """Overwrite (tag number, value) of a little-endian TIFF in place."""
+    changed = bytearray(data)
+    for number, value in tags.values():
+        entry = changed.index(struct.pack("<H", number), 8)
+        changed[entry + 2 : entry + 12] = struct.pack("<HII", 4, 1, value)
+    return bytes(changed)
+
+
+def resized(data: bytes, height: int, width: int) -> bytes:
+    return edited(data, width=(256, width), height=(257, height), rows_per_strip=(278, height))
+
+
+LAYOUTS: dict[str, dict[str, Any]] = {
+    "uncompressed": {},
+    "strips": {"rowsperstrip": 3},
+    "lzw": {"compression": "lzw"},
+    "lzw with predictor": {"compression": "lzw", "predictor": True},
+    "deflate": {"compression": "zlib", "rowsperstrip": 16},
+    "zstd": {"compression": "zstd"},
+    "packbits": {"compression": "packbits"},
+    "tiled": {"tile": (32, 48)},
+    "tiled lzw": {"tile": (16, 16), "compression": "lzw"},
+    "bigtiff": {"bigtiff": True},
+    "bigtiff deflate": {"bigtiff": True, "compression": "zlib"},
+    "imagej": {"imagej": True},
+    "ome": {"ome": True},
+    "ome tiled": {"ome": True, "tile": (16, 16), "compression": "zlib"},
+    "no metadata": {"metadata": None},
+}
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_gives_the_same_native_pixels(layout: str, byteorder: str, dtype: Any) -> None:
+    pixels = RAMP.astype(dtype)
+    order = {"byteorder": byteorder} if layout != "imagej" else {}
+    found, pixels_per_um = decode_image(tiff(pixels, **LAYOUTS[layout], **order), "a.tif")
+    assert found.dtype == dtype
+    assert found.dtype.isnative
+    assert found.flags.c_contiguous
+    assert np.array_equal(found, pixels)
+    assert pixels_per_um is None
+
+
+def test_an_image_comes_with_the_sha256_of_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "Aufnahme für Zoë 1.tif"
+    path.write_bytes(tiff(RAMP))
+    image = read_image(path)
+    assert np.array_equal(image.pixels, RAMP)
+    assert image.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert image.pixels_per_um is None
+
+
+def test_the_pixels_of_an_uncompressed_image_are_the_bytes_of_the_file_without_a_copy() -> None:
+    pixels, _ = decode_image(tiff(RAMP), "a.tif")
+    assert not pixels.flags.owndata
+    assert not pixels.flags.writeable
+
+
+def test_an_8_bit_image_with_a_colour_table_keeps_its_values() -> None:
+    pixels = RAMP.astype(np.uint8)
+    data = tiff(pixels, photometric="palette", colormap=np.zeros((3, 256), np.uint16))
+    assert np.array_equal(decode_image(data, "a.tif")[0], pixels)
+
+
+def test_the_full_image_of_a_pyramid_is_read() -> None:
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream, ome=True) as writer:
+        writer.write(RAMP, subifds=1, tile=(16, 16))
+        writer.write(RAMP[::2, ::2], subfiletype=1, tile=(16, 16))
+    assert np.array_equal(decode_image(stream.getvalue(), "a.ome.tif")[0], RAMP)
+
+
+@pytest.mark.parametrize("compression", ["lzw", "zlib", "zstd"])
+def test_a_blank_image_is_read_however_well_it_was_compressed(compression: str) -> None:
+    data = tiff(np.zeros((3000, 3000), np.uint16), compression=compression, rowsperstrip=3000)
+    assert not decode_image(data, "a.tif")[0].any()
+
+
+@pytest.mark.parametrize(("unit", "size"), [("µm", 0.125), ("nm", 125.0), ("mm", 0.000125), ("\u03bcm", 0.125)])
+def test_an_ome_header_states_the_pixels_per_um(unit: str, size: float) -> None:
+    assert decode_image(ome(unit, size), "a.ome.tif")[1] == pytest.approx(8.0)
+
+
+def test_an_ome_header_with_an_escaped_unit_states_the_pixels_per_um() -> None:
+    data = ome("microns?", 0.125).replace(b'"microns?"', b'"&#181;m" ')
+    assert data.count(b'Unit="&#181;m"') == 2
+    assert decode_image(data, "a.ome.tif")[1] == pytest.approx(8.0)
+
+
+@pytest.mark.parametrize("unit", ["pixel", "reference frame"])
+def test_a_pixel_size_without_a_length_is_none(unit: str) -> None:
+    assert decode_image(ome(unit, 0.125), "a.ome.tif")[1] is None
+
+
+def test_a_pixel_size_of_zero_is_none() -> None:
+    assert decode_image(ome("µm", 0.0), "a.ome.tif")[1] is None
+
+
+@pytest.mark.parametrize("stated", [None, 8.0453, 8.0, 8.12])
+def test_a_pixel_size_that_agrees_within_a_hundredth_is_accepted(stated: float | None) -> None:
+    check_pixel_size(stated, 8.0453, "a.tif")
+
+
+@pytest.mark.parametrize(("stated", "shown"), [(4.0, "4"), (7.9, "7.9"), (8.2, "8.2"), (0.1243, "0.1243")])
+def test_a_pixel_size_that_disagrees_is_refused_with_both_values(stated: float, shown: str) -> None:
+    message = (
+        rf"^a\.tif: 8\.0453 pixels per um expected \(--pixels-per-um\), {shown} found in its OME header; "
+        rf"build it with --pixels-per-um {shown}, or correct the header\.$"
+    )
+    with pytest.raises(InputImageError, match=message):
+        check_pixel_size(stated, 8.0453, "a.tif")
+
+
+STACK = np.stack([RAMP, RAMP + 1, RAMP + 2])
+RGB = np.zeros((70, 90, 3), np.uint8)
+REFUSED: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", r"a TIFF image expected, an empty file found; copy it again\."),
+    "text": (b"label,area\n1,20\n", r"a readable TIFF image expected, found damage: .*not a TIFF.*; copy or export"),
+    "png": (b"\x89PNG\r\n\x1a\n" + bytes(50), "a readable TIFF image expected, found damage: "),
+    "two bytes": (b"II", "a readable TIFF image expected, found damage: "),
+    "no page": (b"II*\0\x08\0\0\0", "one grey plane expected, 0 pages found"),
+    "rgb": (tiff(RGB, photometric="rgb"), r"one grey plane .*, shape \(70, 90, 3\) found .*; export the nuclear"),
+    "planar rgb": (
+        tiff(np.moveaxis(RGB, 2, 0), photometric="rgb", planarconfig="separate"),
+        r"one grey plane .*, shape \(3, 70, 90\) found .*; export the nuclear channel alone",
+    ),
+    "grey and alpha": (
+        tiff(RGB[:, :, :2], photometric="minisblack", planarconfig="contig", extrasamples=["unassalpha"]),
+        r"one grey plane .*, shape \(70, 90, 2\) found",
+    ),
+    "pages": (tiff(STACK, photometric="minisblack"), "one grey plane expected, 3 pages found; export the nuclear"),
+    "imagej stack": (tiff(STACK, imagej=True), "one grey plane expected, 3 pages found"),
+    "ome channels": (tiff(STACK, ome=True, metadata={"axes": "CYX"}), "one grey plane expected, 3 pages found"),
+    "imagej stack of one page": (
+        tiff(STACK, imagej=True, truncate=True),
+        r"one grey plane .* expected, a stack \(3, 70, 90\) found; export the nuclear channel alone",
+    ),
+    "stack of one page": (
+        tiff(STACK, photometric="minisblack", truncate=True),
+        r"one grey plane .* expected, a stack \(3, 70, 90\) found; export the nuclear channel alone",
+    ),
+    "volume": (tiff(STACK, volumetric=True, photometric="minisblack"), "one grey plane .*expected, "),
+    "bool": (tiff(RAMP > 9), "pixels of uint8 or uint16 expected, bool found; export the camera values"),
+    "int8": (tiff(RAMP.astype(np.int8)), "pixels of uint8 or uint16 expected, int8 found"),
+    "int16": (tiff(RAMP.astype(np.int16)), "pixels of uint8 or uint16 expected, int16 found"),
+    "int32": (tiff(RAMP.astype(np.int32)), "pixels of uint8 or uint16 expected, int32 found"),
+    "uint32": (tiff(RAMP.astype(np.uint32)), "pixels of uint8 or uint16 expected, uint32 found"),
+    "float": (tiff(RAMP.astype(np.float32)), "pixels of uint8 or uint16 expected, float32 found; export the camera"),
+    "complex": (tiff(RAMP.astype(np.complex64)), "pixels of uint8 or uint16 expected, complex64 found"),
+    "truncated": (
+        tiff(RAMP)[:-1],
+        "12856 bytes of pixels expected from its header, a file of 12855 bytes found; it is truncated: copy",
+    ),
+    "truncated lzw": (tiff(RAMP, compression="lzw", metadata=None)[:-1], ".* it is truncated: copy it again"),
+    "truncated tiles": (tiff(RAMP, tile=(16, 16))[:-300], ".* it is truncated: copy it again"),
+    "cut in the header": (tiff(RAMP)[:100], "a readable TIFF image expected, found damage: "),
+    "no rows": (resized(tiff(RAMP), 0, 90), "pixels expected, 0 x 90 found; export it again"),
+    "wide": (resized(tiff(RAMP), 1, 60_001), "at most 60000 px a side expected, 1 x 60001 found; cut it in parts"),
+    "high": (resized(tiff(RAMP), 60_001, 1), "at most 60000 px a side expected, 60001 x 1 found; cut it in parts"),
+    "2**31 px": (resized(tiff(RAMP, compression="zlib"), 2**31 - 1, 2**31 - 1), "at most 60000 px a side expected"),
+    "50,000 px in 12 kB": (
+        resized(tiff(RAMP, compression="zlib"), 50_000, 50_000),
+        r"5000000000 bytes of pixels expected from its header, a file of 12287 bytes found",
+    ),
+    "60,000 px in one page without data": (
+        edited(resized(tiff(RAMP), 60_000, 60_000), bytes=(279, 60_000 * 60_000 * 2 & 0xFFFFFFFF)),
+        "7200000000 bytes of pixels expected from its header, a file of .* it is truncated: copy it again",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_file_that_is_no_grey_camera_image_is_one_error_that_names_it(name: str) -> None:
+    data, message = REFUSED[name]
+    with pytest.raises(InputImageError, match=rf"^Run1 ü\.tif: (?:{message})"):
+        decode_image(data, "Run1 ü.tif")
+
+
+@pytest.mark.parametrize("place", [-1, -500, -5000])
+def test_a_changed_byte_in_deflated_pixels_is_noticed(place: int) -> None:
+    data = bytearray(tiff(RAMP, compression="zlib", metadata=None))
+    data[place] ^= 1
+    with pytest.raises(InputImageError, match=r"^a\.tif: a readable TIFF image expected, found damage: "):
+        decode_image(bytes(data), "a.tif")
+
+
+def test_an_uncompressed_image_in_one_strip_is_read_although_its_header_promises_more_strips() -> None:
+    data = edited(tiff(RAMP, metadata=None), rows_per_strip=(278, 10))
+    assert np.array_equal(decode_image(data, "a.tif")[0], RAMP)
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"tile": (16, 16)}])
+def test_an_image_whose_writing_stopped_halfway_is_refused(options: dict[str, Any]) -> None:
+    data = bytearray(tiff(RAMP, metadata=None, rowsperstrip=10 if "tile" not in options else None, **options))
+    offsets, sizes = (324, 325) if "tile" in options else (273, 279)
+    for tag in (offsets, sizes):
+        struct.pack_into("<I", data, data.index(struct.pack("<H", tag), 8) + 4, 5)
+    with pytest.raises(
+        InputImageError, match=r"^a\.tif: (7|30) strips or tiles of pixels expected, 5 found; it was not"
+    ):
+        decode_image(bytes(data), "a.tif")
+
+
+def test_a_missing_file_is_an_error_with_the_reason_of_the_system(tmp_path: Path) -> None:
+    with pytest.raises(InputImageError, match=r"^a\.tif: cannot be read: No such file or directory; check"):
+        read_image(tmp_path / "a.tif")

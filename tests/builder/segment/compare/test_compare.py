@@ -1,0 +1,124 @@
+"""Scores of masks against true ones, on masks small enough to count by hand."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+from numpy.typing import NDArray
+
+from builder.inputs.masks import runs_from_array
+from builder.segment.compare.compare import (
+    Comparison,
+    compare_folders,
+    compare_masks,
+    comparison_json,
+    comparison_text,
+    total,
+)
+from builder.segment.compare.overlap import find_overlap
+from nucleusnet_core.errors import InputMaskError, PairingError
+from nucleusnet_core.terminal.progress import Progress
+
+
+def row(text: str) -> NDArray[np.uint16]:
+    return np.array([[0 if letter == "." else int(letter) for letter in text]], np.uint16)
+
+
+def compared(true: str, found: str) -> Comparison:
+    return compare_masks("row", runs_from_array(row(true)), runs_from_array(row(found)))
+
+
+def test_the_same_masks_under_other_numbers_are_perfect() -> None:
+    one = compared("111..2222", "333..1111")
+    assert one.average_precision == (1.0, 1.0, 1.0)
+    assert (one.true, one.found, one.merged, one.split, one.missed, one.spurious) == (2, 2, 0, 0, 0, 0)
+
+
+def test_intersections_over_union_count_from_the_threshold_on() -> None:
+    one = compared("1111....", "11111111")  # 4 / 8
+    assert one.matched == (1, 0, 0)
+    assert one.average_precision == (1.0, 0.0, 0.0)
+    assert compared("111.", "1111").matched == (1, 1, 0)  # 3 / 4
+
+
+def test_merged_split_missed_and_spurious_are_told_apart() -> None:
+    merged = compared("1111.2222", "111111111")
+    assert (merged.merged, merged.split, merged.missed, merged.spurious) == (1, 0, 0, 0)
+    split = compared("111111111", "1111.2222")
+    assert (split.merged, split.split, split.missed, split.spurious) == (0, 1, 0, 0)
+    other = compared("1111.....", ".....2222")
+    assert (other.merged, other.split, other.missed, other.spurious) == (0, 0, 1, 1)
+    assert other.average_precision == (0.0, 0.0, 0.0)
+
+
+def test_each_label_is_in_one_match_only() -> None:
+    halves = compared("11112222", "11111111")
+    assert halves.matched == (1, 0, 0)
+    assert halves.average_precision[0] == pytest.approx(0.5)
+
+
+def test_two_empty_masks_agree() -> None:
+    assert compared("....", "....").average_precision == (1.0, 1.0, 1.0)
+
+
+def test_totals_add_up_before_they_are_divided() -> None:
+    both = total([compared("1.2.3", "1.2.3"), compared("1.2.3", ".....")])
+    assert (both.true, both.found, both.matched[0], both.missed) == (6, 3, 3, 3)
+    assert both.average_precision[0] == pytest.approx(0.5)
+
+
+def test_masks_of_other_shapes_are_refused() -> None:
+    with pytest.raises(InputMaskError, match="1 x 4 px as the true one expected, 1 x 5 found"):
+        compared("1111", "11111")
+
+
+MASKS = npst.arrays(np.uint16, (7, 9), elements=st.integers(0, 4))
+
+
+@given(MASKS, MASKS)
+@settings(max_examples=150, deadline=None)
+def test_overlaps_are_those_counted_pixel_by_pixel(a: NDArray[np.uint16], b: NDArray[np.uint16]) -> None:
+    overlap = find_overlap(runs_from_array(a), runs_from_array(b))
+    found = {
+        (int(overlap.labels_a[i]), int(overlap.labels_b[j])): int(shared)
+        for i, j, shared in zip(overlap.index_a, overlap.index_b, overlap.shared, strict=True)
+    }
+    expected: dict[tuple[int, int], int] = {}
+    for pair in zip(a.ravel().tolist(), b.ravel().tolist(), strict=True):
+        if all(pair):
+            expected[pair] = expected.get(pair, 0) + 1
+    assert found == expected
+    assert overlap.area_a.tolist() == [int((a == label).sum()) for label in np.unique(a) if label]
+
+
+def write(folder: Path, name: str, labels: NDArray[np.uint16]) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(cv2.imencode(".png", labels)[1].tobytes())
+
+
+def test_folders_are_compared_by_name_and_what_is_missing_is_said(tmp_path: Path) -> None:
+    masks, truth = tmp_path / "masks", tmp_path / "truth"
+    write(truth, "a_cp_masks.png", row("11.22"))
+    write(truth, "b_cp_masks.png", row("11.22"))
+    write(truth, "c_cp_masks.png", row("11.22"))
+    write(masks, "a_cp_masks.png", row("11.22"))
+    write(masks, "b_cp_masks.png", row("11.2"))
+    write(masks, "d_cp_masks.png", row("1"))
+    comparisons, failures = compare_folders(masks, truth, recursive=False, progress=Progress())
+    assert [one.name for one in comparisons] == ["a"]
+    assert [failure.name for failure in failures] == ["b", "c"]
+    assert "c_cp_masks.png expected in" in failures[1].message
+    shown = comparison_json(comparisons, failures)
+    assert shown["total"]["average_precision"] == {"0.5": 1.0, "0.75": 1.0, "0.9": 1.0}
+    assert comparison_text(comparisons).splitlines()[-1].split() == [
+        "total", "2", "2", "1.000", "1.000", "1.000", "0", "0", "0", "0",
+    ]  # fmt: skip
+
+
+def test_a_folder_without_masks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PairingError, match="none found among 0 files"):
+        compare_folders(tmp_path, tmp_path, recursive=False, progress=Progress())

@@ -1,0 +1,205 @@
+"""Simulated images: names, masks in cellpose's layout, truth that is true, the same pixels again."""
+
+import json
+import zlib
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from builder.simulate.look import generator, run_look
+from builder.simulate.nuclei import KINDS, Kind, draw_nucleus
+from builder.simulate.simulate import EMPTY_INDEX, SimulatedImage, place_of, simulate, simulate_image
+from nucleusnet_core.errors import OutputError, UsageError
+
+
+@pytest.fixture(scope="module")
+def image() -> SimulatedImage:
+    return simulate_image(0, size_px=1500, seed=0)
+
+
+def test_the_first_names_are_spread_over_runs_and_places() -> None:
+    assert [place_of(index) for index in (0, 1, 11, 12, 23, 24, 192)] == [
+        (1, "TL", "top_left"),
+        (2, "TR", "bottom_right"),
+        (12, "BR", "top_right"),
+        (1, "TR", "top_right"),
+        (12, "TL", "bottom_left"),
+        (1, "BL", "bottom_left"),
+        (13, "TL", "top_left"),
+    ]
+
+
+def test_twenty_four_images_cover_twelve_runs_and_no_name_comes_twice() -> None:
+    assert Counter(place_of(index)[0] for index in range(24)) == dict.fromkeys(range(1, 13), 2)
+    assert len({place_of(index) for index in range(1600)}) == 1600
+
+
+def test_pixels_are_the_same_for_the_same_seed_and_index_only() -> None:
+    first, again = (simulate_image(1, size_px=512, seed=5) for _ in range(2))
+    assert first.pixels.tobytes() == again.pixels.tobytes()
+    assert first.labels.tobytes() == again.labels.tobytes()
+    assert first.truth == again.truth
+    for other in (simulate_image(1, size_px=512, seed=6), simulate_image(2, size_px=512, seed=5)):
+        assert other.pixels.tobytes() != first.pixels.tobytes()
+
+
+def test_truth_is_what_the_labels_say(image: SimulatedImage) -> None:
+    size_px = 1500
+    assert [record.label for record in image.truth.nuclei] == np.unique(image.labels)[1:].tolist()
+    for record in image.truth.nuclei:
+        mask = image.labels == record.label
+        ys, xs = np.nonzero(mask)
+        y0, x0, y1, x1 = record.bbox
+        assert (y0, x0, y1, x1) == (ys.min(), xs.min(), ys.max() + 1, xs.max() + 1)
+        assert record.area_px == ys.size
+        assert record.components == cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)[0] - 1
+        assert record.touches_border == (min(y0, x0) == 0 or max(y1, x1) == size_px)
+
+
+def test_labels_rise_in_the_order_of_a_scan_with_gaps(image: SimulatedImage) -> None:
+    labels, first = np.unique(image.labels.ravel(), return_index=True)
+    labels, first = labels[1:], first[1:]
+    assert labels[0] == 1
+    assert (np.diff(first) > 0).all()
+    assert labels[-1] > len(labels)
+
+
+def test_some_neighbours_touch_and_some_nuclei_are_cut_by_the_border(image: SimulatedImage) -> None:
+    left, right = image.labels[:, :-1], image.labels[:, 1:]
+    touching = {tuple(pair) for pair in np.stack([left, right], -1)[(left != right) & (left * right > 0)].tolist()}
+    assert len(touching) >= 3
+    assert sum(record.touches_border for record in image.truth.nuclei) >= 3
+
+
+def test_the_default_set_holds_every_kind_and_labels_of_two_parts() -> None:
+    truths = [simulate_image(index, size_px=1500).truth for index in (0, 1, 2, 4, 5, 6)]
+    nuclei = [record for truth in truths for record in truth.nuclei]
+    assert {record.kind for record in nuclei} == set(KINDS)
+    assert {record.components for record in nuclei if record.kind == "interphase"} == {1}
+    assert 2 in {record.components for record in nuclei if record.kind == "anaphase"}
+    assert {record.bodies for record in nuclei if record.kind != "interphase"} == {2}
+
+
+def test_a_bright_foreign_object_has_no_label_of_its_own(image: SimulatedImage) -> None:
+    y0, x0, y1, x1 = image.truth.debris[0]
+    assert image.pixels[y0:y1, x0:x1].max() >= 200
+    assert (y0, x0, y1, x1) not in {record.bbox for record in image.truth.nuclei}
+
+
+def test_one_image_is_empty_but_not_black() -> None:
+    empty = simulate_image(EMPTY_INDEX, size_px=600)
+    assert not empty.labels.any()
+    assert empty.truth.nuclei == ()
+    assert 1 <= np.median(empty.pixels) <= 5
+
+
+def test_nuclei_are_as_large_and_bright_as_the_published_ones(image: SimulatedImage) -> None:
+    whole = [record for record in image.truth.nuclei if not record.touches_border]
+    areas = [record.area_px for record in whole if record.kind == "interphase"]
+    assert 16_000 <= np.median(areas) <= 25_000
+    means = [image.pixels[image.labels == record.label].mean() for record in whole]
+    assert 40 <= np.median(means) <= 120
+    assert 2 <= np.median(image.pixels[image.labels == 0]) <= 6
+
+
+def test_twice_the_scale_gives_nuclei_of_four_times_the_pixels() -> None:
+    rng_seed, look = 3, replace(run_look(0, 1), blur_um=0.2)
+    small = draw_nucleus("interphase", look, generator(rng_seed), pixels_per_um=4.0)
+    large = draw_nucleus("interphase", look, generator(rng_seed), pixels_per_um=8.0)
+    assert np.count_nonzero(large.core) / np.count_nonzero(small.core) == pytest.approx(4, rel=0.1)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.sampled_from(KINDS), st.integers(0, 2**40), st.floats(1.0, 12.0))
+def test_the_mask_of_any_nucleus_fits_its_patch(kind: Kind, seed: int, pixels_per_um: float) -> None:
+    nucleus = draw_nucleus(kind, run_look(0, 1), generator(seed), pixels_per_um=pixels_per_um)
+    margin_px = int(nucleus.margin_um * pixels_per_um)
+    ys, xs = np.nonzero(nucleus.core)
+    height, width = nucleus.core.shape
+    assert min(ys.min(), xs.min()) >= margin_px
+    assert ys.max() + margin_px < height
+    assert xs.max() + margin_px < width
+    assert nucleus.light.shape == nucleus.core.shape
+    assert np.isfinite(nucleus.light).all()
+    assert nucleus.light.min() >= 0
+
+
+def test_files_have_the_published_names_and_layouts(tmp_path: Path) -> None:
+    folder = tmp_path / "Bilder für später"
+    seen: list[str] = []
+    files = simulate(folder, images=2, size_px=520, seed=1, on_image=lambda done: seen.append(done.stem))
+    assert seen == ["Run01TL_top_left", "Run02TR_bottom_right"]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        f"{stem}{ending}" for stem in seen for ending in (".tif", "_cp_masks.png", "_truth.json")
+    )
+    expected = simulate_image(0, size_px=520, seed=1)
+    assert np.array_equal(tifffile.imread(files[0].image_path), expected.pixels)
+    mask = cv2.imdecode(np.frombuffer(files[0].mask_path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert mask is not None
+    assert mask.dtype == np.uint16
+    assert np.array_equal(mask, expected.labels)
+    truth = json.loads((folder / f"{seen[0]}_truth.json").read_text("utf-8"))
+    assert len(truth["nuclei"]) == files[0].nuclei == len(expected.truth.nuclei)
+    assert truth["nuclei"][0]["bbox"] == list(expected.truth.nuclei[0].bbox)
+
+
+def test_the_image_is_one_uncompressed_strip_that_states_its_scale(tmp_path: Path) -> None:
+    files = simulate(tmp_path, images=1, size_px=512)
+    with tifffile.TiffFile(files[0].image_path) as tiff:
+        page = tiff.pages.first
+        assert (page.compression, page.is_contiguous, page.dtype) == (1, True, np.dtype("uint8"))
+        assert page.tags["XResolution"].value == (80453, 1)
+        assert page.tags["ResolutionUnit"].value == 3
+
+
+def test_the_mask_png_is_16_bit_gray_with_filter_sub_on_every_row(tmp_path: Path) -> None:
+    data = simulate(tmp_path, images=1, size_px=512)[0].mask_path.read_bytes()
+    assert data[16:29] == bytes.fromhex("00000200000002001000000000")
+    packed, at = b"", 8
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        if data[at + 4 : at + 8] == b"IDAT":
+            packed += data[at + 8 : at + 8 + length]
+        at += 12 + length
+    assert set(zlib.decompress(packed)[:: 1 + 2 * 512]) == {1}
+
+
+def test_existing_files_are_refused_unless_overwriting_is_asked_for(tmp_path: Path) -> None:
+    first = simulate(tmp_path, images=1, size_px=512)[0]
+    before = first.image_path.read_bytes()
+    with pytest.raises(OutputError, match=r"Run01TL_top_left\.tif"):
+        simulate(tmp_path, images=2, size_px=512, seed=9)
+    assert first.image_path.read_bytes() == before
+    simulate(tmp_path, images=1, size_px=512, seed=9, overwrite=True)
+    assert first.image_path.read_bytes() != before
+
+
+def test_a_folder_that_is_a_file_is_an_output_error(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_bytes(b"")
+    with pytest.raises(OutputError, match="taken"):
+        simulate(tmp_path / "taken", images=1, size_px=512)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("images", 0),
+        ("size_px", 511),
+        ("size_px", 30_001),
+        ("seed", -1),
+        ("pixels_per_um", 0.0),
+        ("pixels_per_um", float("nan")),
+        ("nuclei_per_mm2", -1.0),
+    ],
+)
+def test_values_that_cannot_work_are_named(tmp_path: Path, name: str, value: float) -> None:
+    with pytest.raises(UsageError, match=name):
+        simulate(tmp_path / "new", **{name: value})  # type: ignore[arg-type]
+    assert not (tmp_path / "new").exists()
