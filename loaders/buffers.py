@@ -7,15 +7,16 @@ import numpy.typing as npt
 import torch
 
 KEPT = 16
+"""Arrays that a pool keeps for later."""
 
 
 def new_memory(size: int) -> npt.NDArray[np.uint8]:
-    """Give a new array `(size,)`: torch's, since numpy asks for huge pages, which some systems give slowly."""
+    """Return a new array `(size,)`: torch's, since numpy asks for huge pages, which some systems give slowly."""
     return torch.empty(size, dtype=torch.uint8, device="cpu").numpy()
 
 
 class BufferPool:
-    """Gives arrays of bytes, and takes their memory back when nothing refers to them, or to views of them, any more.
+    """Lends arrays of bytes, and takes their memory back when nothing refers to them, or to views of them, any more.
 
     Threads may share one.
     """
@@ -24,17 +25,17 @@ class BufferPool:
         self._free: dict[int, npt.NDArray[np.uint8]] = {}
 
     def take(self, size: int) -> npt.NDArray[np.uint8]:
-        """Give a writable array `(size,)` that holds anything."""
+        """Return a writable array `(size,)` that holds anything."""
         memory = self._fitting(size)
         if memory is None:
             memory = new_memory(size)
-        # Views of views refer to the first array that is no view of another, hence the memoryview between.
+        # A view of a view refers to the first array that is itself no view, hence the memoryview between.
         array = np.frombuffer(memory.data, np.uint8)
         weakref.finalize(array, self._give_back, memory).atexit = False
         return array
 
     def _fitting(self, size: int) -> npt.NDArray[np.uint8] | None:
-        """Find free memory, the last used first, which the processor's cache may still hold.
+        """Return free memory, the last used first, which the processor's cache may still hold.
 
         No lock, since memory may be given back in the midst of this; hence keys, of which a copy is made in one go,
         while making pairs could begin a garbage collection that gives memory back.

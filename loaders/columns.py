@@ -20,13 +20,13 @@ Cell = StoredCells | bytes
 """One stored PNG cell, or the bytes of whatever else a cell holds."""
 
 
-class CellRun(NamedTuple):
-    """Cells that lie together, and where they belong in a batch.
+class PlacedCells(NamedTuple):
+    """Some of the cells that lie together in memory, and where they belong in a batch.
 
     Attributes:
-        places: Place in the batch of each cell that is taken.
-        cells: What they are taken from.
-        rows: Number in `cells` of each.
+        places: place in the batch of each cell that is taken.
+        cells: what they are taken from.
+        rows: number in `cells` of each.
     """
 
     places: Sequence[int]
@@ -39,26 +39,39 @@ _SIGNED = {"uint8": pa.int16(), "uint16": pa.int32(), "uint32": pa.int64(), "uin
 
 
 def column_kinds(schema: pa.Schema, columns: Sequence[str]) -> dict[str, ColumnKind]:
-    """Say of each wanted column what it becomes, in the order that a batch shall have.
+    """Return what each wanted column becomes, in the order of a batch.
+
+    Args:
+        schema: columns of the dataset.
+        columns: the wanted ones.
 
     Raises:
-        SelectionError: A column does not exist, is named twice or holds no image, number or text, or none is named.
+        SelectionError: a column does not exist, is named twice or holds neither images nor numbers nor texts, or
+            none is named.
     """
+    _check_columns(schema.names, columns)
+    return {name: _kind(name, schema.field(name).type) for name in columns}
+
+
+def _check_columns(known: Sequence[str], columns: Sequence[str]) -> None:
+    """Refuse what is not a list of different columns that exist."""
     if (
         isinstance(columns, str)
         or not isinstance(columns, Sequence)
         or not all(isinstance(name, str) for name in columns)
     ):
-        raise SelectionError(f"expected a list of columns, such as ['image'], found {columns!r}")
-    unknown = [name for name in columns if name not in schema.names]
-    if unknown or len(set(columns)) < len(columns) or not columns:
-        found = f"unknown {', '.join(unknown)}" if unknown else f"found {', '.join(columns) or 'none'}"
-        raise SelectionError(f"expected a list of columns out of {', '.join(schema.names)}, each once; {found}")
-    return {name: _kind(name, schema.field(name).type) for name in columns}
+        raise SelectionError(f"columns is {columns!r}; give a list of names, such as ['image'].")
+    unknown = [name for name in columns if name not in known]
+    if unknown:
+        raise SelectionError(f"There is no column {', '.join(unknown)}; choose from {', '.join(known)}.")
+    if not columns:
+        raise SelectionError(f"columns names no column; choose from {', '.join(known)}.")
+    if len(set(columns)) < len(columns):
+        raise SelectionError(f"columns is {', '.join(columns)}; name each column once.")
 
 
 def bit_depths(kinds: Mapping[str, ColumnKind], manifest: Manifest) -> dict[str, int]:
-    """Give the bits of a pixel of each column of cells."""
+    """Return the bits of a pixel of each column of cells."""
     bits = {"image": manifest.bit_depth, "mask": 1}
     return {name: bits[kind] for name, kind in kinds.items() if kind in bits}
 
@@ -70,11 +83,11 @@ def _kind(name: str, kind: pa.DataType) -> ColumnKind:
         return "text"
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         return "number"
-    raise SelectionError(f"column {name}: expected images, numbers or text, found {kind}; leave it out")
+    raise SelectionError(f"Column {name} holds {kind}, and batches hold images, numbers and texts; leave it out.")
 
 
 def numbers(values: pa.ChunkedArray) -> npt.NDArray[Any]:
-    """Convert a column of numbers; unsigned ones become signed.
+    """Return a column of numbers as an array `(n,)`; unsigned ones become signed.
 
     What is missing becomes -1, among reals NaN, among truth values false.
     """
@@ -86,13 +99,13 @@ def numbers(values: pa.ChunkedArray) -> npt.NDArray[Any]:
 
 
 def texts(values: pa.ChunkedArray) -> list[str | None]:
-    """Convert a column of texts."""
+    """Return a column of texts as a list; what is missing becomes None."""
     found: list[str | None] = values.to_pylist()
     return found
 
 
 def cells(values: pa.ChunkedArray, layout: PngLayout) -> list[Cell]:
-    """Take the cells out of a column `{bytes, path}`; a missing cell becomes empty bytes."""
+    """Return the cells of a column `{bytes, path}`; a missing cell becomes empty bytes."""
     return [_cell(data, layout) for data in pc.struct_field(values, "bytes")]
 
 

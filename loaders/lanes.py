@@ -1,4 +1,4 @@
-"""Walks a lane of an epoch: fetches the row groups of its windows ahead and lets go of them behind."""
+"""Walks a lane of an epoch: reads the row groups of its windows ahead and lets go of them behind."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .plan import EpochPlan, Rows
-from .row_group import OpenGroup, stretches
+from .plan import EpochPlan, PoolRows
+from .row_group import OpenGroup, equal_neighbours
 from .row_group_reads import FilePart
 
-Fetch = Callable[[Sequence[int]], "dict[int, Future[FilePart]]"]
-"""Starts fetching row groups that are used together, given their numbers in the split."""
-Open = Callable[[int, "Future[FilePart]"], OpenGroup]
-"""Waits for a row group that is being fetched, and opens it."""
+StartReads = Callable[[Sequence[int]], "dict[int, Future[FilePart]]"]
+"""Starts reading row groups that are used together, given their numbers in the split."""
+OpenRead = Callable[[int, "Future[FilePart]"], OpenGroup]
+"""Waits for a row group that is being read, given its number in the split, and opens it."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class BatchPart:
     """What a batch takes from one row group.
 
     Attributes:
-        group: The row group.
-        rows: Its rows, rising.
-        places: Place in the batch of each.
+        group: the row group.
+        rows: its rows int64 (k,), rising.
+        places: place in the batch of each, int64 (k,).
     """
 
     group: OpenGroup
@@ -33,40 +33,40 @@ class BatchPart:
 
 
 class LaneCursor:
-    """Gives the rows of one lane, which have to be asked for in rising order.
+    """Hands out the rows of one lane, which have to be asked for in rising order.
 
     Args:
-        plan: The epoch.
-        lane: Number of the lane.
-        fetch: Starts fetching row groups.
-        open_group: Waits for a row group that is being fetched, and opens it.
+        plan: the epoch.
+        lane: number of the lane.
+        start_reads: starts reading row groups.
+        open_read: waits for a row group that is being read, and opens it.
     """
 
-    def __init__(self, plan: EpochPlan, lane: int, fetch: Fetch, open_group: Open) -> None:
+    def __init__(self, plan: EpochPlan, lane: int, start_reads: StartReads, open_read: OpenRead) -> None:
         self._plan = plan
         self._lane = plan.lanes[lane]
-        self._fetch = fetch
-        self._open_group = open_group
-        self._fetching: dict[int, dict[int, Future[FilePart]]] = {}
+        self._start_reads = start_reads
+        self._open_read = open_read
+        self._reads: dict[int, dict[int, Future[FilePart]]] = {}
         self._open: dict[int, OpenGroup] = {}
         self._pool = -1
-        self._rows = Rows.none()
+        self._rows = PoolRows.empty()
 
     def prepare(self, start: int, stop: int) -> None:
-        """Start fetching the windows that hold rows `start`..`stop` (half-open)."""
+        """Start reading the windows that hold rows `start`..`stop` (half-open)."""
         for pool, _ in self._lane.pools_between(start, stop):
             window, _ = self._lane.pools[pool]
-            if window not in self._fetching:
-                self._fetching[window] = self._fetch(self._lane.windows[window])
+            if window not in self._reads:
+                self._reads[window] = self._start_reads(self._lane.windows[window])
 
     def parts(self, start: int, stop: int, first_place: int) -> Iterator[BatchPart]:
-        """Give rows `start`..`stop` (half-open) by row group; places count on from `first_place`."""
+        """Yield rows `start`..`stop` (half-open) by row group; places count on from `first_place`."""
         self.prepare(start, stop)
         for pool, part in self._lane.pools_between(start, stop):
             self._enter(pool)
             groups, rows = self._rows.group[part], self._rows.row[part]
             order = np.lexsort((rows, groups))
-            for group, first, last in stretches(groups[order]):
+            for group, first, last in equal_neighbours(groups[order]):
                 picked = order[first:last]
                 yield BatchPart(self._open[group], rows[picked], first_place + picked)
             first_place += len(rows)
@@ -85,7 +85,7 @@ class LaneCursor:
             opened.keep(self._rows.row[self._rows.group == group])
 
     def _leave(self, pool: int) -> None:
-        """Let go of a pool that has been given to its end, not only when the lane's turn comes again."""
+        """Let go of a pool whose last row was asked for; not only when the lane's turn comes again."""
         following = self._lane.pools[pool + 1 : pool + 2]
         if following and following[0][0] == self._lane.pools[pool][0]:
             self._enter(pool + 1)
@@ -94,8 +94,8 @@ class LaneCursor:
 
     def _open_window(self, window: int) -> None:
         self._open.clear()
-        fetching = self._fetching[window]
-        self._fetching = {number: groups for number, groups in self._fetching.items() if number > window}
-        self._fetching[window] = {}
-        for group in list(fetching):
-            self._open[group] = self._open_group(group, fetching.pop(group))
+        reads = self._reads[window]
+        self._reads = {number: groups for number, groups in self._reads.items() if number > window}
+        self._reads[window] = {}
+        for group in list(reads):
+            self._open[group] = self._open_read(group, reads.pop(group))

@@ -1,9 +1,9 @@
 """Cells straight from the pages of a Parquet column chunk, without making Arrow values of them.
 
-A page of stored PNG cells is decompressed as a whole and then viewed: all its values have one length, so they
-lie at constant distances. Anything else (dictionaries, nulls, cells of several lengths) is left to pyarrow.
+A page of stored PNG cells is decompressed as a whole and then viewed: all its values have one length, so they lie at
+constant distances. Anything else (dictionaries, nulls, cells of several lengths) is left to pyarrow.
 
-Source: https://github.com/apache/parquet-format: README.md (data pages), parquet.thrift (PageHeader).
+Source: https://github.com/apache/parquet-format: README.md (data pages), Encodings.md (PLAIN, byte arrays).
 """
 
 from dataclasses import dataclass
@@ -14,69 +14,66 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nucleusnet_core.cells.checksums import crc32
-from nucleusnet_core.shards.page_index import DAMAGED
-from nucleusnet_core.shards.thrift import CompactReader
+from nucleusnet_core.shards.page_header import PLAIN, RLE, PageHeader, read_page_header
+from nucleusnet_core.shards.thrift import DAMAGED
 
 from .row_group_reads import FilePart
 
-_DATA_PAGE, _DATA_PAGE_V2 = 0, 3
-_PLAIN, _RLE = 0, 3
 _MOST_HEADER_BYTES = 4096
-_CHECKSUM_BITS = 0xFFFFFFFF
 _MOST_LEVEL_BYTES = 8
 """A row's levels take less, and so does the length before them."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """One data page of a column chunk: where its bytes lie and which rows of the row group it holds.
+    """One data page of a column chunk.
 
     Attributes:
-        row: Its first row.
-        rows: Its number of rows.
-        start: Offset in the file of its bytes, behind the header.
-        compressed_bytes: Number of these bytes.
-        uncompressed_bytes: Their number once decompressed.
-        plain_bytes: How many of the first bytes are never compressed (levels of a version 2 page).
-        levels_inside: Whether levels, with their length, come first among the decompressed bytes (version 1).
-        compressed: Whether the values are compressed.
-        checksum: CRC-32 of all its bytes, or None where the writer left it out.
+        header: what its header states.
+        row: its first row, counted in the row group.
+        start: where it begins in the file, behind the header.
+        levels_first: whether levels, with their length, come first once it is decompressed (version 1).
     """
 
+    header: PageHeader
     row: int
-    rows: int
     start: int
-    compressed_bytes: int
-    uncompressed_bytes: int
-    plain_bytes: int
-    levels_inside: bool
-    compressed: bool
-    checksum: int | None
+    levels_first: bool
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self.header.rows
+
+    @property
+    def stop(self) -> int:
+        """Where it ends in the file."""
+        return self.start + self.header.compressed_bytes
 
 
 def find_pages(file: FilePart, start: int, stop: int, *, rows: int, has_levels: bool) -> list[Page] | None:
     """Read the page headers of a column chunk.
 
     Args:
-        file: What the chunk lies in.
-        start: Where it begins.
-        stop: Where it ends.
-        rows: Rows of the row group.
-        has_levels: Whether the column has definition levels (it, or what it lies in, may be null).
+        file: what the chunk lies in.
+        start: where it begins.
+        stop: where it ends.
+        rows: rows of the row group.
+        has_levels: whether the column has definition levels (it, or what it lies in, may be null).
 
     Returns:
-        The pages in order, or None if the chunk is not made of plain data pages alone.
+        The pages in order, or None if the chunk holds anything but plain data pages.
     """
     pages: list[Page] = []
     row = 0
     try:
         while row < rows:
-            reader = CompactReader(file.view(start, min(start + _MOST_HEADER_BYTES, stop)))
-            page = _page(reader.struct(), row, start + reader.position, has_levels=has_levels)
-            if page is None or page.rows <= 0 or page.compressed_bytes < page.plain_bytes or page.plain_bytes < 0:
+            header = read_page_header(file.view(start, min(start + _MOST_HEADER_BYTES, stop)))
+            if header is None or not _is_plain(header, has_levels):
                 return None
+            page = Page(header, row, start + header.header_bytes, has_levels and header.version == 1)
             pages.append(page)
-            row, start = row + page.rows, page.start + page.compressed_bytes
+            row, start = row + page.rows, page.stop
             if start > stop:
                 return None
     except DAMAGED:
@@ -84,40 +81,44 @@ def find_pages(file: FilePart, start: int, stop: int, *, rows: int, has_levels: 
     return pages if row == rows else None
 
 
-def _page(header: dict[int, Any], row: int, start: int, *, has_levels: bool) -> Page | None:
-    """Make a page of the fields of its header, or None if its values are not plain."""
-    kind, uncompressed, compressed, checksum = header[1], header[2], header[3], header.get(4)
-    if kind == _DATA_PAGE and header[5][2] == _PLAIN and (not has_levels or header[5][3] == _RLE):
-        return Page(
-            row, header[5][1], start, compressed, uncompressed, 0, has_levels, compressed=True, checksum=checksum
-        )
-    if kind == _DATA_PAGE_V2 and header[8][4] == _PLAIN and header[8][2] == 0:
-        levels = header[8][5] + header[8][6]
-        is_compressed = header[8].get(7, True)
-        return Page(row, header[8][3], start, compressed, uncompressed, levels, False, is_compressed, checksum)
-    return None
+def _is_plain(header: PageHeader, has_levels: bool) -> bool:
+    """Return whether a page holds plain values, as far as its header tells, and its numbers make sense."""
+    return (
+        header.encoding == PLAIN
+        and not header.has_nulls
+        and (not has_levels or header.level_encoding == RLE)
+        and header.rows > 0
+        and 0 <= header.level_bytes <= min(header.compressed_bytes, header.uncompressed_bytes)
+    )
 
 
 def read_page(file: FilePart, page: Page, *, codec: pa.Codec | None, cell_bytes: int) -> Any:
     """Decompress a page and view its cells.
 
+    Args:
+        file: what the page lies in.
+        page: the page.
+        codec: compression of the column chunk, or None.
+        cell_bytes: size of a cell.
+
     Returns:
         uint8 array `(rows, cell_bytes)`, its rows 4 bytes apart, or None if a cell is null or has another length.
 
     Raises:
-        OSError: The compressed bytes are damaged.
-        NucleusNetError: The file is damaged or another one.
+        OSError: the compressed bytes are damaged.
+        NucleusNetError: the file is damaged or another one.
     """
-    if page.uncompressed_bytes > page.rows * (4 + cell_bytes + _MOST_LEVEL_BYTES) + _MOST_LEVEL_BYTES:
+    header = page.header
+    if header.uncompressed_bytes > page.rows * (4 + cell_bytes + _MOST_LEVEL_BYTES) + _MOST_LEVEL_BYTES:
         return None
-    data: Any = file.view(page.start, page.start + page.compressed_bytes)
-    if page.checksum is not None and crc32(data) != page.checksum & _CHECKSUM_BITS:
+    data: Any = file.view(page.start, page.stop)
+    if header.checksum is not None and crc32(data) != header.checksum:
         raise OSError(f"the page at byte {page.start:,} does not fit its checksum")
-    data = data[page.plain_bytes :]
-    if codec is not None and page.compressed:
-        data = codec.decompress(data, page.uncompressed_bytes - page.plain_bytes)
+    data = data[header.level_bytes :]
+    if codec is not None and header.is_compressed:
+        data = codec.decompress(data, header.uncompressed_bytes - header.level_bytes)
     values: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8)
-    if page.levels_inside:
+    if page.levels_first:
         values = values[4 + int.from_bytes(values[:4].tobytes(), "little") :]
     if len(values) != page.rows * (4 + cell_bytes):
         return None

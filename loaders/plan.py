@@ -1,10 +1,9 @@
 """The order of an epoch: arithmetic on the sizes of the row groups, the batch size, the seed and the epoch.
 
-An epoch is one sequence of batches that no number of processes enters. It interleaves lanes: batch `j` comes
-from lane `j mod lanes`, so 1, 2, 3, 4, 6 or 12 readers that take turns share no file region. A lane owns some
-row groups in random order and walks them in windows; a window is cut into pools, each with a stretch of every
-row group of the window, and a pool's rows are shuffled. What the lanes hold beyond the shortest of them is
-joined into the last batches.
+An epoch is one sequence of batches, the same for any number of processes. It interleaves lanes: batch `j` comes from
+lane `j mod lanes`, so 1, 2, 3, 4, 6 or 12 readers that take turns share no part of a file. A lane owns some row groups
+in random order and walks them in windows; a window is cut into pools, each with a stretch of every row group of the
+window, and a pool's rows are shuffled. What the lanes hold beyond the shortest of them is joined into the last batches.
 """
 
 import heapq
@@ -18,22 +17,30 @@ import numpy.typing as npt
 
 from nucleusnet_core.errors import UsageError
 from nucleusnet_core.orders import permutation, random_keys
+from nucleusnet_core.terminal.wording import counted
 
 LANES = (12, 6, 4, 3, 2, 1)
+"""Numbers of lanes that an epoch may have."""
 WINDOW_GROUPS = 4
+"""Most row groups of a window."""
 _GROUP_STREAM, _OFFSET_STREAM, _ROW_STREAM = 1, 2, 3
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows of an epoch in order: `group` numbers the row groups of the split, `row` counts inside one."""
+class PoolRows:
+    """The rows of a pool, in the order in which they come.
+
+    Attributes:
+        group: number of the row group in the split, int64 (n,).
+        row: number of the row in its row group, int64 (n,).
+    """
 
     group: npt.NDArray[np.int64]
     row: npt.NDArray[np.int64]
 
     @classmethod
-    def none(cls) -> "Rows":
-        """Give no rows."""
+    def empty(cls) -> "PoolRows":
+        """Return a pool without rows."""
         return cls(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
     def __len__(self) -> int:
@@ -54,10 +61,10 @@ class Lane:
     """One lane of an epoch: its windows of row groups and where its pools begin.
 
     Attributes:
-        number: Position among the lanes.
-        windows: The row groups of each window.
+        number: position among the lanes.
+        windows: the row groups of each window.
         pools: (window, pool inside the window) of each pool.
-        pool_starts: Row of the lane at which each pool begins, and at last the rows of the lane.
+        pool_starts: row of the lane at which each pool begins, and at last the rows of the lane.
     """
 
     number: int
@@ -71,7 +78,7 @@ class Lane:
         return int(self.pool_starts[-1])
 
     def pools_between(self, start: int, stop: int) -> Iterator[tuple[int, slice]]:
-        """Give the pools that hold rows `start`..`stop` (half-open), each with the part of it meant."""
+        """Yield the pools that hold rows `start`..`stop` (half-open), each with the part of it that is meant."""
         pool = int(np.searchsorted(self.pool_starts, start, side="right")) - 1
         while start < stop:
             first, end = int(self.pool_starts[pool]), min(stop, int(self.pool_starts[pool + 1]))
@@ -85,10 +92,10 @@ class EpochPlan:
     """Every batch of one epoch.
 
     Attributes:
-        group_rows: Rows of each row group of the split, in the order of the manifest.
-        batch_size: Rows of a batch.
-        seed: Seed of the stream.
-        epoch: Number of the epoch; each has another order.
+        group_rows: rows of each row group of the split, in the order of the manifest.
+        batch_size: rows of a batch.
+        seed: of the stream.
+        epoch: number of the epoch; each has another order.
     """
 
     group_rows: tuple[int, ...]
@@ -113,7 +120,7 @@ class EpochPlan:
 
     @cached_property
     def lanes(self) -> tuple[Lane, ...]:
-        """Deal the row groups, in random order, each to the lane with the fewest rows so far."""
+        """The lanes: row groups are dealt in random order, each to the lane with the fewest rows so far."""
         count = lane_count(len(self.group_rows))
         dealt: list[list[int]] = [[] for _ in range(count)]
         loads = [(0, lane) for lane in range(count)]
@@ -144,7 +151,7 @@ class EpochPlan:
         return np.concatenate([[0], np.cumsum(rests, dtype=np.int64)])
 
     def batch(self, number: int) -> list[LaneSlice]:
-        """Give the rows of batch `number` of the epoch as slices of lanes."""
+        """Return the rows of batch `number` of the epoch as slices of lanes."""
         size, lanes = self.batch_size, len(self.lanes)
         round_number, lane = divmod(number, lanes)
         if round_number < self._rounds:
@@ -154,15 +161,15 @@ class EpochPlan:
         return list(self._slices_of_rest(start, stop))
 
     def _slices_of_rest(self, start: int, stop: int) -> Iterator[LaneSlice]:
-        """Cut rows `start`..`stop` of the joined rests into slices of lanes."""
+        """Yield rows `start`..`stop` (half-open) of the joined rests as slices of lanes."""
         taken = self._rounds * self.batch_size
         for lane in range(len(self.lanes)):
             begin, end = int(self._rest_starts[lane]), int(self._rest_starts[lane + 1])
             if max(start, begin) < min(stop, end):
                 yield LaneSlice(lane, taken + max(start, begin) - begin, taken + min(stop, end) - begin)
 
-    def pool_rows(self, lane: int, pool: int) -> Rows:
-        """Give the shuffled rows of one pool of a lane."""
+    def pool_rows(self, lane: int, pool: int) -> PoolRows:
+        """Return the shuffled rows of one pool of a lane."""
         window, position = self.lanes[lane].pools[pool]
         members = self.lanes[lane].windows[window]
         keys = random_keys(len(members), self.seed, self.epoch, _OFFSET_STREAM, lane, window)
@@ -173,16 +180,16 @@ class EpochPlan:
             stretches.append((np.arange(stretch.start, stretch.stop) + offset) % self.group_rows[group])
         groups = np.repeat(np.array(members, np.int64), [len(stretch) for stretch in stretches])
         shuffled = permutation(len(groups), self.seed, self.epoch, _ROW_STREAM, lane, pool)
-        return Rows(groups[shuffled], np.concatenate(stretches).astype(np.int64)[shuffled])
+        return PoolRows(groups[shuffled], np.concatenate(stretches).astype(np.int64)[shuffled])
 
 
 def lane_count(groups: int) -> int:
-    """Give the number of lanes: 12, or fewer so that every lane can fill a window."""
+    """Return the number of lanes: 12, or fewer so that every lane can fill a window."""
     return next(lanes for lanes in LANES if groups >= lanes * WINDOW_GROUPS or lanes == 1)
 
 
 def cut_windows(groups: Sequence[int], *, first: int) -> tuple[tuple[int, ...], ...]:
-    """Cut a lane's row groups into windows.
+    """Return a lane's row groups cut into windows.
 
     The first window has `first` row groups, so that the lanes do not all open new windows at the same time and the
     first batch of an epoch waits for one row group only; the others have up to `WINDOW_GROUPS`, as evenly as possible.
@@ -196,7 +203,7 @@ def cut_windows(groups: Sequence[int], *, first: int) -> tuple[tuple[int, ...], 
 
 
 def _stretch(rows: int, position: int, pools: int) -> range:
-    """Give the part of a row group that falls to one pool of its window."""
+    """Return the part of a row group that falls to one pool of its window."""
     return range(rows * position // pools, rows * (position + 1) // pools)
 
 
@@ -208,14 +215,14 @@ def batches_of_reader(
     worker: tuple[int, int] = (0, 1),
     drop_last: bool,
 ) -> range:
-    """Give the numbers of the batches that one worker of one rank reads.
+    """Return the numbers of the batches that one worker of one rank reads.
 
     Args:
-        plan: The epoch.
-        start: Batches of the epoch that all ranks together have consumed already.
-        reader: Rank and number of ranks.
-        worker: Worker and number of workers inside the rank.
-        drop_last: Leave out what does not make a full batch for every rank.
+        plan: the epoch.
+        start: batches of the epoch that all ranks together have consumed already.
+        reader: rank and number of ranks.
+        worker: worker and number of workers inside the rank.
+        drop_last: leave out what does not make a full batch for every rank.
     """
     (rank, ranks), (number, workers) = reader, worker
     stop = plan.all_batches
@@ -228,11 +235,11 @@ def check_not_empty(plan: EpochPlan, ranks: int, *, drop_last: bool) -> None:
     """Refuse epochs without batches; all ranks come to the same answer.
 
     Raises:
-        UsageError: There are too few rows.
+        UsageError: there are too few rows.
     """
     least = plan.batch_size * ranks if drop_last else 1
     if plan.rows < least:
         raise UsageError(
-            f"expected at least {least} rows for {ranks} ranks with batches of {plan.batch_size}, found {plan.rows} "
-            "in the split; use a smaller batch_size or drop_last=False"
+            f"The split has {counted(plan.rows, 'row')}, and {least:,} are needed for {counted(ranks, 'rank')} with "
+            f"batches of {plan.batch_size:,}; use a smaller batch_size or drop_last=False."
         )

@@ -18,35 +18,58 @@ CHECK_SECONDS = 0.5
 """How often a thread that waits looks whether the one it works for has ended."""
 
 
-def arrived(read: "Future[Result]", consumer: threading.Thread) -> Result:
-    """Wait for a read, but no longer than the thread that wants it lives.
+def prefetched(
+    batches: Generator[Made], count: int, *, give_up: Callable[[], None], consumer: threading.Thread
+) -> Iterator[Made]:
+    """Yield what `batches` yields, while a thread makes up to `count` more.
+
+    Args:
+        batches: makes the batches.
+        count: how many are made ahead, at least 1.
+        give_up: makes a batch that waits for its data fail; called when no more are wanted.
+        consumer: the thread that asks for them.
+    """
+    thread = BatchThread(batches, count, consumer)
+    thread.start()
+    try:
+        while (batch := thread.next_batch()) is not END:
+            yield batch
+            del batch
+    finally:
+        give_up()
+        thread.close()
+
+
+def wait_for(read: "Future[Result]", consumer: threading.Thread) -> Result:
+    """Return what a read gives, waiting for it as long as the thread that wants it lives.
 
     Raises:
-        UsageError: That thread has ended.
-        CancelledError: The read was given up.
+        UsageError: that thread has ended.
+        CancelledError: the read was given up.
     """
     while not read.done():
-        if not is_waiting(consumer):
+        if not may_still_ask(consumer):
             raise _abandoned()
         wait([read], CHECK_SECONDS)
     return read.result()
 
 
-def is_waiting(consumer: threading.Thread) -> bool:
-    """Say whether a thread may still want something; one that is a daemon ends with the main thread."""
+def may_still_ask(consumer: threading.Thread) -> bool:
+    """Return whether a thread may still ask for something; one that is a daemon ends with the main thread."""
     return consumer.is_alive() and (not consumer.daemon or threading.main_thread().is_alive())
 
 
 class BatchThread(threading.Thread):
     """Makes batches until there are enough ahead.
 
-    A daemon thread could be stopped in compiled code when the process ends, which aborts it. This is none: it ends by
-    itself when it is closed or when its consumer has ended, as the main thread does before a process waits for others.
+    A daemon thread could be stopped in compiled code when the process ends, which aborts the process. This is none: it
+    ends by itself when it is closed or when its consumer has ended, as the main thread does before a process waits for
+    its other threads.
 
     Args:
-        batches: Makes the batches.
-        count: How many are made before they are asked for.
-        consumer: The thread that asks for them.
+        batches: makes the batches.
+        count: how many are made before they are asked for.
+        consumer: the thread that asks for them.
     """
 
     def __init__(self, batches: Generator[Any], count: int, consumer: threading.Thread) -> None:
@@ -75,19 +98,19 @@ class BatchThread(threading.Thread):
 
     def _is_more_wanted(self) -> bool:
         while not self._room.acquire(timeout=CHECK_SECONDS):
-            if not is_waiting(self._consumer):
+            if not may_still_ask(self._consumer):
                 return False
         return not self._closed
 
     def next_batch(self) -> Any:
-        """Give the next batch, or `END` behind the last one; raises what making it raised."""
+        """Return the next batch, or `END` behind the last one; raises what making it raised."""
         made = None
         while made is None:
             # Short waits, because Windows delivers an interrupt from the keyboard only between them.
             with contextlib.suppress(Empty):
                 made = self._made.get(timeout=CHECK_SECONDS)
             if made is None and not self.is_alive() and self._made.empty() and threading.main_thread().is_alive():
-                raise UsageError("expected the process that began an epoch to go on with it; iterate anew after a fork")
+                raise UsageError("This epoch was begun by another process; iterate anew after a fork.")
         batch, error = made
         self._room.release()
         if error is not None:
@@ -102,28 +125,4 @@ class BatchThread(threading.Thread):
 
 
 def _abandoned() -> UsageError:
-    return UsageError(
-        "expected the thread that began an epoch to go on with it, but it has ended; iterate in one thread"
-    )
-
-
-def made_ahead(
-    batches: Generator[Made], count: int, *, give_up: Callable[[], None], consumer: threading.Thread
-) -> Iterator[Made]:
-    """Give what `batches` gives, while a thread makes up to `count` more.
-
-    Args:
-        batches: Makes the batches.
-        count: How many, at least 1.
-        give_up: Makes a batch that waits for its data fail; called when no more are wanted.
-        consumer: The thread that asks for them.
-    """
-    thread = BatchThread(batches, count, consumer)
-    thread.start()
-    try:
-        while (batch := thread.next_batch()) is not END:
-            yield batch
-            del batch
-    finally:
-        give_up()
-        thread.close()
+    return UsageError("The thread that began this epoch has ended; iterate in one thread.")

@@ -1,4 +1,7 @@
-"""One row group in memory: cells page by page, the other columns whole through pyarrow."""
+"""What one row group holds, decoded: its cells page by page, its other columns whole.
+
+Where it lies and how its bytes are read is the part of `row_group_reads`.
+"""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +19,7 @@ from nucleusnet_core.errors import CorruptDataError
 from nucleusnet_core.shards.page_index import CODECS
 from nucleusnet_core.shards.sparse_file import SparseFile
 
-from .columns import CellRun, ColumnKind, cells, numbers, texts
+from .columns import ColumnKind, PlacedCells, cells, numbers, texts
 from .pages import Page, find_pages, read_page
 from .row_group_reads import FilePart, RowGroup, chunks_of
 
@@ -28,11 +31,11 @@ class PagedCells:
     ones while it is still in the processor's cache.
 
     Args:
-        file: What the column chunk lies in.
-        pages: The pages of the chunk.
-        codec: Name of the compression for pyarrow, or None.
-        layout: Of the stored PNG cells; all cells must have it.
-        memory: For decoded cells.
+        file: what the column chunk lies in.
+        pages: the pages of the chunk.
+        codec: name of the compression for pyarrow, or None.
+        layout: of the stored PNG cells; all cells must have it.
+        memory: returns memory for decoded cells.
     """
 
     def __init__(
@@ -47,23 +50,23 @@ class PagedCells:
         self._rows_left = [sum(page.rows for page in bundle) for bundle in self._bundles]
         self._open: dict[int, UnfilteredCells | None] = {}
 
-    def runs(self, rows: npt.NDArray[np.int64], places: npt.NDArray[np.int64]) -> Iterator[CellRun | None]:
-        """Give cells bundle by bundle; None for pages that hold something else than stored cells.
+    def cells(self, rows: npt.NDArray[np.int64], places: npt.NDArray[np.int64]) -> Iterator[PlacedCells | None]:
+        """Yield cells bundle by bundle; None for pages that hold anything but stored cells.
 
         Args:
-            rows: Rows of the row group, rising.
-            places: Place in the batch of each.
+            rows: rows of the row group int64 (k,), rising.
+            places: place in the batch of each, int64 (k,).
         """
-        for number, start, stop in stretches(self._bundles_of(rows)):
-            cells = self._take(number, stop - start)
+        for number, start, stop in equal_neighbours(self._bundles_of(rows)):
+            bundle = self._take(number, stop - start)
             local = rows[start:stop] - self._first_rows[number]
-            yield None if cells is None else CellRun(places[start:stop].tolist(), cells, local.tolist())
+            yield None if bundle is None else PlacedCells(places[start:stop].tolist(), bundle, local.tolist())
 
     def _bundles_of(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         return np.searchsorted(self._first_rows, rows, side="right") - 1
 
     def _take(self, number: int, rows: int) -> UnfilteredCells | None:
-        """Give the cells of a bundle, of which so many are used now."""
+        """Return the cells of a bundle, of which so many are used now."""
         if number not in self._open:
             self._open[number] = self._read(self._bundles[number])
         cells = self._open[number]
@@ -88,7 +91,7 @@ class PagedCells:
 
 
 def bundled(pages: Sequence[Page]) -> list[list[Page]]:
-    """Put neighbours together that hold few rows: many cells are unfiltered for little more than one."""
+    """Return pages in bundles, small neighbours together: unfiltering many cells costs little more than one."""
     bundles: list[list[Page]] = []
     rows = UNFILTERED_TOGETHER
     for page in pages:
@@ -101,15 +104,18 @@ def bundled(pages: Sequence[Page]) -> list[list[Page]]:
 
 
 class OpenGroup:
-    """The wanted columns of one fetched row group.
+    """The wanted columns of one row group whose bytes are there.
 
     Args:
-        opened: The dataset.
-        place: The row group.
-        file: Its shard, or the part of it that holds the wanted columns.
-        kinds: The wanted columns.
-        layouts: Layout of a stored PNG cell of each column of cells.
-        memory: For decoded cells.
+        opened: the dataset.
+        place: where the row group lies.
+        file: its shard, or the part of it that holds the wanted columns.
+        kinds: what each wanted column becomes.
+        layouts: layout of a stored PNG cell of each column of cells.
+        memory: returns memory for decoded cells.
+
+    Raises:
+        CorruptDataError: a column that is no column of stored cells cannot be decoded.
     """
 
     def __init__(
@@ -144,7 +150,7 @@ class OpenGroup:
         return PagedCells(self._file, pages, codec=codec, layout=layout, memory=self._memory)
 
     def _read_whole(self, columns: Sequence[str]) -> None:
-        """Read columns with pyarrow into what a batch is put together from."""
+        """Read columns with pyarrow, into what a batch is put together from."""
         if not columns:
             return
         entry = self._place.entry
@@ -172,36 +178,36 @@ class OpenGroup:
             paged.keep(rows)
 
     def values(self, column: str) -> Any:
-        """Give all numbers of a column (an array), or all texts (a list)."""
+        """Return all numbers of a column as an array `(rows,)`, or all texts as a list."""
         return self._whole[column]
 
-    def runs(self, column: str, rows: npt.NDArray[np.int64], places: npt.NDArray[np.int64]) -> Iterator[CellRun]:
-        """Give cells of a column.
+    def cells(self, column: str, rows: npt.NDArray[np.int64], places: npt.NDArray[np.int64]) -> Iterator[PlacedCells]:
+        """Yield cells of a column.
 
         Args:
-            column: Its name.
-            rows: Rows of the row group, rising.
-            places: Place in the batch of each.
+            column: its name.
+            rows: rows of the row group int64 (k,), rising.
+            places: place in the batch of each, int64 (k,).
 
         Raises:
-            CorruptDataError: The bytes of the row group are damaged.
+            CorruptDataError: the bytes of the row group are damaged.
         """
         done = 0
         if column not in self._whole:
             try:
-                for run in self._paged[column].runs(rows, places):
-                    if run is None:
+                for placed in self._paged[column].cells(rows, places):
+                    if placed is None:
                         self._read_whole([column])
                         break
-                    yield run
-                    done += len(run.rows)
+                    yield placed
+                    done += len(placed.rows)
             except (OSError, IndexError, ValueError) as error:
                 raise self._damaged(error) from error
         if done < len(rows):
-            yield CellRun(places[done:].tolist(), self._whole[column], rows[done:].tolist())
+            yield PlacedCells(places[done:].tolist(), self._whole[column], rows[done:].tolist())
 
-    def describe(self, row: int) -> str:
-        """Name one of the rows for people."""
+    def row_name(self, row: int) -> str:
+        """Return what one of the rows is called in messages: its shard, and its number there."""
         return f"{self._path}, row {self._place.first_row + row}"
 
     @property
@@ -211,13 +217,13 @@ class OpenGroup:
     def _damaged(self, error: Exception) -> CorruptDataError:
         first = self._place.first_row
         return CorruptDataError(
-            f"{self._path}, rows {first} to {first + self._place.rows - 1}: expected a readable row group, found "
-            f"{error}; run `nucleusnet verify` on the folder or download the file again"
+            f"{self._path}, rows {first} to {first + self._place.rows - 1}: the row group cannot be read ({error}); "
+            "run `nucleusnet verify` on the folder, or download the file again."
         )
 
 
-def stretches(values: npt.NDArray[np.int64]) -> Iterator[tuple[int, int, int]]:
-    """Give every value of a sorted array with the places (half-open) where it stands."""
+def equal_neighbours(values: npt.NDArray[np.int64]) -> Iterator[tuple[int, int, int]]:
+    """Yield every value of a sorted array (n,), n > 0, with the places (half-open) where it stands."""
     edges = np.flatnonzero(np.diff(values)) + 1
     for start, stop in itertools.pairwise([0, *edges.tolist(), len(values)]):
         yield int(values[start]), start, stop

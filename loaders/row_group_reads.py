@@ -1,4 +1,8 @@
-"""The row groups of a split: where they lie, and their bytes."""
+"""Where the row groups of a split lie, and how their bytes are read.
+
+Those that will be used together are asked for at once, before they are needed. What comes of each read, a `FilePart`,
+is decoded in `row_group`.
+"""
 
 import functools
 from collections.abc import Callable, Collection, Sequence
@@ -9,7 +13,8 @@ from weakref import WeakValueDictionary
 
 from nucleusnet_core.dataset import OpenDataset
 from nucleusnet_core.manifest import ShardEntry
-from nucleusnet_core.shards.ranges import Chunk, Range, column_chunks, join_ranges
+from nucleusnet_core.shards.page_index import Range
+from nucleusnet_core.shards.ranges import Chunk, column_chunks, join_ranges
 from nucleusnet_core.shards.sparse_file import SparseFile
 from nucleusnet_core.storage.folder import READS_AHEAD, FolderFile, FolderStore
 from nucleusnet_core.storage.store import Store
@@ -22,7 +27,14 @@ FETCH_THREADS = 4
 
 @dataclass(frozen=True)
 class RowGroup:
-    """A row group: its shard, its number in that, its rows, and the rows of the shard before it."""
+    """Where a row group lies.
+
+    Attributes:
+        entry: its shard.
+        index: its number in the shard.
+        rows: how many it has.
+        first_row: rows of the shard before it.
+    """
 
     entry: ShardEntry
     index: int
@@ -31,7 +43,7 @@ class RowGroup:
 
 
 def list_row_groups(opened: OpenDataset, entries: Sequence[ShardEntry]) -> list[RowGroup]:
-    """List the row groups of some shards that hold rows, shard by shard; their footers are read side by side."""
+    """Return the row groups of some shards that hold rows, shard by shard; their footers are read side by side."""
     groups = []
     for entry, footer in zip(entries, opened.footers(entries), strict=True):
         first_row = 0
@@ -44,7 +56,7 @@ def list_row_groups(opened: OpenDataset, entries: Sequence[ShardEntry]) -> list[
 
 
 def chunks_of(opened: OpenDataset, place: RowGroup, columns: Collection[str]) -> dict[str, Chunk]:
-    """Give the column chunks of a row group that belong to `columns`, by their dotted names."""
+    """Return the column chunks of a row group that belong to `columns`, by their dotted names."""
     return column_chunks(place.entry, opened.footer(place.entry), columns, place.index)
 
 
@@ -52,24 +64,24 @@ class FilePart(Protocol):
     """Some bytes of a file, or all of them."""
 
     def view(self, start: int, stop: int) -> memoryview:
-        """View bytes `start`..`stop` (half-open) of the file.
+        """Return bytes `start`..`stop` (half-open) of the file.
 
         Raises:
-            OSError: They are not there.
-            NucleusNetError: The file is damaged or another one.
+            OSError: they are not there.
+            NucleusNetError: the file is damaged or another one.
         """
 
 
-class GroupReads:
+class RowGroupReads:
     """Starts reading some columns of row groups.
 
-    Of a folder of this machine, pages are read when they are used, and the system is told now to get them ready: no
-    thread competes with the one that decodes, and little memory is taken. From afar, and where a system takes no such
-    advice, row groups are read whole by threads.
+    In a folder of this machine, pages are read when they are used, and the system is told beforehand to get them ready:
+    no thread competes with the one that decodes, and little memory is taken. From afar, and where a system takes no
+    such advice, row groups are read whole by threads.
 
     Args:
-        opened: The dataset.
-        columns: The wanted columns.
+        opened: the dataset.
+        columns: the wanted columns.
     """
 
     def __init__(self, opened: OpenDataset, columns: Collection[str]) -> None:
@@ -79,12 +91,12 @@ class GroupReads:
         self._files: WeakValueDictionary[str, FolderFile] = WeakValueDictionary()
 
     def start(self, places: Sequence[RowGroup]) -> "list[Future[FilePart]]":
-        """Start reading row groups that will be used together."""
+        """Start reading row groups that will be used together, and return their reads in the same order."""
         ranges = [ranges_of(chunks_of(self._opened, place, self._columns).values()) for place in places]
         store = self._opened.store
         if isinstance(store, FolderStore) and READS_AHEAD:
             return [
-                called(functools.partial(self._open, store, place.entry, some))
+                as_future(functools.partial(self._open, store, place.entry, some))
                 for place, some in zip(places, ranges, strict=True)
             ]
         return self._read_whole(places, ranges)
@@ -103,7 +115,7 @@ class GroupReads:
         return file
 
     def _read_whole(self, places: Sequence[RowGroup], ranges: Sequence[Sequence[Range]]) -> "list[Future[FilePart]]":
-        """Read row groups into one piece of memory, since they let go of it together."""
+        """Have row groups read by threads into one array, since they are let go of together."""
         sizes = [sum(stop - start for start, stop in some) for some in ranges]
         memory = new_memory(sum(sizes)).data
         reads: list[Future[FilePart]] = []
@@ -114,8 +126,8 @@ class GroupReads:
         return reads
 
 
-def called(function: Callable[[], FilePart]) -> "Future[FilePart]":
-    """Call a function, and keep what it returns or raises for later."""
+def as_future(function: Callable[[], FilePart]) -> "Future[FilePart]":
+    """Call a function at once, and return a future that holds what it returns or raises."""
     future: Future[FilePart] = Future()
     try:
         future.set_result(function())
@@ -138,5 +150,5 @@ def read_ranges(store: Store, entry: ShardEntry, ranges: Sequence[Range], memory
 
 
 def ranges_of(chunks: Collection[Chunk]) -> list[Range]:
-    """Give the ranges that hold some column chunks, near ones joined."""
+    """Return the ranges that hold some column chunks, near ones joined."""
     return join_ranges([(chunk.start, chunk.stop) for chunk in chunks])

@@ -1,5 +1,6 @@
-"""A random sample in batches, as `train_loader` gives them."""
+"""A random sample in batches like those of `train_loader`."""
 
+import contextlib
 import secrets
 from collections.abc import Iterator, Sequence
 from os import PathLike
@@ -8,13 +9,14 @@ from typing import Any
 import pyarrow as pa
 import torch
 
+from nucleusnet_core.contract import BARE_NAME
 from nucleusnet_core.dataset import open_dataset
 from nucleusnet_core.orders import check_seed
 from nucleusnet_core.sampling.draw import choose_picks
 from nucleusnet_core.shards.rows import Picks, fetch_rows
 
-from .checks import check_at_least, check_transform
-from .columns import Batch, CellRun, bit_depths, cells, column_kinds, numbers, texts
+from .checks import check_at_least, check_epoch, check_transform
+from .columns import Batch, PlacedCells, bit_depths, cells, column_kinds, numbers, texts
 from .decoding import CellDecoder
 from .transforms.apply import Transform, transformed
 
@@ -22,27 +24,31 @@ from .transforms.apply import Transform, transformed
 class SampleLoader:
     """Batches of a random sample that is held in memory; made by `sample_loader`.
 
-    Every iteration gives the same batches. An epoch number enters only the generator of the transform, which so makes
-    other random changes each time: the n-th iteration has epoch n - 1.
+    Every iteration yields the same batches. The number of an iteration, its epoch, enters only the generator of the
+    transform, which so makes other random changes each time: the first iteration has epoch 0.
 
     Args:
-        table: The rows.
-        decoders: Decoders of the columns of cells.
-        places: Where the rows lie, for error messages.
-        seed: Of the sample and of the transform.
-        batch_size: Rows of a batch.
-        drop_last: Leave out a last batch that is shorter.
-        transform: Applied to every batch.
+        table: the rows.
+        source: where they were drawn from, for `repr`.
+        split: the split that they were drawn from, for `repr`.
+        decoders: decoders of the columns of cells.
+        places: where the rows lie, for error messages.
+        seed: of the sample and of the transform.
+        batch_size: rows of a batch.
+        drop_last: leave out a last batch that is shorter.
+        transform: applied to every batch.
 
     Attributes:
-        seed: Gives the same sample again, also if none was given.
-        batch_size: Rows of a batch.
+        seed: draws the same sample again, also if none was given.
+        batch_size: rows of a batch.
     """
 
     def __init__(
         self,
         table: pa.Table,
         *,
+        source: str,
+        split: str,
         decoders: dict[str, CellDecoder],
         places: Picks,
         seed: int,
@@ -52,6 +58,8 @@ class SampleLoader:
     ) -> None:
         self.seed = seed
         self.batch_size = batch_size
+        self._source = source
+        self._split = split
         self._table = table
         self._kinds = column_kinds(table.schema, table.schema.names)
         self._decoders = decoders
@@ -60,8 +68,15 @@ class SampleLoader:
         self._transform = transform
         self._epoch = 0
 
+    def __repr__(self) -> str:
+        return (
+            f"SampleLoader(source={self._source!r}, split={self._split!r}, columns={self._table.column_names}, "
+            f"rows={len(self._table)}, batch_size={self.batch_size}, batches={len(self)}, seed={self.seed}, "
+            f"epoch={self._epoch})"
+        )
+
     def __len__(self) -> int:
-        """Give the number of batches."""
+        """Return the number of batches."""
         rows = len(self._table)
         return rows // self.batch_size if self._drop_last else -(-rows // self.batch_size)
 
@@ -71,8 +86,12 @@ class SampleLoader:
         return transformed(batches, self._transform, seed=self.seed, epoch=epoch)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose what random changes the transform makes in the next iteration."""
-        self._epoch = check_seed(epoch)
+        """Choose the epoch of the next iteration: which random changes the transform makes.
+
+        Raises:
+            UsageError: there is no such epoch.
+        """
+        self._epoch = check_epoch(epoch)
 
     def _batch(self, number: int) -> Batch:
         first = number * self.batch_size
@@ -85,14 +104,14 @@ class SampleLoader:
         if self._kinds[name] == "number":
             return torch.from_numpy(numbers(values))
         decoder = self._decoders[name]
-        run = CellRun(range(len(values)), cells(values, decoder.layout), range(len(values)))
-        return decoder.decode([run], len(values), lambda n: self._places.describe(first + n))
+        placed = PlacedCells(range(len(values)), cells(values, decoder.layout), range(len(values)))
+        return decoder.decode([placed], len(values), lambda n: self._places.row_name(first + n))
 
 
 def sample_loader(
     n: int = 1000,
     *,
-    source: str | PathLike[str] = "nucleusnet",
+    source: str | PathLike[str] = BARE_NAME,
     split: str = "train",
     batch_size: int = 32,
     seed: int | None = None,
@@ -101,28 +120,28 @@ def sample_loader(
     drop_last: bool = False,
     transform: Transform | None = None,
 ) -> SampleLoader:
-    """Draw n distinct random nuclei, every one of the split equally likely, and give them in batches.
+    """Draw n distinct random nuclei, every one of the split equally likely, for iterating in batches.
 
     What a batch holds is the same as with `train_loader`. The sample is read here, only the bytes that hold it, and
     kept in memory, 66 kB a nucleus of 8 bits; batches are decoded when they are asked for, 0.1 ms a nucleus, so
     there is nothing for worker processes to do.
 
     Args:
-        n: Number of nuclei.
-        source: Dataset folder, URL of one, `owner/name` on the Hub, or `nucleusnet` for what the bare name means.
-        split: A split, or several, such as "train+test", whose nuclei all have the same chance.
-        batch_size: Nuclei of a batch.
-        seed: The same one draws the same nuclei of the same dataset, wherever it lies; None for others each time.
-        columns: Wanted columns of config `default`, in the order that a batch shall have.
+        n: number of nuclei.
+        source: dataset folder, URL of one, `owner/name` on the Hub, or `nucleusnet` for what the bare name means.
+        split: a split, or several, such as "train+test", whose nuclei all have the same chance.
+        batch_size: nuclei of a batch.
+        seed: the same one draws the same nuclei of the same dataset, wherever it lies; None for others each time.
+        columns: wanted columns of config `default`, in the order of a batch.
         method: "blocks" or "rows", see `nucleusnet_core.sampling.choose`.
-        drop_last: Leave out a last batch that is shorter.
-        transform: See `train_loader`.
+        drop_last: leave out a last batch that is shorter.
+        transform: see `train_loader`.
 
     Raises:
-        DatasetNotFoundError: There is no dataset at `source`.
-        SelectionError: There is no such split or column, or there are fewer than n nuclei.
-        UsageError: A number cannot work, or there is no such method.
-        NucleusNetError: The dataset is damaged, changed, or cannot be reached.
+        DatasetNotFoundError: there is no dataset at `source`.
+        SelectionError: there is no such split or column, or there are fewer than n nuclei.
+        UsageError: a number cannot work, or there is no such method.
+        NucleusNetError: the dataset is damaged, changed, or cannot be reached.
     """
     batch_size = check_at_least(batch_size, 1, "batch_size")
     n = check_at_least(n, batch_size if drop_last else 1, "n")
@@ -130,12 +149,14 @@ def sample_loader(
         check_transform(transform)
     seed = secrets.randbits(64) if seed is None else check_seed(seed)
     opened = open_dataset(source)
-    picks = choose_picks(opened, n=n, split=split, seed=seed, method=method)
-    table, _ = fetch_rows(opened, picks, columns)
-    opened.store.close()
+    with contextlib.closing(opened.store):
+        picks = choose_picks(opened, n=n, split=split, seed=seed, method=method)
+        table, _ = fetch_rows(opened, picks, columns)
     depths = bit_depths(column_kinds(table.schema, table.schema.names), opened.manifest)
     return SampleLoader(
         table,
+        source=opened.store.name,
+        split=str(split),
         decoders={name: CellDecoder(bits) for name, bits in depths.items()},
         places=picks,
         seed=seed,

@@ -1,4 +1,4 @@
-"""Opens a split of a dataset for reading in batches."""
+"""A split of a dataset, open for reading: where its row groups lie, and what becomes of its wanted columns."""
 
 import hashlib
 import json
@@ -14,13 +14,13 @@ from .row_group_reads import RowGroup, list_row_groups
 
 @dataclass(frozen=True)
 class Split:
-    """What a process needs to know of a split to read from it.
+    """What a process needs to know of a split to read from it; may be pickled.
 
     Attributes:
-        opened: The dataset, with the footers of the split.
-        groups: The row groups of the split.
-        kinds: The wanted columns.
-        bit_depths: Bits of a pixel of each column of cells.
+        opened: the dataset, with the footers of the split.
+        groups: the row groups of the split, in the order of the manifest.
+        kinds: what each wanted column becomes, in the order of a batch.
+        bit_depths: bits of a pixel of each wanted column of cells.
     """
 
     opened: OpenDataset
@@ -30,11 +30,16 @@ class Split:
 
 
 def open_split(opened: OpenDataset, entries: Sequence[ShardEntry], columns: Sequence[str]) -> Split:
-    """Read the footers of the shards of a split, or of several.
+    """Read the footers of the shards of a split, or of several that are read as one.
+
+    Args:
+        opened: the dataset.
+        entries: the shards.
+        columns: the wanted columns.
 
     Raises:
-        SelectionError: No such column.
-        NucleusNetError: The dataset is damaged, changed, or cannot be reached.
+        SelectionError: there is no such column.
+        NucleusNetError: the dataset is damaged, changed, or cannot be reached.
     """
     groups = tuple(list_row_groups(opened, entries))
     kinds = column_kinds(opened.schema(entries), columns)
@@ -42,6 +47,6 @@ def open_split(opened: OpenDataset, entries: Sequence[ShardEntry], columns: Sequ
 
 
 def fingerprint(entries: Sequence[ShardEntry]) -> str:
-    """Name the rows of a split and their order by 16 hexadecimal digits."""
+    """Return 16 hexadecimal digits that stand for the rows of some shards and their order."""
     content = json.dumps([(entry.path, entry.rows, entry.sha256) for entry in entries])
     return hashlib.sha256(content.encode()).hexdigest()[:16]

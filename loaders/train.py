@@ -1,4 +1,4 @@
-"""The training stream: every nucleus of a split once an epoch, in random order, resumable at every batch."""
+"""The training stream: every nucleus of a split once an epoch, in random order, to be resumed at every batch."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
@@ -8,42 +8,44 @@ import torch
 import torch.distributed
 from torch.utils.data import DataLoader
 
-from nucleusnet_core.contract import DEFAULT
+from nucleusnet_core.contract import BARE_NAME, DEFAULT
 from nucleusnet_core.dataset import open_dataset
-from nucleusnet_core.errors import StateError, UsageError
 from nucleusnet_core.orders import check_seed
 
-from .checks import check_at_least, check_topology, check_transform, is_integer
+from .checks import check_at_least, check_epoch, check_topology, check_transform
 from .columns import Batch
 from .plan import batches_of_reader, check_not_empty
 from .split import fingerprint, open_split
+from .state import STATE_FORMAT, check_state
 from .stream import BatchStream
 from .transforms.apply import Transform, seed_workers
-
-STATE_FORMAT = 1
-MAX_EPOCH = 2**63 - 1
 
 
 class TrainLoader:
     """Batches of a split of a NucleusNet dataset, in another order every epoch; made by `train_loader`.
 
-    Iterating gives the batches of one epoch, iterating again those of the next one. Who breaks out of an
-    iteration and starts another gets the same batches again, from where the first one began: call `set_epoch` to
-    have others. Lightning and accelerate take the loader as it is; Lightning keeps its state in its checkpoints,
-    accelerate does behind `accelerator.register_for_checkpointing(loader)`.
+    Iterating yields the batches of one epoch, iterating again those of the next one. If you break out of an iteration
+    and start another, you get the same batches again, from where the first one began: call `set_epoch` to have others.
+    Lightning and accelerate take the loader as it is; Lightning keeps its state in its checkpoints, accelerate does
+    behind `accelerator.register_for_checkpointing(loader)`.
 
     Args:
-        stream: The batches of this process.
-        identity: What a saved state has to agree with; plain JSON values.
-        rank: Number of this process, or None to ask torch.distributed.
-        world_size: Number of processes, or None to ask torch.distributed.
-        options: Options of the torch DataLoader that runs the stream.
+        stream: the batches of this process.
+        source: where the dataset lies, for `repr`.
+        identity: what a saved state has to agree with; plain JSON values.
+        rank: number of this process, or None to ask torch.distributed.
+        world_size: number of processes, or None to ask torch.distributed.
+        options: of the torch DataLoader that runs the stream.
+
+    Attributes:
+        batch_size: rows of a batch.
     """
 
     def __init__(
         self,
         stream: BatchStream,
         *,
+        source: str,
         identity: Mapping[str, Any],
         rank: int | None,
         world_size: int | None,
@@ -52,20 +54,29 @@ class TrainLoader:
         self.batch_size: int = identity["batch_size"]
         self._drop_last: bool = identity["drop_last"]
         self._stream = stream
+        self._source = source
         self._identity = identity
         self._given_topology = check_topology(rank, world_size)
         # A generator of its own, so that iterating draws nothing from the global one.
         self._generator = torch.Generator()
-        self._loader = DataLoader(stream, batch_size=None, collate_fn=as_it_is, generator=self._generator, **options)
+        self._loader = DataLoader(stream, batch_size=None, collate_fn=unchanged, generator=self._generator, **options)
         self._epoch = 0
         self._start = self._taken = 0
         self._sharing = 1
         self._whole: int | None = None
         check_not_empty(stream.plan(0), self._topology[1], drop_last=self._drop_last)
 
+    def __repr__(self) -> str:
+        own = self._identity
+        return (
+            f"TrainLoader(source={self._source!r}, split={own['split']!r}, columns={own['columns']}, "
+            f"rows={self._stream.plan(self._epoch).rows}, batch_size={self.batch_size}, batches={len(self)}, "
+            f"seed={own['seed']}, epoch={self._epoch})"
+        )
+
     @property
     def epoch(self) -> int:
-        """Number of the epoch that is iterated, or else that comes next."""
+        """Number of the epoch that is iterated, or else of the one that comes next."""
         return self._epoch
 
     @property
@@ -78,12 +89,12 @@ class TrainLoader:
         return 0, 1
 
     def _numbers(self, start: int) -> range:
-        """Give the numbers of the batches of this rank when the epoch goes on at batch `start`."""
+        """Return the numbers of the batches of this rank when the epoch goes on at batch `start`."""
         plan = self._stream.plan(self._epoch)
         return batches_of_reader(plan, start, reader=self._topology, drop_last=self._drop_last)
 
     def __len__(self) -> int:
-        """Give the number of batches of a whole epoch on this rank."""
+        """Return the number of batches of a whole epoch on this rank."""
         return len(self._numbers(0))
 
     def __iter__(self) -> Iterator[Batch]:
@@ -103,7 +114,7 @@ class TrainLoader:
             self._go_to(epoch + 1)
 
     def _leave_finished_epoch(self) -> None:
-        """Go to the next epoch if all batches were given, but nobody asked whether there are more."""
+        """Go to the next epoch if all batches were taken, but nobody asked whether there are more."""
         if self._taken and self._taken == self._whole:
             self._go_to(self._epoch + 1)
 
@@ -111,14 +122,15 @@ class TrainLoader:
         self._epoch, self._start, self._taken, self._whole = epoch, batches, 0, None
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration gives.
+        """Choose the epoch of the next iteration.
 
         Naming the current epoch changes nothing, so that a loop which does so at the start of every epoch also
         goes on in the middle of one after `load_state_dict`.
+
+        Raises:
+            UsageError: there is no such epoch.
         """
-        if not is_integer(epoch) or not 0 <= epoch <= MAX_EPOCH:
-            raise UsageError(f"expected an epoch from 0 to 2**63 - 1, found {epoch!r}")
-        epoch = int(epoch)
+        epoch = check_epoch(epoch)
         self._leave_finished_epoch()
         if epoch != self._epoch:
             self._go_to(epoch)
@@ -129,9 +141,9 @@ class TrainLoader:
         return self
 
     def state_dict(self) -> dict[str, Any]:
-        """Give the position behind the batch that was given last, as plain JSON values.
+        """Return the position behind the batch that was taken last, as plain JSON values.
 
-        It is the same on all ranks that have given the same number of batches.
+        It is the same on all ranks that have taken the same number of batches.
         """
         consumed, batches = self._start + self._taken * self._sharing, self._stream.plan(self._epoch).all_batches
         position = {"epoch": self._epoch, "batches": min(consumed, batches)}
@@ -145,30 +157,14 @@ class TrainLoader:
         Every rank loads the same state.
 
         Raises:
-            StateError: The state is of another dataset, version, split, batch size, ...; says which.
+            StateError: the state is of another dataset, version, split, batch size, ...; says which.
         """
-        if not isinstance(state, Mapping):
-            raise StateError(f"a state that state_dict() gave expected, {state!r} found; give that one")
-        wrong = [
-            f"{name} {self._identity[name]!r} expected, {state.get(name)!r} found"
-            for name in self._identity
-            if state.get(name) != self._identity[name]
-        ]
-        if not wrong:
-            wrong = [
-                f"{name} from 0 to {most} expected, {state.get(name)!r} found"
-                for name, most in (("epoch", MAX_EPOCH), ("batches", self._stream.plan(0).all_batches))
-                if type(state.get(name)) is not int or not 0 <= state[name] <= most
-            ]
-        if wrong:
-            raise StateError(
-                f"the state does not fit this loader: {'; '.join(wrong)}; make the loader as the saved one was"
-            )
+        check_state(state, self._identity, batches=self._stream.plan(0).all_batches)
         self._go_to(state["epoch"], state["batches"])
 
 
 def train_loader(
-    source: str | PathLike[str],
+    source: str | PathLike[str] = BARE_NAME,
     split: str = "train",
     *,
     batch_size: int,
@@ -194,29 +190,30 @@ def train_loader(
     thread makes batches ahead.
 
     Args:
-        source: Dataset folder, URL of one, `owner/name` on the Hub, or `nucleusnet` for what the bare name means.
-        split: A split, or several, such as "train+test".
-        batch_size: Rows of a batch on each rank.
-        seed: Seed of the order and of the transform.
-        columns: Wanted columns of config `default`, in the order that a batch shall have.
-        num_workers: Worker processes.
-        rank: Number of this process; by default that of torch.distributed, or 0.
-        world_size: Number of processes that share the epoch; by default that of torch.distributed, or 1.
-        drop_last: Give all ranks the same number of full batches and leave out fewer than
-            `world_size * batch_size` rows at the end of an epoch. Otherwise every row is given exactly once, the
-            last batch may be shorter, and ranks may differ by one batch.
-        transform: Called with each batch, where it is made, and what it returns is given. If it has a parameter
-            `generator`, it gets a `torch.Generator` that only (seed, epoch, batch) decides; another one draws from
-            the global generator of the worker, or without workers of this process, in a thread.
-        pin_memory: As in `torch.utils.data.DataLoader`.
-        persistent_workers: As in `torch.utils.data.DataLoader`; without workers it means nothing.
+        source: dataset folder, URL of one, `owner/name` on the Hub, or `nucleusnet` for what the bare name means.
+        split: a split, or several, such as "train+test".
+        batch_size: rows of a batch on each rank.
+        seed: of the order and of the transform.
+        columns: wanted columns of config `default`, in the order of a batch.
+        num_workers: worker processes.
+        rank: number of this process; by default that of torch.distributed, or 0.
+        world_size: number of processes that share the epoch; by default that of torch.distributed, or 1.
+        drop_last: whether all ranks get the same number of full batches, and fewer than `world_size * batch_size` rows
+            are left out at the end of an epoch. Otherwise every row comes exactly once, the last batch may be shorter,
+            and ranks may differ by one batch.
+        transform: called with each batch, where it is made; what it returns takes the batch's place. If it has a
+            parameter `generator`, it gets a `torch.Generator` that only (seed, epoch, batch) decides; without one, it
+            draws from the global generator of the worker, or without workers of this process, in a thread.
+        pin_memory: as in `torch.utils.data.DataLoader`.
+        persistent_workers: as in `torch.utils.data.DataLoader`; without workers it means nothing.
         multiprocessing_context: "fork", "spawn" or "forkserver"; by default what Python uses. All but "fork" import
             the script again in every worker, so it needs `if __name__ == "__main__":` around what it does.
 
     Raises:
-        DatasetNotFoundError: There is no dataset at `source`.
-        SelectionError: The split or a column does not exist.
-        UsageError: A number cannot work.
+        DatasetNotFoundError: there is no dataset at `source`.
+        SelectionError: the split or a column does not exist.
+        UsageError: a number cannot work.
+        NucleusNetError: the dataset is damaged, changed, or cannot be reached.
     """
     batch_size = check_at_least(batch_size, 1, "batch_size")
     num_workers = check_at_least(num_workers, 0, "num_workers")
@@ -247,9 +244,11 @@ def train_loader(
         "persistent_workers": persistent_workers,
         "multiprocessing_context": multiprocessing_context if num_workers else None,
     }
-    return TrainLoader(stream, identity=identity, rank=rank, world_size=world_size, options=options)
+    return TrainLoader(
+        stream, source=opened.store.name, identity=identity, rank=rank, world_size=world_size, options=options
+    )
 
 
-def as_it_is(batch: Any) -> Any:
-    """Give a batch back, for a DataLoader that shall not change it."""
+def unchanged(batch: Any) -> Any:
+    """Return a batch as it is, for a DataLoader that is to leave it alone."""
     return batch

@@ -19,10 +19,16 @@ Transform = Callable[..., Batch]
 def transformed(
     batches: Iterable[tuple[int, Batch]], transform: Transform | None, *, seed: int, epoch: int
 ) -> Generator[Batch]:
-    """Apply a transform to numbered batches; its generator depends on seed, epoch and the number alone.
+    """Yield numbered batches as a transform changes them; its generator depends on seed, epoch and number alone.
+
+    Args:
+        batches: the batches, each with its number in the epoch.
+        transform: what changes them, or None.
+        seed: of the stream.
+        epoch: number of the epoch.
 
     Raises:
-        UsageError: The transform returned nothing.
+        UsageError: the transform returned nothing.
     """
     wants_generator = transform is not None and takes_generator(transform)
     for number, batch in batches:
@@ -32,12 +38,14 @@ def transformed(
         drawing = {"generator": batch_generator(seed, epoch, number)} if wants_generator else {}
         changed = transform(batch, **drawing)
         if changed is None:
-            raise UsageError(f"expected {transform!r} to return a batch, found None; end it with `return batch`")
+            raise UsageError(
+                f"The transform {transform!r} returned None instead of a batch; end it with `return batch`."
+            )
         yield changed
 
 
 def takes_generator(transform: Transform) -> bool:
-    """Say whether a transform has a parameter `generator`."""
+    """Return whether a transform has a parameter `generator`."""
     try:
         return "generator" in inspect.signature(transform).parameters
     except ValueError:
@@ -45,7 +53,7 @@ def takes_generator(transform: Transform) -> bool:
 
 
 def batch_generator(seed: int, epoch: int, number: int) -> torch.Generator:
-    """Give the generator for batch `number` of an epoch."""
+    """Return the generator for batch `number` of an epoch."""
     return torch.Generator().manual_seed(_generator_seed(seed, epoch, _TRANSFORM_STREAM, number))
 
 

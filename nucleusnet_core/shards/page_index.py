@@ -4,7 +4,7 @@ pyarrow neither shows a file's offset index nor reads a part of a column chunk. 
 is made for pyarrow in which every page that is not wanted is replaced by a small one of as many nulls.
 
 Source: https://github.com/apache/parquet-format: PageIndex.md, README.md (data pages), and parquet.thrift
-(FileMetaData 4, RowGroup 1, ColumnChunk 3 to 5, ColumnMetaData 3, OffsetIndex, PageHeader).
+(FileMetaData 4, RowGroup 1, ColumnChunk 3 to 5, ColumnMetaData 3, OffsetIndex).
 """
 
 import struct
@@ -15,32 +15,28 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from .page_header import plain_page_header, read_page_header
 from .sparse_file import SparseFile
-from .thrift import CompactReader
+from .thrift import CompactReader, varint
 
 CODECS = {"ZSTD": "zstd", "SNAPPY": "snappy", "GZIP": "gzip", "UNCOMPRESSED": None}
 """Names of compressions in Parquet, and in pyarrow."""
 
 _ROW_GROUPS, _COLUMNS, _METADATA, _INDEX_START, _INDEX_BYTES, _PATH = 4, 1, 3, 4, 5, 3
 _PAGES, _PAGE_START, _PAGE_BYTES, _PAGE_ROW = 1, 1, 2, 3
-_ROWS_OF_PAGE = {0: (5, 1), 3: (8, 3)}
-"""Type of a data page -> fields in its header that hold its number of rows."""
-
-DAMAGED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What reading an index or a page raises when it is none."""
 
 Range = tuple[int, int]
 
 
 def index_ranges(footer: bytes, groups: Collection[int]) -> dict[tuple[int, str], Range]:
-    """Find the offset indexes of some row groups: (row group, dotted column) -> bytes of the file, half-open.
+    """Return where the offset indexes of some row groups lie: (row group, dotted column) -> bytes, half-open.
 
     Args:
-        footer: metadata of the file, with its length and the magic number behind.
+        footer: metadata of the file, its length and the magic number behind it included.
         groups: numbers of the row groups.
 
     Raises:
-        DAMAGED: the metadata is.
+        DAMAGED: the metadata is damaged (see `nucleusnet_core.shards.thrift`).
     """
     reader = CompactReader(memoryview(footer)[:-8])
     for number, field_kind in reader.fields():
@@ -81,13 +77,13 @@ class PagedChunk:
 
     @property
     def ranges(self) -> list[Range]:
-        """Bytes to read: the dictionary, if there is one, and the wanted pages."""
+        """Bytes of the file to read: the dictionary, if there is one, and the wanted pages."""
         dictionary = [(self.start, int(self.page_starts[0]))] if self.start < self.page_starts[0] else []
         pages = np.flatnonzero(self.wanted)
         return [*dictionary, *zip(self.page_starts[pages].tolist(), self.page_starts[pages + 1].tolist(), strict=True)]
 
     def filled(self, parts: SparseFile) -> bytes:
-        """Make the chunk that pyarrow reads; what lies behind its last page is never looked at.
+        """Return the chunk that pyarrow reads; what lies behind its last page is never looked at.
 
         Args:
             parts: the bytes of `ranges`.
@@ -96,21 +92,24 @@ class PagedChunk:
             DAMAGED: a page is not what the offset index says.
             OSError: bytes of `ranges` are missing.
         """
-        pieces: list[bytes | memoryview] = [parts.view(self.start, int(self.page_starts[0]))]
+        pages: list[bytes | memoryview] = [parts.view(self.start, int(self.page_starts[0]))]
         for page, wanted in enumerate(self.wanted.tolist()):
             rows = int(self.page_rows[page + 1] - self.page_rows[page])
             if not wanted:
-                pieces.append(null_page(rows, self.codec))
+                pages.append(null_page(rows, self.codec))
                 continue
             data = parts.view(int(self.page_starts[page]), int(self.page_starts[page + 1]))
-            if _rows_of_page(data) != rows:
-                raise ValueError(f"the page at byte {self.page_starts[page]:,} has not the rows that its index states")
-            pieces.append(data)
-        return b"".join(pieces).ljust(self.stop - self.start, b"\0")
+            header = read_page_header(data)
+            if header is None or header.rows != rows:
+                raise ValueError(
+                    f"the page at byte {self.page_starts[page]:,} does not hold the rows that its index states"
+                )
+            pages.append(data)
+        return b"".join(pages).ljust(self.stop - self.start, b"\0")
 
 
 def page_chunk(chunk: Range, codec: str, index: bytes, *, group_rows: int, rows: npt.NDArray[np.int64]) -> PagedChunk:
-    """Choose the pages of a column chunk that hold some rows.
+    """Return a column chunk with the pages chosen that hold some rows.
 
     Args:
         chunk: its bytes in the file, half-open.
@@ -120,7 +119,7 @@ def page_chunk(chunk: Range, codec: str, index: bytes, *, group_rows: int, rows:
         rows: the wanted ones, counted in the row group, int64 (k,).
 
     Raises:
-        DAMAGED: the index is.
+        DAMAGED: the index is damaged.
     """
     start, stop = chunk
     pages = CompactReader(memoryview(index)).struct()[_PAGES]
@@ -129,7 +128,7 @@ def page_chunk(chunk: Range, codec: str, index: bytes, *, group_rows: int, rows:
     sizes = np.array([page[_PAGE_BYTES] for page in pages], np.int64)
     apart = (np.diff(page_starts) == sizes).all() and (np.diff(page_rows) > 0).all()
     if not apart or page_rows[0] != 0 or page_starts[0] < start:
-        raise ValueError("pages that follow each other expected")
+        raise ValueError("the offset index states pages that do not follow each other")
     wanted = np.zeros(len(pages), np.bool_)
     wanted[np.searchsorted(page_rows, rows, side="right") - 1] = True
     wanted |= sizes < 2 * len(null_page(group_rows, codec))  # so that the chunk becomes no longer
@@ -138,7 +137,7 @@ def page_chunk(chunk: Range, codec: str, index: bytes, *, group_rows: int, rows:
 
 @dataclass(frozen=True)
 class PagedRead:
-    """How some row groups are read of which some pages are wanted.
+    """How row groups are read of which some pages are wanted.
 
     Attributes:
         chunks: column chunks of which some pages are read.
@@ -149,7 +148,7 @@ class PagedRead:
     whole: tuple[Range, ...]
 
     def filled(self, read: SparseFile, size: int) -> SparseFile:
-        """Make the file that pyarrow reads of what was read of it.
+        """Return the file that pyarrow reads, made of what was read of it.
 
         Args:
             read: the bytes of the ranges.
@@ -165,26 +164,9 @@ class PagedRead:
 
 
 def null_page(rows: int, codec: str) -> bytes:
-    """Make a data page (version 1) of nulls for a column that is not repeated and may be null."""
-    levels = _varint(rows << 1) + b"\0"  # a run of definition level 0
+    """Return a data page (version 1) of nulls for a column that is not repeated and may be null."""
+    levels = varint(rows << 1) + b"\0"  # a run of definition level 0
     plain = struct.pack("<I", len(levels)) + levels
     name = CODECS[codec]
     data = pa.Codec(name).compress(plain, asbytes=True) if name else plain
-    sizes = b"".join(b"\x15" + _varint(size << 1) for size in (0, len(plain), len(data)))
-    header = b"\x2c" + b"".join(b"\x15" + _varint(field << 1) for field in (rows, 0, 3, 3)) + b"\0"
-    return sizes + header + b"\0" + data
-
-
-def _varint(number: int) -> bytes:
-    data = bytearray()
-    while number >= 0x80:
-        data.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*data, number])
-
-
-def _rows_of_page(page: memoryview) -> int | None:
-    header = CompactReader(page).struct()
-    part, field = _ROWS_OF_PAGE.get(header[1], (0, 0))
-    rows: int | None = header.get(part, {}).get(field)
-    return rows
+    return plain_page_header(rows, uncompressed_bytes=len(plain), compressed_bytes=len(data)) + data

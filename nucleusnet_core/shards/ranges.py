@@ -1,4 +1,4 @@
-"""Which bytes of which shards hold some rows and columns: arithmetic on footers, nothing is read."""
+"""Which bytes of which shards hold some rows and columns: arithmetic on footers; nothing is read."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,19 +9,17 @@ import pyarrow.parquet as pq
 
 from ..errors import CorruptDataError
 from ..manifest import ShardEntry
-from .page_index import PagedRead
+from .page_index import PagedRead, Range
 
 NEAR_BYTES = 256 << 10
 """What lies closer together is read with one request: on a line of 50 Mbit/s a gap of this size takes 40 ms."""
 
-PIECE_BYTES = 16 << 20
+READ_BYTES = 16 << 20
 """Row groups are read together up to this size."""
-
-Range = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Piece:
+class GroupRead:
     """Neighbouring row groups of one shard that are read together.
 
     Attributes:
@@ -62,15 +60,15 @@ def rows_by_shard(
         yield shard, rows[places] - (ends[shard] - shard_rows[shard]), places
 
 
-def plan_pieces(
+def plan_reads(
     entry: ShardEntry,
     footer: pq.FileMetaData,
     columns: Sequence[str],
     *,
     rows: npt.NDArray[np.int64],
     places: npt.NDArray[np.int64],
-) -> list[Piece]:
-    """Plan how rows of one shard are read.
+) -> list[GroupRead]:
+    """Return how rows of one shard are read.
 
     Args:
         entry: the shard.
@@ -80,17 +78,17 @@ def plan_pieces(
         places: where they come in the result, int64 (k,).
 
     Raises:
-        CorruptDataError: the footer places column chunks outside of the file.
+        CorruptDataError: the footer puts columns outside of the file.
     """
     counts = np.array([footer.row_group(group).num_rows for group in range(footer.num_row_groups)], np.int64)
     ends = np.cumsum(counts)
     group_of_row = np.searchsorted(ends, rows, side="right")
-    pieces = []
+    reads = []
     for groups, ranges in _bundles(entry, footer, columns, np.unique(group_of_row).tolist()):
         inside = (group_of_row >= groups[0]) & (group_of_row <= groups[-1])
         first_row = ends[groups[0]] - counts[groups[0]]
-        pieces.append(Piece(entry, tuple(groups), tuple(ranges), rows[inside] - first_row, places[inside]))
-    return pieces
+        reads.append(GroupRead(entry, tuple(groups), tuple(ranges), rows[inside] - first_row, places[inside]))
+    return reads
 
 
 def _bundles(
@@ -103,7 +101,7 @@ def _bundles(
         chunks = column_chunks(entry, footer, columns, group)
         found = [(chunk.start, chunk.stop) for chunk in chunks.values()]
         joined = join_ranges([*ranges, *found])
-        fits = bundle and group == bundle[-1] + 1 and joined[-1][1] - joined[0][0] <= PIECE_BYTES
+        fits = bundle and group == bundle[-1] + 1 and joined[-1][1] - joined[0][0] <= READ_BYTES
         if fits and len(joined) < len(ranges) + len(join_ranges(found)):
             bundle, ranges = [*bundle, group], joined
             continue
@@ -143,7 +141,7 @@ def column_chunks(entry: ShardEntry, footer: pq.FileMetaData, columns: Collectio
         group: number of the row group.
 
     Raises:
-        CorruptDataError: one lies outside of the file, or has no name.
+        CorruptDataError: one lies outside of the file, or has no readable name.
     """
     chunks = {}
     metadata = footer.row_group(group)
@@ -156,8 +154,8 @@ def column_chunks(entry: ShardEntry, footer: pq.FileMetaData, columns: Collectio
             stop = start + chunk.total_compressed_size
             if not 0 <= start <= stop <= entry.bytes - entry.footer_bytes:
                 raise CorruptDataError(
-                    f"{entry.path}: column {name} of row group {group} expected before the footer, "
-                    f"bytes {start:,} to {stop:,} of {entry.bytes:,} found; get the file again"
+                    f"{entry.path}: the footer puts column {name} of row group {group} at bytes {start:,} to {stop:,} "
+                    f"of {entry.bytes:,}, where no data can be; get the file again."
                 )
             column = footer.schema.column(number)
             has_levels, is_flat = column.max_definition_level > 0, column.max_repetition_level == 0
@@ -170,13 +168,13 @@ def _name_of(chunk: pq.ColumnChunkMetaData, entry: ShardEntry) -> str:
         name: str = chunk.path_in_schema
     except UnicodeDecodeError as error:
         raise CorruptDataError(
-            f"{entry.path}: names of columns in UTF-8 expected in the footer, others found; get the file again"
+            f"{entry.path}: the footer names a column in other letters than UTF-8; get the file again."
         ) from error
     return name
 
 
 def join_ranges(ranges: Sequence[Range]) -> list[Range]:
-    """Join half-open ranges that overlap or lie near each other, and put them in order."""
+    """Return half-open ranges in order, those joined that overlap or lie near each other."""
     joined: list[Range] = []
     for start, stop in sorted(ranges):
         if joined and start - joined[-1][1] <= NEAR_BYTES:

@@ -15,10 +15,10 @@ from ..dataset import OpenDataset
 from ..errors import CorruptDataError, SelectionError
 from ..manifest import ShardEntry
 from ..storage.threads import in_parallel
-from .page_index import DAMAGED
 from .page_plan import choose_pages
-from .ranges import Piece, plan_pieces, rows_by_shard
+from .ranges import GroupRead, plan_reads, rows_by_shard
 from .sparse_file import SparseFile
+from .thrift import DAMAGED
 
 _HUGGINGFACE = b"huggingface"
 _TAKE_BYTES = 1 << 30
@@ -50,16 +50,16 @@ class Picks:
     entries: tuple[ShardEntry, ...]
     rows: npt.NDArray[np.int64]
 
-    def describe(self, place: int) -> str:
-        """Name the row at a place in the result for people: its shard, and its number there."""
+    def row_name(self, place: int) -> str:
+        """Return how the row at a place in the result is named for people: its shard, and its number there."""
         ((shard, rows, _),) = rows_by_shard([entry.rows for entry in self.entries], self.rows[place : place + 1])
         return f"{self.entries[shard].path}, row {rows[0]}"
 
 
 def fetch_rows(opened: OpenDataset, picks: Picks, columns: Sequence[str] | None = None) -> tuple[pa.Table, ReadReport]:
-    """Read chosen rows; read are footers of their shards and the columns of their row groups.
+    """Return chosen rows; what is read are footers of their shards, and the columns of their row groups.
 
-    Of a few rows of a large row group that is not in a folder of this machine, only the pages are read.
+    Where a few rows of a large row group are wanted that is not in a folder of this machine, only their pages are read.
 
     Args:
         opened: the dataset.
@@ -79,28 +79,28 @@ def fetch_rows(opened: OpenDataset, picks: Picks, columns: Sequence[str] | None 
     unread = [entry for entry in entries if not opened.has_footer(entry)]
     footers = opened.footers(entries)
     schema = _selected(opened.schema(entries), columns)
-    pieces = [
-        piece
+    reads = [
+        read
         for entry, footer, (_, rows, places) in zip(entries, footers, chosen, strict=True)
-        for piece in plan_pieces(entry, footer, schema.names, rows=rows, places=places)
+        for read in plan_reads(entry, footer, schema.names, rows=rows, places=places)
     ]
-    pieces, indexes = choose_pages(opened, pieces, schema.names)
-    with contextlib.closing(in_parallel(functools.partial(_read, opened), pieces)) as data:
-        tables = [_decode(opened, piece, parts, schema) for piece, parts in zip(pieces, data, strict=True)]
-    requests = len(unread) + len(indexes) + sum(len(piece.ranges) for piece in pieces)
-    total_bytes = sum(entry.footer_bytes for entry in unread) + sum(piece.total_bytes for piece in pieces)
+    reads, indexes = choose_pages(opened, reads, schema.names)
+    with contextlib.closing(in_parallel(functools.partial(_read, opened), reads)) as data:
+        tables = [_decode(opened, read, parts, schema) for read, parts in zip(reads, data, strict=True)]
+    requests = len(unread) + len(indexes) + sum(len(read.ranges) for read in reads)
+    total_bytes = sum(entry.footer_bytes for entry in unread) + sum(read.total_bytes for read in reads)
     total_bytes += sum(stop - start for start, stop in indexes)
-    return _in_order(tables, [piece.places for piece in pieces]), ReadReport(requests, total_bytes)
+    return _in_order(tables, [read.places for read in reads]), ReadReport(requests, total_bytes)
 
 
 def _selected(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
     """Return the wanted part of a schema, the features of `datasets` in its metadata included."""
     if columns is None:
         return schema
-    unknown = [columns] if isinstance(columns, str) else [name for name in columns if name not in schema.names]
-    if unknown or not columns or len(set(columns)) < len(columns):
-        found = repr(unknown[0]) if unknown else f"{list(columns)}"
-        raise SelectionError(f"a list of different columns out of {', '.join(schema.names)} expected, {found} found")
+    unknown = [] if isinstance(columns, str) else [name for name in columns if name not in schema.names]
+    if isinstance(columns, str) or unknown or not columns or len(set(columns)) < len(columns):
+        fact = f"there is no column {unknown[0]!r}" if unknown else f"columns is {columns!r}"
+        raise SelectionError(f"{fact}; give a list of different columns out of {', '.join(schema.names)}.")
     metadata = dict(schema.metadata or {})
     if _HUGGINGFACE in metadata:
         content = json.loads(metadata[_HUGGINGFACE])
@@ -110,34 +110,34 @@ def _selected(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
     return pa.schema([schema.field(name) for name in columns], metadata)
 
 
-def _read(opened: OpenDataset, piece: Piece) -> list[tuple[int, bytes]]:
-    return [(start, opened.store.read_range(piece.entry.path, start, stop - start)) for start, stop in piece.ranges]
+def _read(opened: OpenDataset, read: GroupRead) -> list[tuple[int, bytes]]:
+    return [(start, opened.store.read_range(read.entry.path, start, stop - start)) for start, stop in read.ranges]
 
 
-def _decode(opened: OpenDataset, piece: Piece, parts: list[tuple[int, bytes]], schema: pa.Schema) -> pa.Table:
-    """Return the wanted rows of a piece."""
-    file = SparseFile(parts, piece.entry.bytes)
+def _decode(opened: OpenDataset, read: GroupRead, parts: list[tuple[int, bytes]], schema: pa.Schema) -> pa.Table:
+    """Return the wanted rows of what was read."""
+    file = SparseFile(parts, read.entry.bytes)
     try:
-        if piece.paged:
-            file = piece.paged.filled(file, piece.entry.bytes)
+        if read.paged:
+            file = read.paged.filled(file, read.entry.bytes)
         with pq.ParquetFile(
             pa.PythonFile(file, "r"),
-            metadata=opened.footer(piece.entry),
+            metadata=opened.footer(read.entry),
             pre_buffer=False,
             page_checksum_verification=True,
         ) as parquet_file:
-            table = parquet_file.read_row_groups(list(piece.groups), columns=schema.names, use_threads=False)
-        return table.select(schema.names).take(piece.rows).replace_schema_metadata(schema.metadata)
+            table = parquet_file.read_row_groups(list(read.groups), columns=schema.names, use_threads=False)
+        return table.select(schema.names).take(read.rows).replace_schema_metadata(schema.metadata)
     except (pa.ArrowException, OSError, *DAMAGED) as error:
-        opened.forget_footer(piece.entry)
+        opened.forget_footer(read.entry)
         raise CorruptDataError(
-            f"{opened.store.name}/{piece.entry.path}: row groups {piece.groups[0]} to {piece.groups[-1]} cannot be "
-            f"decoded ({error}); get the file again"
+            f"{opened.store.name}/{read.entry.path}: row groups {read.groups[0]} to {read.groups[-1]} cannot be "
+            f"decoded ({error}); get the file again."
         ) from error
 
 
 def _in_order(tables: Sequence[pa.Table], places: Sequence[npt.NDArray[np.int64]]) -> pa.Table:
-    """Put the rows of tables where they come in the result."""
+    """Return the rows of tables in the order of the result."""
     n = sum(len(part) for part in places)
     portion = max(1, n * _TAKE_BYTES // max(1, sum(table.nbytes for table in tables)))
     if portion >= n:

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class SparseFile(io.RawIOBase):
-    """A read-only file of which some parts are in memory; pyarrow reads it through `pyarrow.PythonFile`.
+    """A read-only file with some of its parts in memory; pyarrow reads it through `pyarrow.PythonFile`.
 
     Args:
         parts: start and bytes of every part; they do not overlap.
@@ -23,11 +23,11 @@ class SparseFile(io.RawIOBase):
         self._position = 0
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Say that any position can be gone to."""
+        """Return True: any position can be sought."""
         return True
 
     def tell(self) -> int:

@@ -1,12 +1,14 @@
 """Arrow tables of a Parquet shard that lies behind a `Store`, one row group and one exact read at a time."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..cells.layout import png_layout
+from ..contract import CROP_PX
 from ..dataset import OpenDataset
 from ..errors import CorruptDataError, SelectionError
 from ..manifest import ShardEntry
@@ -23,7 +25,7 @@ def row_group_tables(opened: OpenDataset, entry: ShardEntry, schema: pa.Schema) 
     Args:
         opened: the dataset.
         entry: one of its shards.
-        schema: columns and types that the tables are to have.
+        schema: the wanted columns and types.
 
     Raises:
         CorruptDataError: the shard has other columns, another number of rows, or cannot be decoded.
@@ -32,10 +34,46 @@ def row_group_tables(opened: OpenDataset, entry: ShardEntry, schema: pa.Schema) 
     footer = opened.footer(entry)
     found = footer.schema.to_arrow_schema()
     if found.names != schema.names:
-        expected = ", ".join(schema.names)
-        raise CorruptDataError(f"{where}: columns {expected} expected, {', '.join(found.names)} found.")
+        raise CorruptDataError(
+            f"{where} has columns {', '.join(found.names)} instead of {', '.join(schema.names)}; run "
+            "`nucleusnet verify`."
+        )
     for group in range(footer.num_row_groups):
         yield _conformed(read_row_group(opened, entry, group), schema, where)
+
+
+@dataclass(frozen=True)
+class GroupPlace:
+    """A row group of a config.
+
+    Attributes:
+        entry: the shard that it lies in.
+        group: its number in the shard.
+        rows: how many it has.
+        first_row: number of its first row in its split.
+    """
+
+    entry: ShardEntry
+    group: int
+    rows: int
+    first_row: int
+
+
+def walk_row_groups(opened: OpenDataset, config: str, splits: Sequence[str] = ()) -> Iterator[GroupPlace]:
+    """Yield every row group of a config, split by split, in the order of the rows; only footers are read.
+
+    Args:
+        opened: the dataset.
+        config: one of its configs.
+        splits: the wanted splits, all by default.
+    """
+    for split in splits or opened.manifest.splits_of(config):
+        entries, first_row = opened.shards(config, split), 0
+        for entry, footer in zip(entries, opened.footers(entries), strict=True):
+            for group in range(footer.num_row_groups):
+                rows = footer.row_group(group).num_rows
+                yield GroupPlace(entry, group, rows, first_row)
+                first_row += rows
 
 
 def read_row_group(opened: OpenDataset, entry: ShardEntry, group: int) -> pa.Table:
@@ -72,7 +110,8 @@ def arrow_row_bytes(schema: pa.Schema, bit_depth: int) -> int:
         schema: its columns; of these, `image` and `mask` hold stored PNG cells of 256 x 256 px.
         bit_depth: bits of a pixel of `image`.
     """
-    cells = {"image": png_layout(256, 256, bit_depth).cell_bytes, "mask": png_layout(256, 256, 1).cell_bytes}
+    depths = {"image": bit_depth, "mask": 1}
+    cells = {name: png_layout(CROP_PX, CROP_PX, depth).cell_bytes for name, depth in depths.items()}
     others = [field.type for field in schema if field.name not in cells]
     numbers: int = sum(-(-kind.bit_width // 8) for kind in others if not pa.types.is_string(kind))
     texts = sum(_TEXT_BYTES for kind in others if pa.types.is_string(kind))
@@ -84,7 +123,7 @@ def _conformed(table: pa.Table, schema: pa.Schema, where: str) -> pa.Table:
     try:
         return table.cast(schema)
     except pa.ArrowException as error:
-        raise CorruptDataError(f"{where}: columns of the types of the dataset expected ({error}).") from error
+        raise CorruptDataError(f"{where} has columns of other types than the dataset ({error}).") from error
 
 
 def read_columns(opened: OpenDataset, config: str, columns: Sequence[str], splits: Sequence[str] = ()) -> pa.Table:
@@ -103,5 +142,5 @@ def read_columns(opened: OpenDataset, config: str, columns: Sequence[str], split
     entries = opened.shards(config, "+".join(splits or opened.manifest.splits_of(config)))
     every_row = np.arange(sum(entry.rows for entry in entries), dtype=np.int64)
     if not every_row.size:
-        raise SelectionError(f"{opened.store.name}: rows of config {config} expected, none found.")
+        raise SelectionError(f"{opened.store.name} has no rows of config {config}.")
     return fetch_rows(opened, Picks(tuple(entries), every_row), columns)[0]

@@ -6,6 +6,9 @@ Source: https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-pr
 from collections.abc import Iterator
 from typing import Any
 
+DAMAGED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading a struct, or using what it holds, raises when the bytes are something else."""
+
 TRUE, FALSE, BYTE, DOUBLE, BINARY, LIST, STRUCT = 1, 2, 3, 7, 8, 9, 12
 _INTEGERS = (4, 5, 6)
 _MAX_DEPTH = 12
@@ -16,11 +19,11 @@ _MAX_SHIFT = 63
 class CompactReader:
     """Reads Thrift structs in the compact protocol into `{field number: value}`; a binary value is a view.
 
-    Bytes that are none raise IndexError or ValueError.
+    Bytes that are something else raise IndexError or ValueError.
 
     Args:
-        data: where they lie.
-        position: of the first byte of the struct.
+        data: the bytes that hold the struct.
+        position: where its first byte lies in them.
     """
 
     def __init__(self, data: memoryview, position: int = 0) -> None:
@@ -29,29 +32,29 @@ class CompactReader:
         self._depth = 0
 
     def struct(self) -> dict[int, Any]:
-        """Read a struct."""
+        """Return a struct."""
         self._enter()
         fields = {number: self.value(kind) for number, kind in self.fields()}
         self._depth -= 1
         return fields
 
     def fields(self) -> Iterator[tuple[int, int]]:
-        """Give number and type of each field of a struct; the caller reads its value before the next."""
+        """Yield number and type of each field of a struct; the caller reads its value before the next."""
         number = 0
         while head := self._byte():
             number = number + (head >> 4) if head >> 4 else self._integer()
             yield number, head & 15
 
     def list_size(self) -> tuple[int, int]:
-        """Read the number of elements of a list, and their type."""
+        """Return the number of elements of a list, and their type."""
         head = self._byte()
         size = self._varint() if head >> 4 == _LONG_LIST else head >> 4
         if size > len(self.data):
-            raise ValueError(f"a list of {size:,} elements in {len(self.data):,} bytes")
+            raise ValueError(f"a list states {size:,} elements, and there are only {len(self.data):,} bytes")
         return size, head & 15
 
     def value(self, kind: int) -> Any:
-        """Read a value of a type."""
+        """Return a value of a type."""
         if kind in (TRUE, FALSE):
             return kind == TRUE
         if kind in _INTEGERS:
@@ -72,7 +75,7 @@ class CompactReader:
     def _enter(self) -> None:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
-            raise ValueError(f"at most {_MAX_DEPTH} nested structs and lists expected")
+            raise ValueError(f"more than {_MAX_DEPTH} structs and lists lie in each other")
 
     def _size_of_binary(self, kind: int) -> int:
         if kind != BINARY:
@@ -82,7 +85,7 @@ class CompactReader:
     def _bytes(self, size: int) -> memoryview:
         self.position += size
         if self.position > len(self.data):
-            raise IndexError(f"{self.position:,} bytes expected, {len(self.data):,} found")
+            raise IndexError(f"a value ends at byte {self.position:,}, and there are only {len(self.data):,} bytes")
         return self.data[self.position - size : self.position]
 
     def _byte(self) -> int:
@@ -95,9 +98,18 @@ class CompactReader:
             value |= (byte & 0x7F) << shift
             shift += 7
             if shift > _MAX_SHIFT:
-                raise ValueError("an integer of at most 64 bits expected")
+                raise ValueError("an integer has more than 64 bits")
         return value | byte << shift
 
     def _integer(self) -> int:
         value = self._varint()
         return (value >> 1) ^ -(value & 1)
+
+
+def varint(number: int) -> bytes:
+    """Return an integer that is not negative as Thrift and Parquet write it: seven bits a byte, the lowest first."""
+    data = bytearray()
+    while number >= 0x80:
+        data.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*data, number])

@@ -41,7 +41,7 @@ def in_a_daemon(loader: TrainLoader) -> SimpleQueue[dict[str, Any]]:
 
 
 def in_a_child(loader: TrainLoader) -> int:
-    """Go on with an iteration in a forked process; gives 8 if that is refused."""
+    """Go on with an iteration in a forked process; return 8 if that is refused."""
     batches = iter(loader)
     next(batches)
     child = os.fork()

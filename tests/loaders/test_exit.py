@@ -41,7 +41,7 @@ class Program:
         assert self.process.stdout.readline() == "opened\n"
 
     def go_on(self) -> float:
-        """Let it take a batch and end; gives the seconds that this took."""
+        """Let it take a batch and end; return the seconds that this took."""
         begun = time.monotonic()
         output, errors = self.process.communicate("go\n", timeout=120)
         assert (self.process.returncode, output, errors) == (0, "given 8\n", "")
@@ -100,5 +100,5 @@ def test_a_thread_that_ends_leaves_no_other_behind_and_nothing_is_lost_silently(
     while any(other.name == "nucleusnet-batches" for other in threading.enumerate()):
         assert time.monotonic() < end
         time.sleep(0.05)
-    with pytest.raises(UsageError, match="the thread that began an epoch to go on with it, but it has ended"):
+    with pytest.raises(UsageError, match="The thread that began this epoch has ended; iterate in one thread"):
         list(kept[0])

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from loaders import sample_loader, train_loader
-from loaders.transforms import dataset_statistics
+from loaders.transforms import StandardizeDataset, dataset_statistics
 from nucleusnet_core.errors import CorruptDataError, DatasetNotFoundError, SourceChangedError
 from tests.core.published import publish
 from tests.dataset_folder import write_dataset_folder
@@ -69,10 +69,19 @@ def test_a_repository_on_the_hub_gives_what_the_folder_gives(folder: Path, hub: 
     assert content("lab/set", num_workers=workers) == content(folder)
 
 
-def test_the_bare_name_gives_what_it_means(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_source_the_bare_name_gives_what_it_means(
+    folder: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    publish(hub, folder, "lab/set")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NUCLEUSNET_DATA", str(folder))
+    monkeypatch.setenv("NUCLEUSNET_REPO", "lab/set")
     assert content("nucleusnet", split="test") == content(folder, split="test")
+    monkeypatch.setenv("NUCLEUSNET_DATA", str(folder))
+    expected = f"source={str(folder)!r}, split='train'"
+    assert expected in repr(train_loader(batch_size=16))
+    assert expected in repr(sample_loader(8, columns=["label"]))
+    assert dataset_statistics() == dataset_statistics(folder)
+    assert StandardizeDataset.of() == StandardizeDataset.of(folder)
 
 
 def test_samples_and_statistics_come_from_anywhere(folder: Path, server: RangeServer, hub: Hub) -> None:
@@ -168,7 +177,7 @@ def test_a_repository_that_is_replaced_stays_the_commit_it_was(folder: Path, hub
 
 def test_a_shard_that_the_server_lacks(own_folder: Path, own_server: RangeServer) -> None:
     (own_folder / SHARD).unlink()
-    with pytest.raises(DatasetNotFoundError, match=rf"{SHARD}: a file of the dataset expected, status 404 found"):
+    with pytest.raises(DatasetNotFoundError, match=rf"{SHARD} is not there \(status 404\)"):
         train_loader(own_server.url, batch_size=16)
 
 
@@ -180,5 +189,5 @@ def test_a_shard_that_is_truncated_on_the_server(own_folder: Path, own_server: R
 
 
 def test_an_address_without_a_dataset(server: RangeServer) -> None:
-    with pytest.raises(DatasetNotFoundError, match=r"a NucleusNet dataset with manifest\.json expected, none found"):
+    with pytest.raises(DatasetNotFoundError, match="There is no NucleusNet dataset at "):
         train_loader(f"{server.url}/nowhere", batch_size=16)

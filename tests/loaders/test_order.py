@@ -28,7 +28,7 @@ def ids_on_disk(folder: Path, split: str) -> list[str]:
 
 
 def test_the_order_of_a_seed_and_epoch_is_the_same_in_every_version(folder: Path) -> None:
-    # A change of this order breaks every saved state: then raise loaders.train.STATE_FORMAT too.
+    # A change of this order breaks every saved state: then raise loaders.state.STATE_FORMAT too.
     loader = train_loader(str(folder), "test", batch_size=4, seed=11, columns=COLUMNS)
     loader.set_epoch(2)
     one_lane = [[int(nucleus.rsplit("_", 1)[1]) for nucleus in batch] for batch in ids_of(loader)]
@@ -135,6 +135,15 @@ def test_len_is_the_number_of_batches_of_an_epoch(folder: Path) -> None:
     assert length(drop_last=False) == 17
     assert [length(drop_last=False, rank=rank, world_size=3) for rank in range(3)] == [6, 6, 5]
     assert length(rank=2, world_size=3) == 5
+
+
+def test_a_loader_says_what_it_is(folder: Path) -> None:
+    loader = train_loader(folder, batch_size=30, seed=7, columns=COLUMNS, rank=1, world_size=3, drop_last=False)
+    loader.set_epoch(4)
+    assert repr(loader) == (
+        f"TrainLoader(source={str(folder)!r}, split='train', columns=['nucleus_id'], rows=500, batch_size=30, "
+        "batches=6, seed=7, epoch=4)"
+    )
 
 
 def test_several_splits_are_one_stream(folder: Path) -> None:

@@ -31,7 +31,7 @@ def pool_of(plan: EpochPlan, lane: int, pool: int) -> list[tuple[int, int]]:
 
 
 def test_the_order_of_an_epoch_is_the_same_in_every_version() -> None:
-    # A change of this order breaks every saved state: then raise STATE_FORMAT too.
+    # A change of this order breaks every saved state: then raise loaders.state.STATE_FORMAT too.
     plan = EpochPlan((3, 2, 3, 1), 2, seed=7, epoch=1)
     assert rows_of(plan, range(5)) == [(3, 0), (2, 1), (0, 2), (1, 0), (0, 0), (2, 2), (1, 1), (2, 0), (0, 1)]
 

@@ -158,11 +158,11 @@ def test_pinned_memory_makes_no_difference(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"batch_size": 8}, "batch_size 8 expected, 16 found"),
-        ({"drop_last": False}, "drop_last False expected, True found"),
-        ({"columns": ("label",)}, r"columns \['label'\] expected, \['nucleus_id'\] found"),
-        ({"seed": 4}, "seed 4 expected, 3 found"),
-        ({"split": "test"}, "split 'test' expected, 'train' found"),
+        ({"batch_size": 8}, r"batch_size is 16 in the state and 8 in the loader\. Make"),
+        ({"drop_last": False}, "drop_last is True in the state and False in the loader"),
+        ({"columns": ("label",)}, r"columns is \['nucleus_id'\] in the state and \['label'\] in the loader"),
+        ({"seed": 4}, "seed is 3 in the state and 4 in the loader"),
+        ({"split": "test"}, "split is 'train' in the state and 'test' in the loader"),
     ],
 )
 def test_a_state_of_another_loader_is_refused(folder: Path, options: dict[str, Any], named: str) -> None:
@@ -173,19 +173,19 @@ def test_a_state_of_another_loader_is_refused(folder: Path, options: dict[str, A
 
 def test_a_state_of_another_dataset_is_refused(folder: Path, tmp_path: Path) -> None:
     write_dataset_folder(tmp_path, {"train": 64}, group_rows=8)
-    with pytest.raises(StateError, match=r"dataset '[0-9a-f]{16}' expected, '[0-9a-f]{16}' found; make the loader"):
+    with pytest.raises(StateError, match=r"dataset is '[0-9a-f]{16}' in the state and '[0-9a-f]{16}' in the loader"):
         loader_of(folder).load_state_dict(loader_of(tmp_path).state_dict())
 
 
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
-        ({"format": 2}, "format 1 expected, 2 found"),
-        ({"version": "0.9.0"}, "version '1.0.0' expected, '0.9.0' found"),
-        ({"batches": -1}, "batches from 0 to 32 expected, -1 found"),
-        ({"batches": 33}, "batches from 0 to 32 expected, 33 found"),
-        ({"batches": True}, "batches from 0 to 32 expected, True found"),
-        ({"epoch": None}, "epoch from 0 to .* expected, None found"),
+        ({"format": 2}, "format is 2 in the state and 1 in the loader"),
+        ({"version": "0.9.0"}, r"version is '0\.9\.0' in the state and '1\.0\.0' in the loader"),
+        ({"batches": -1}, "batches is -1 in the state and can be 0 to 32"),
+        ({"batches": 33}, "batches is 33 in the state and can be 0 to 32"),
+        ({"batches": True}, "batches is True in the state and can be 0 to 32"),
+        ({"epoch": None}, "epoch is None in the state and can be 0 to 9,223,372,036,854,775,807"),
     ],
 )
 def test_a_damaged_state_is_refused(folder: Path, changed: dict[str, Any], named: str) -> None:
@@ -196,7 +196,7 @@ def test_a_damaged_state_is_refused(folder: Path, changed: dict[str, Any], named
 
 
 def test_something_else_than_a_state_is_refused(folder: Path) -> None:
-    with pytest.raises(StateError, match=r"a state that state_dict\(\) gave expected, None found"):
+    with pytest.raises(StateError, match=r"The state is None; give what state_dict\(\) returned\."):
         loader_of(folder).load_state_dict(None)  # type: ignore[arg-type]
 
 

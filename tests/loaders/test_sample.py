@@ -46,6 +46,15 @@ def test_by_default_it_draws_another_sample_each_time_and_says_its_seed(folder: 
     assert labels(seed) == (seed, first)
 
 
+def test_a_sample_says_what_it_is(folder: Path) -> None:
+    loader = sample_loader(20, source=folder, split="train+test", columns=["label", "run"], batch_size=8, seed=3)
+    list(loader)
+    assert repr(loader) == (
+        f"SampleLoader(source={str(folder)!r}, split='train+test', columns=['label', 'run'], rows=20, batch_size=8, "
+        "batches=3, seed=3, epoch=1)"
+    )
+
+
 def test_iterating_again_gives_the_same_sample(folder: Path) -> None:
     loader = sample_loader(20, source=folder, columns=["label"], batch_size=8)
     first, second = ([batch["label"].tolist() for batch in loader] for _ in range(2))
@@ -88,14 +97,18 @@ def test_16_bit_images_are_uint16(tmp_path: Path, stored: bool) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"n": 501}, SelectionError, "a sample of 1 to 500 rows expected, as many as there are, 501 found"),
-        ({"n": 0}, UsageError, "expected n to be an integer of at least 1, found 0"),
-        ({"n": 10, "drop_last": True}, UsageError, "expected n to be an integer of at least 32, found 10"),
-        ({"batch_size": 0}, UsageError, "expected batch_size to be an integer of at least 1, found 0"),
-        ({"split": "dev"}, SelectionError, "a split out of train, test, or several"),
-        ({"columns": ("image", "size")}, SelectionError, "different columns out of image, mask, .* 'size' found"),
-        ({"method": "all"}, UsageError, "method: blocks or rows expected, 'all' found"),
-        ({"seed": -1}, UsageError, "expected a seed from 0 to"),
+        ({"n": 501}, SelectionError, r"split train: 501 nuclei cannot be drawn of 500; ask for 1 to 500\."),
+        ({"n": 0}, UsageError, r"n is 0; it must be a whole number of at least 1\.$"),
+        ({"n": 10, "drop_last": True}, UsageError, r"n is 10; it must be a whole number of at least 32\.$"),
+        ({"batch_size": 0}, UsageError, r"batch_size is 0; it must be a whole number of at least 1\.$"),
+        ({"split": "dev"}, SelectionError, "has no split 'dev'; its splits are train, test"),
+        (
+            {"columns": ("image", "size")},
+            SelectionError,
+            "there is no column 'size'; give a list of different columns out of image, mask",
+        ),
+        ({"method": "all"}, UsageError, "There is no method 'all'; choose blocks or rows"),
+        ({"seed": -1}, UsageError, "The seed is -1; it must be a whole number from 0 to"),
     ],
 )
 def test_bad_input_is_one_clear_error(
@@ -112,6 +125,6 @@ def test_a_corrupt_cell_names_its_file_and_row(tmp_path: Path, cell: bytes | Non
     second = manifest.shards_of("default", "train")[1]
     replace_cell(tmp_path, second.path, 13, cell)
     with pytest.raises(
-        CorruptDataError, match=rf"{second.path}, row 13: expected a PNG, found {len(cell or b'')} bytes"
+        CorruptDataError, match=rf"{second.path}, row 13: the cell cannot be read as a PNG .* {len(cell or b'')} bytes"
     ):
         list(sample_loader(40, source=tmp_path))

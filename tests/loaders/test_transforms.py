@@ -110,7 +110,7 @@ def test_the_statistics_of_a_dataset_come_from_its_measurements(folder: Path) ->
     assert (found.nuclei, found.pixels) == (500, int(area_px.sum()))
     assert dataset_statistics(folder, "train+test").nuclei == 530
     assert StandardizeDataset.of(folder) == StandardizeDataset(found.mean, found.std)
-    with pytest.raises(SelectionError, match="a split out of train, test"):
+    with pytest.raises(SelectionError, match="has no split 'dev'; its splits are train, test"):
         dataset_statistics(folder, "dev")
 
 
@@ -198,20 +198,26 @@ def test_a_training_stream_makes_the_same_changes_whoever_reads(folder: Path) ->
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: RandomFlips(1.5), "a probability from 0 to 1 for horizontal, found 1.5"),
-        (lambda: RandomHalfTurn(-1), "a probability from 0 to 1 for probability, found -1"),
-        (lambda: ContrastJitter(-0.1), "a strength of at least 0, found -0.1"),
-        (lambda: StandardizeDataset(10, 0), "a mean, and a std above 0, found 10 and 0"),
-        (lambda: ToFloat(0), "a white above 0, found 0"),
-        (lambda: Compose(cast(Any, ToFloat())), "a list of transforms, found ToFloat"),
-        (lambda: Compose(cast(Any, [3])), "something to call with a batch, found 3"),
+        (lambda: RandomFlips(1.5), r"horizontal is 1\.5; it must be a probability from 0 to 1\.$"),
+        (lambda: RandomHalfTurn(-1), r"probability is -1; it must be a probability from 0 to 1\.$"),
+        (lambda: ContrastJitter(-0.1), r"strength is -0\.1; it must be 0 or above"),
+        (lambda: StandardizeDataset(10, 0), "mean is 10 and std is 0; both must be finite, and std above 0"),
+        (lambda: ToFloat(0), "white is 0; it must be above 0"),
+        (lambda: Compose(cast(Any, ToFloat())), r"transforms is ToFloat\(.*\); give a list"),
+        (lambda: Compose(cast(Any, [3])), "transform is 3; it must be something to call with a batch"),
         (
             lambda: StandardizeNucleus()({**small_batch(), "mask": torch.ones(3)}),
-            r"torch\.bool .*, found torch\.float32 \(3,\)",
+            r"Column mask is torch\.float32 \(3,\); it must be torch\.bool \(2, 1, 2, 3\)",
         ),
-        (lambda: ToFloat()({"run": 1}), "images .* in column image, found run; ask for it"),
-        (lambda: ToFloat()(ToFloat()(small_batch())), "ToFloat: expected raw camera values, .*float32; put it first"),
-        (lambda: StandardizeDataset(1, 1)(ToFloat()(small_batch())), "StandardizeDataset: expected raw camera values"),
+        (lambda: ToFloat()({"run": 1}), "no images .* in column image; it holds run. Ask the loader for column image"),
+        (
+            lambda: ToFloat()(ToFloat()(small_batch())),
+            r"ToFloat: the images are torch\.float32, not raw camera values .*; put ToFloat first",
+        ),
+        (
+            lambda: StandardizeDataset(1, 1)(ToFloat()(small_batch())),
+            r"StandardizeDataset: the images are torch\.float32, not raw camera values",
+        ),
     ],
 )
 def test_what_cannot_work_says_why(make: Any, message: str) -> None:

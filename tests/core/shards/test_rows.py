@@ -162,13 +162,15 @@ def test_samples_show_every_run_as_often_as_the_split_has_it(opened: OpenDataset
 
 
 def test_too_many_rows_or_an_unknown_split_or_column_list_what_there_is(opened: OpenDataset) -> None:
-    with pytest.raises(SelectionError, match=r"split train: a sample of 1 to 2,500 rows expected, .* 2,501 found"):
+    with pytest.raises(SelectionError, match=r"split train: 2,501 nuclei cannot be drawn of 2,500"):
         sample_table(opened, n=2501)
-    with pytest.raises(SelectionError, match="a split out of train, test"):
+    with pytest.raises(SelectionError, match="its splits are train, test"):
         sample_table(opened, n=1, split="dev")
-    with pytest.raises(SelectionError, match=r"different columns out of image, mask, nucleus_id, .* 'picture' found"):
+    with pytest.raises(
+        SelectionError, match=r"no column 'picture'; .* different columns out of image, mask, nucleus_id"
+    ):
         sample_table(opened, n=1, columns=["picture"])
-    with pytest.raises(SelectionError, match=r"a list of different columns out of .* expected, 'run' found"):
+    with pytest.raises(SelectionError, match=r"columns is 'run'; give a list of different columns out of image"):
         sample_table(opened, n=1, columns="run")
     for columns in (["run", "run"], []):
         with pytest.raises(SelectionError, match="different columns out of image, mask"):
@@ -180,10 +182,10 @@ def test_a_missing_or_truncated_shard_is_named(copied: Path) -> None:
     picks = train(opened, [0, 700])
     path = copied / picks.entries[1].path
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(CorruptDataError, match=r"train-00001-of-00005\.parquet: at least .* bytes expected, .* found"):
+    with pytest.raises(CorruptDataError, match=r"train-00001-of-00005\.parquet has .* bytes; at least .* are needed"):
         fetch_rows(opened, picks)
     path.unlink()
-    with pytest.raises(DatasetNotFoundError, match=r"train-00001-of-00005\.parquet: a file of the dataset expected"):
+    with pytest.raises(DatasetNotFoundError, match=r"train-00001-of-00005\.parquet does not exist"):
         fetch_rows(opened, picks)
 
 
@@ -209,5 +211,7 @@ def test_shards_with_different_columns_are_refused(copied: Path) -> None:
     entry["sha256"] = hashlib.sha256(data).hexdigest()
     (copied / "manifest.json").write_text(json.dumps(manifest), "utf-8")
     opened = open_dataset(copied)
-    with pytest.raises(CorruptDataError, match=r"train-00001-of-00005\.parquet: the columns of .*00000.* expected"):
+    with pytest.raises(
+        CorruptDataError, match=r"train-00001-of-00005\.parquet has other columns than data/train-00000"
+    ):
         fetch_rows(opened, train(opened, [0, 700]), ["label"])
