@@ -1,1 +1,1 @@
-"""The pages that show nuclei, and the verbs `browse` and `zoom`. `static` is what a web browser runs."""
+"""The pages that show nuclei, and the verbs `browse` and `zoom`; `static` holds what a web browser runs."""

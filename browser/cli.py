@@ -1,5 +1,6 @@
-"""The verbs of the browser: parse, call, report."""
+"""The verbs `browse` and `zoom`: parse, call, report."""
 
+import json
 import sys
 import webbrowser
 from pathlib import Path
@@ -7,136 +8,188 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nucleusnet_core.contract import BARE_NAME
 from nucleusnet_core.errors import UsageError
+from nucleusnet_core.terminal.bars import Bars
+from nucleusnet_core.terminal.options import (
+    AS_JSON,
+    INPUT,
+    MASKS,
+    OUTPUT,
+    OVERWRITE,
+    QUIET,
+    RECURSIVE,
+    RUNNING,
+    SEED,
+    SOURCE,
+)
+from nucleusnet_core.terminal.outputs import output_folder
+from nucleusnet_core.terminal.wording import counted
 
 if TYPE_CHECKING:
-    from .page.site import Site
-
-SOURCE = Annotated[
-    str, typer.Argument(help="The dataset's folder, URL, or owner/name on the Hub.", show_default="nucleusnet")
-]
+    from .zoom.zoom import ZoomResult
 
 
 def browse(
-    source: SOURCE = "nucleusnet",
+    source: SOURCE = BARE_NAME,
     *,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0: any that is free.")] = 0,
-    no_open: Annotated[bool, typer.Option("--no-open", help="Print the address, and open no web browser.")] = False,
+    panoramas: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Show panoramas too: a folder that `nucleusnet zoom` wrote.", rich_help_panel=INPUT
+        ),
+    ] = None,
     relay: Annotated[
-        bool, typer.Option("--relay", help="Read a repository through this program, with your token: a private one.")
+        bool,
+        typer.Option(
+            "--relay",
+            help="Read the Hub through this program, with your token: for a private dataset.",
+            rich_help_panel=INPUT,
+        ),
+    ] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on this machine; 0: any free one.", rich_help_panel=RUNNING)
+    ] = 0,
+    no_open: Annotated[
+        bool, typer.Option("--no-open", help="Only print the address; do not open a browser.", rich_help_panel=RUNNING)
     ] = False,
     export: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write the page as a static site that reads the repository, and end."),
+        typer.Option(
+            metavar="DIR", help="Write the page as a static site, instead of showing it.", rich_help_panel=OUTPUT
+        ),
     ] = None,
-    panoramas: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="What nucleusnet zoom wrote, to walk through.", show_default=False),
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier --export there.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the site at --export.", rich_help_panel=OUTPUT)
+    ] = False,
+    quiet: QUIET = False,
+    as_json: AS_JSON = False,
 ) -> None:
     """Look at random nuclei of a dataset in a web browser.
 
-    A folder or URL is read through this program, which only programs of this machine can reach; a repository on the
-    Hub is read by the page itself. The address of the page says which nuclei it shows, so that a link shows others the
-    same ones. Ends with Ctrl+C.
+    The page reads a dataset on the Hub by itself. A folder or URL it reads through this program, which only programs on
+    this machine can reach. The address of the page says which nuclei it shows, so that a link shows others the same
+    ones. Ctrl+C stops the program.
 
-    With --export, DIR holds the same page for a web server or a static Space on the Hub.
+    With --export, DIR holds the same page for a static Space on the Hub, or for any web server.
 
     Example: nucleusnet browse nucleusnet
     """
     if export is not None:
-        _export(source, export, panoramas=panoramas, overwrite=overwrite)
+        out = output_folder(export, inputs=[panoramas] if panoramas else [], option="--export")
+        files = _export(source, out, panoramas=panoramas, overwrite=overwrite)
+        said = f"{export}: {counted(files, 'file')}; upload them to a static Space, or to any web server"
+        print(json.dumps({"out": str(export), "files": files}) if as_json else said)
         return
     from .page.server import Server
+    from .page.site import site_of
 
-    site = _site(source, panoramas=panoramas, relay=relay)
-    with Server(site, port) as server:
-        print(server.url, flush=True)
-        print("Look at it in a web browser of this machine; Ctrl+C ends.", file=sys.stderr)
+    with Server(site_of(source, panoramas=panoramas, relay=relay), port) as server:
+        print(json.dumps({"url": server.url}) if as_json else server.url, flush=True)
+        _tell("Open this address in a web browser on this machine; Ctrl+C stops.", quiet=quiet)
         if not no_open:
             webbrowser.open(server.url)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            print("ended.", file=sys.stderr)
-
-
-def _site(source: str, *, panoramas: Path | None, relay: bool) -> "Site":
-    from nucleusnet_core.dataset import open_dataset
-
-    from .page.site import make_site
-    from .page.sources import hub_source, named_repository, served_source
-
-    dataset = open_dataset(source)
-    repository = named_repository(source)
-    if repository is not None and not relay:
-        dataset.store.close()
-        return make_site(hub_source(repository), None, panoramas)
-    return make_site(
-        served_source(dataset.store.name if repository is None else repository.repo_id), dataset, panoramas
-    )
-
-
-def _export(source: str, out: Path, *, panoramas: Path | None, overwrite: bool) -> None:
-    from .page.export import export_site
-    from .page.sources import hub_source, named_repository
-
-    repository = named_repository(source)
-    if repository is None:
-        raise UsageError(f"--export: owner/name of a dataset on the Hub expected, {source!r} found; upload it first")
-    files = export_site(hub_source(repository), repository.repo_id, out, panoramas=panoramas, overwrite=overwrite)
-    print(f"{out}: {len(files)} files; upload them to a static Space, or to any web server")
+            _tell("Stopped.", quiet=quiet)
 
 
 def zoom(
-    stitched: Annotated[Path, typer.Argument(help="Folder of the stitched images and masks.")],
+    stitched: Annotated[Path, typer.Argument(metavar="STITCHED", help="Folder of the stitched images and masks.")],
+    source: SOURCE = BARE_NAME,
     *,
-    out: Annotated[Path, typer.Option(help="Folder of the panoramas.")],
-    masks: Annotated[Path | None, typer.Option(help="Folder of the masks, if another.")] = None,
-    dataset: Annotated[
-        str, typer.Option(help="What was built of them: a folder, URL, or owner/name on the Hub.")
-    ] = "nucleusnet",
-    top: Annotated[int, typer.Option(min=1, help="How many of the most representative images.")] = 10,
+    out: Annotated[Path, typer.Option(help="Where to write the panoramas.", rich_help_panel=OUTPUT)],
+    masks: MASKS = None,
+    recursive: RECURSIVE = False,
+    top: Annotated[
+        int, typer.Option(min=1, help="Show this many of the most representative images.", rich_help_panel=INPUT)
+    ] = 10,
     images: Annotated[
-        list[str] | None, typer.Option("--images", help="A stitched image by name, instead; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--images",
+            metavar="NAME",
+            help="Show this stitched image instead; repeat for several.",
+            show_default=False,
+            rich_help_panel=INPUT,
+        ),
     ] = None,
-    join: Annotated[bool, typer.Option("--join", help="Join the images of a coverslip that are there.")] = False,
-    mosaic: Annotated[bool, typer.Option("--mosaic", help="Add the nuclei of config 10k as one picture.")] = False,
-    quality: Annotated[int, typer.Option(min=1, max=100, help="JPEG quality of the image's tiles.")] = 85,
-    seed: Annotated[int, typer.Option(help="Of the colours of the masks.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier panoramas in --out.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    join: Annotated[
+        bool, typer.Option("--join", help="Join all images of a coverslip that are there.", rich_help_panel=OUTPUT)
+    ] = False,
+    mosaic: Annotated[
+        bool,
+        typer.Option("--mosaic", help="Add 100 random nuclei of each run as one picture.", rich_help_panel=OUTPUT),
+    ] = False,
+    quality: Annotated[
+        int, typer.Option(min=1, max=100, help="JPEG quality of the images.", rich_help_panel=OUTPUT)
+    ] = 85,
+    seed: SEED = 0,
+    overwrite: OVERWRITE = False,
+    quiet: QUIET = False,
+    as_json: AS_JSON = False,
 ) -> None:
     """Make panoramas to walk through in a web browser: images, masks in random colours, and their outlines.
 
-    Each layer is one SZI file, a zip of tiles that pages read by range. Tiles of images are JPEG: for looking, not for
-    measuring. Masks are PNG or TIFF with labels up to 262,143; `_seg.npy` is not read. See the panoramas with
-    `nucleusnet browse DATASET --panoramas DIR`.
+    SOURCE is the dataset that was built from the images: it says which are the most representative, and what is known
+    about each nucleus. Images are stored as JPEG, for looking and not for measuring. Masks can be PNG or TIFF with
+    labels up to 262,143, not `_seg.npy`. An image that cannot be shown is listed at the end, and the others are made.
 
-    Example: nucleusnet zoom stitched --dataset nucleusnet --out panoramas --top 10
+    Example: nucleusnet zoom stitched nucleusnet --out panoramas --top 10
     """
-    import sys
-
-    from tqdm import tqdm
-
     from nucleusnet_core.dataset import open_dataset
 
     from .zoom.zoom import ZoomOptions, make_panoramas
 
     options = ZoomOptions(
-        stitched, out, masks, top=top, images=tuple(images or ()), join=join, mosaic=mosaic, quality=quality, seed=seed,
+        stitched,
+        output_folder(out, inputs=[stitched, *([masks] if masks else [])]),
+        masks,
+        recursive=recursive,
+        top=top,
+        images=tuple(images or ()),
+        join=join,
+        mosaic=mosaic,
+        quality=quality,
+        seed=seed,
         overwrite=overwrite,
-    )  # fmt: skip
-    with tqdm(
-        total=100, unit="%", disable=quiet, file=sys.stderr, bar_format="{desc} {percentage:3.0f}%|{bar}|", delay=0.2
-    ) as bar:
+    )
+    with Bars(quiet=quiet) as bars:
+        result = make_panoramas(options, open_dataset(source), bars)
+    _report_panoramas(result, source, out, as_json=as_json)
 
-        def step(what: str, percent: int) -> None:
-            bar.set_description_str(what, refresh=False)
-            bar.update(percent - bar.n)
 
-        listed = make_panoramas(options, open_dataset(dataset), step)
-    for entry in listed["panoramas"]:
-        print(f"{entry['name']}: {entry['width']} x {entry['height']} px")
-    print(f"{out}: look with nucleusnet browse {dataset} --panoramas {out}")
+def _export(source: str, out: Path, *, panoramas: Path | None, overwrite: bool) -> int:
+    from .page.export import export_site
+    from .page.sources import hub_source, named_repository
+
+    repository = named_repository(source)
+    if repository is None:
+        raise UsageError(
+            f"--export: {source!r} is not on the Hub, where the page reads the nuclei; upload it first, and give its "
+            "owner/name."
+        )
+    return len(export_site(hub_source(repository), repository.repo_id, out, panoramas=panoramas, overwrite=overwrite))
+
+
+def _report_panoramas(result: "ZoomResult", source: str, out: Path, *, as_json: bool) -> None:
+    shown = [{key: one[key] for key in ("name", "kind", "width", "height")} for one in result.panoramas]
+    if as_json:
+        failures = [{"name": name, "message": message} for name, message in result.failures.items()]
+        print(json.dumps({"out": str(out), "panoramas": shown, "failures": failures}))
+    else:
+        for one in shown:
+            print(f"{one['name']}: {one['width']} x {one['height']} px")
+        print(f"{out}: see them with nucleusnet browse {source} --panoramas {out}")
+    if result.failures:
+        print(f"{counted(len(result.failures), 'image is', 'images are')} not shown:", file=sys.stderr)
+        for message in result.failures.values():
+            print(f"  {message}", file=sys.stderr)
+        print("Fix these and call again with --overwrite.", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _tell(text: str, *, quiet: bool) -> None:
+    if not quiet:
+        print(text, file=sys.stderr)

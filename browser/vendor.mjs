@@ -1,4 +1,4 @@
-// Copies what the pages need of the npm packages into static/vendor, with their licences. Run by `make browser`.
+// Copies what the pages need from the npm packages into static/vendor, with the licences. Run by `make browser`.
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -22,7 +22,7 @@ for (const [from, to] of copies) {
   await mkdir(dirname(join(vendor, to)), { recursive: true });
   await copyFile(join(modules, from), join(vendor, to));
 }
-// Written last: who finds it, finds everything.
+// Written last: where it is, all files are.
 const texts = await Promise.all(
   packages.map(async (name) => {
     const { version, license } = JSON.parse(await readFile(join(modules, name, "package.json"), "utf8"));

@@ -24,7 +24,7 @@ ARGUMENTS = (
 
 @dataclass
 class Tab:
-    """A page, the addresses it asked for, and what it complained of: errors, and messages in the console."""
+    """A page, the addresses it asked for, and its complaints: errors, and messages in the console."""
 
     page: Page
     requests: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ def executable() -> str:
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
     if found is None:
         pytest.fail(
-            f"one of the programs {', '.join(PROGRAMS)} expected for tests of pages, none found; "
+            f"none of the programs {', '.join(PROGRAMS)} is installed, and tests of pages need one; "
             "sudo apt-get install chromium, or set CHROMIUM to the path of one.",
             pytrace=False,
         )

@@ -1,1 +1,1 @@
-"""The cell browser's page: a small local server, or a static site."""
+"""The page of random nuclei: sent by a small local server, or written as a static site."""

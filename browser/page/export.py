@@ -1,13 +1,13 @@
-"""The page as a static site, which any web server can hold, such as a static Space on the Hub."""
+"""The page as a static site, for any web server, such as a static Space on the Hub."""
 
 import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from nucleusnet_core.errors import OutputError
 from nucleusnet_core.files.whole_folder import whole_folder
 
+from ..zoom.free_folder import check_free
 from .site import PANORAMAS_PATH, SOURCE_NAME, panorama_files
 from .sources import PageSource
 from .static_files import page_files, security_policy
@@ -28,8 +28,8 @@ short_description: Look at random single nuclei of a dataset
 
 # {title}
 
-Draws random nuclei of [{repository}](https://huggingface.co/datasets/{repository}) and shows them. The page reads the
-dataset's Parquet shards by itself; nothing runs on a server, and nothing is loaded from other hosts.
+Draws random nuclei from [{repository}](https://huggingface.co/datasets/{repository}) and shows them. The page reads the
+dataset's Parquet files (shards) by itself: nothing runs on a server, and nothing is loaded from other hosts.
 
 Made with `nucleusnet browse {repository} --export DIR`. Third-party licences: `vendor/LICENSES.txt`.
 """
@@ -41,7 +41,7 @@ def export_site(
     """Write the page with all its files into a folder, whole or not at all.
 
     Args:
-        source: what the page reads from.
+        source: where the page reads its dataset from.
         repository: `owner/name`, for the card.
         out: the folder; made if missing.
         panoramas: a folder that `nucleusnet zoom` wrote; its files are copied.
@@ -51,8 +51,8 @@ def export_site(
         The paths of its files.
 
     Raises:
-        OutputError: the folder holds something, or cannot be written.
-        UsageError: the page's third-party files are missing.
+        OutputError: the folder cannot be written.
+        UsageError: the folder holds something, or the page's third-party files are missing.
     """
     files = {name: path.read_bytes() for name, path in page_files().items()}
     for page in (name for name in files if name.endswith(".html")):
@@ -63,8 +63,8 @@ def export_site(
     files[SOURCE_NAME] = json.dumps(source.to_json(), indent=1).encode() + b"\n"
     title = f"{repository.rpartition('/')[2]} browser"
     files["README.md"] = _SPACE_CARD.format(title=title, repository=repository).encode()
-    _check_free(out, overwrite)
-    with whole_folder(out) as partial:
+    check_free(out, mark=SOURCE_NAME, overwrite=overwrite, option="--export")
+    with whole_folder(out, option="--export") as partial:
         for name, data in files.items():
             (partial / name).parent.mkdir(parents=True, exist_ok=True)
             (partial / name).write_bytes(data)
@@ -75,15 +75,6 @@ def export_site(
 
 
 def _with_policy(page: bytes, policy: str) -> bytes:
-    """A static host sends no headers of ours, so the page says it itself, before anything is loaded."""
+    """Return a page that states its policy before it loads anything: a static host sends no headers of ours."""
     before, mark, after = page.partition(b"<head>\n")
     return before + mark + f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'.encode() + after
-
-
-def _check_free(out: Path, overwrite: bool) -> None:
-    if out.is_dir() and not any(out.iterdir()):
-        return
-    if out.is_symlink() or (out.exists() and not (overwrite and (out / SOURCE_NAME).is_file())):
-        held = out.is_dir() and (out / SOURCE_NAME).is_file()
-        remedy = "pass --overwrite to replace the site in it" if held else "choose another"
-        raise OutputError(f"{out}: an empty folder or none expected, something found; {remedy}")

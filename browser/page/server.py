@@ -25,7 +25,7 @@ _PIECE_BYTES = 4 << 20
 _STATUS: dict[type[NucleusNetError], int] = {
     DatasetNotFoundError: 404,
     SourceChangedError: 409,
-    TransferError: 424,  # 5xx would make the page try again what has been tried long enough
+    TransferError: 424,  # at 5xx the page would try again, and this was tried long enough
     UsageError: 416,
 }
 
@@ -34,7 +34,7 @@ class Server(ThreadingHTTPServer):
     """Sends a site to browsers of this machine.
 
     Args:
-        site: everything it may send.
+        site: everything that it may send.
         port: 0 for any free one.
 
     Raises:
@@ -51,7 +51,7 @@ class Server(ThreadingHTTPServer):
             super().__init__((HOST, port), Handler)
         except (OSError, OverflowError) as error:
             raise OutputError(
-                f"port {port}: a free port expected, it cannot be used ({error}); choose another --port, or 0 for any"
+                f"port {port} cannot be used ({error}); choose another --port, or 0 for any free one."
             ) from error
 
     @property
@@ -61,16 +61,16 @@ class Server(ThreadingHTTPServer):
 
     @property
     def host_names(self) -> set[str]:
-        """What browsers may call this server; another name is another site's, pointed at this machine."""
+        """Names by which browsers may call this server; any other is that of a site which points to this machine."""
         return {f"{name}:{self.server_port}" for name in (HOST, "localhost")}
 
     def server_bind(self) -> None:
-        """Bind without looking the name of this machine up, which takes seconds on some."""
+        """Bind without looking up the name of this machine, which takes seconds on some machines."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = HOST, int(self.server_address[1])
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of browsers that hang up."""
+        """Keep quiet about browsers that hang up."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
@@ -89,11 +89,11 @@ class Handler(BaseHTTPRequestHandler):
         self._answer()
 
     def do_HEAD(self) -> None:
-        """Send what GET would send, without the file."""
+        """Send the headers that GET would send, without the file."""
         self._answer()
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Send a message as plain text and hang up: what may follow is not understood."""
+        """Send a message as plain text and hang up, as what may follow cannot be understood."""
         self.close_connection = True
         # An unknown method is one that this server does not allow.
         status = 405 if code == 501 else code
@@ -104,14 +104,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
-            self.close_connection = True  # the body is not read, and must not be taken for the next request
+            self.close_connection = True  # the body is not read and must not be taken for the next request
         if self.headers.get_all("Host", []) not in [[name] for name in self.server.host_names]:
-            self._refuse(403, f"Host: {' or '.join(sorted(self.server.host_names))} expected")
+            self._refuse(403, f"Host: this server answers to {' and '.join(sorted(self.server.host_names))} only.")
             return
         name = unquote(urlsplit(self.path).path.removeprefix("/")) or INDEX
         content = self.server.site.contents.get(name)
         if content is None:
-            self._refuse(404, f"{name[:200]!r}: no such file")
+            self._refuse(404, f"There is no file {name[:200]!r} here.")
             return
         try:
             self._send(content)
@@ -133,7 +133,7 @@ class Handler(BaseHTTPRequestHandler):
             for piece in pieces:
                 self.wfile.write(piece)
         except NucleusNetError:
-            self.close_connection = True  # the browser sees that bytes are missing, asks again, and gets the message
+            self.close_connection = True  # the browser misses bytes, asks again, and then gets the message
 
     def _refuse(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
         body = message.encode() + b"\n"

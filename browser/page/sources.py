@@ -1,4 +1,4 @@
-"""What the page reads from, for a SOURCE of the command line."""
+"""Where the page reads its dataset from, for a SOURCE of the command line."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -9,7 +9,7 @@ from nucleusnet_core.location import bare_name_target, home_expanded
 from nucleusnet_core.storage.hub_names import HubRepository, hub_endpoint, hub_repository
 
 HUB_STORAGE = ("https://*.huggingface.co", "https://*.hf.co")
-"""Where the Hub sends readers of large files on to; the names before the domain change."""
+"""Where the Hub sends readers of large files; the names before the domain change."""
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,10 @@ class PageSource:
     """Where the page finds its dataset.
 
     Attributes:
-        name: shown as its title.
-        base: URL of the dataset folder with a slash at its end, relative to the page where our server passes it on.
-        hosts: origins that the page reads from beside its own.
-        panoramas: URL of the panoramas with a slash at its end, relative to the page, or None.
+        name: title of the page.
+        base: URL of the dataset folder, ending in a slash; relative to the page where our server passes it on.
+        hosts: origins other than its own that the page reads from.
+        panoramas: URL of the panoramas, ending in a slash, relative to the page; or None.
     """
 
     name: str
@@ -52,6 +52,6 @@ def served_source(place: str) -> PageSource:
     """Return the source of a page that reads a dataset through the server it comes from.
 
     Args:
-        place: where the dataset lies: a folder, a URL, or `owner/name`; its last part is the page's title.
+        place: where the dataset lies: a folder, a URL, or `owner/name`; its last part is the title of the page.
     """
     return PageSource(PurePosixPath(place.replace("\\", "/")).name or BARE_NAME, "data/")

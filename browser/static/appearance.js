@@ -1,11 +1,11 @@
-/** Colours, size and scale of the page: what is not part of a view, and so not of its address. */
+/** Colours, tile size and scale bar of the page, which its address does not hold. */
 
 const TILE_PX = 112;
 const BAR_UM = 10;
 const FRAME_PX = 256;
 const element = (id) => document.getElementById(id);
 
-/** Follow the system's colours until somebody chooses others. */
+/** Follow the system's colours until others are chosen. */
 export function theme() {
   const button = element("theme");
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -22,7 +22,7 @@ export function theme() {
   show();
 }
 
-/** Where there is little room, all but the draw is folded away. */
+/** Fold all controls but those of the sample away on narrow screens. */
 export function foldOnPhones() {
   const narrow = matchMedia("(max-width: 720px)");
   const fold = () => (element("more").open = !narrow.matches);
@@ -30,7 +30,7 @@ export function foldOnPhones() {
   fold();
 }
 
-/** Set the least size of a tile; null for the usual one. */
+/** Set the smallest width of a tile, px; null for the default. */
 export function tileSize(px, info) {
   const size = px ?? TILE_PX;
   element("tile").value = size;
@@ -38,7 +38,7 @@ export function tileSize(px, info) {
   sheetScale(info);
 }
 
-/** Show a bar of 10 um at the scale of the tiles. */
+/** Show a bar of 10 µm at the scale of the tiles. */
 export function sheetScale({ pixelsPerUm }) {
   const tile = element("sheet").firstElementChild;
   const known = tile && pixelsPerUm > 0;

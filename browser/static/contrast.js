@@ -1,10 +1,10 @@
-/** The controls of the grey values that are black and white. */
+/** The controls for the grey values shown black and white. */
 
 /**
- * @param {HTMLElement} place where they go
- * @param {string} prefix of ids, one for each place
+ * @param {HTMLElement} place element that holds them
+ * @param {string} prefix of their ids, different for each place
  * @param {number} top largest grey value
- * @param {{change: (min: number, max: number) => void, auto: () => void}} on called when somebody changes them
+ * @param {{change: (min: number, max: number) => void, auto: () => void}} on called when they are changed
  * @returns {{show: (range: {min: number, max: number, automatic: boolean}) => void}}
  */
 export function contrastControls(place, prefix, top, on) {
@@ -15,7 +15,7 @@ export function contrastControls(place, prefix, top, on) {
     <label class="slide"><span>Max</span><input type="range" id="${prefix}-max" min="1" max="${top}"
       aria-label="Grey value shown white"><output for="${prefix}-max"></output></label>
     <button type="button" id="${prefix}-auto" class="quiet" aria-pressed="false"
-      title="Percentiles 1 and 99.8 of the nuclei's pixels">Auto</button>
+      title="From percentile 1 to 99.8 of the pixels of the nuclei">Auto</button>
     <button type="button" id="${prefix}-reset" class="quiet" title="All grey values: 0 to ${top}">Reset</button>`;
   const [low, high] = place.querySelectorAll("input");
   const [lowText, highText] = place.querySelectorAll("output");

@@ -1,4 +1,4 @@
-/** What the controls above the sheet offer and show. */
+/** The controls above the sheet: what they offer and show. */
 
 import { SORTABLE, runOf } from "./measurements.js";
 import { CHOICES_OF_N, MOST_N, splitRows } from "./view.js";
@@ -9,7 +9,7 @@ export const number = (value) => value.toLocaleString("en");
 export const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
 export const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
 
-/** Write a view into the controls. */
+/** Set the controls to a view. */
 export function fillControls(view, info, nuclei) {
   const splits = Object.keys(info.splits);
   const named = splits.map((split) => [split, `${split} (${number(info.splits[split])})`]);
@@ -26,11 +26,11 @@ export function fillControls(view, info, nuclei) {
   if (![...element("run").options].some(({ value }) => value === view.run)) fillRuns(nuclei, view.run);
   element("run").value = view.run;
   element("direction").textContent = view.descending ? "\u2193" : "\u2191";
-  element("direction").setAttribute("aria-label", view.descending ? "Descending; turn round" : "Ascending; turn round");
+  element("direction").setAttribute("aria-label", view.descending ? "Descending; click to reverse" : "Ascending; click to reverse");
   element("outline").checked = view.outline;
 }
 
-/** Offer the runs of a sample, with the number of its nuclei. */
+/** Offer the runs of a sample, each with its number of nuclei. */
 export function fillRuns(nuclei, run) {
   const counts = new Map();
   for (const nucleus of nuclei) if (nucleus) counts.set(runOf(nucleus), (counts.get(runOf(nucleus)) ?? 0) + 1);

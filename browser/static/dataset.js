@@ -1,4 +1,4 @@
-/** A NucleusNet dataset: its manifest, and rows out of its Parquet shards, a request a row group. */
+/** A NucleusNet dataset: its manifest, and rows from its Parquet files (shards), one request for each row group. */
 
 import { parquetMetadata } from "./vendor/hyparquet/metadata.js";
 import { parquetRead } from "./vendor/hyparquet/read.js";
@@ -8,10 +8,10 @@ import { chooseRows, firsts } from "./sampling.js";
 
 const FORMAT = 1;
 const CONFIG = "default";
-const MANY_AT_ONCE = 6; // requests, as many as browsers make at once
-const FEW_AT_ONCE = 2; // large ones: the first nuclei come early, and one is unpacked while the next is read
-const MANY = 0.5; // of a row group's rows: it is read whole, in one request
-// Without a buffer of ours: fzstd 0.1.1 compares one with a number first, as text, which takes five times as long.
+const MANY_AT_ONCE = 6; // requests, as many as browsers make to one host
+const FEW_AT_ONCE = 2; // large requests: the first nuclei come early, and one is unpacked while the next is read
+const MANY = 0.5; // a row group is read whole, in one request, when more than this part of its rows is wanted
+// No output buffer is passed: fzstd 0.1.1 compares it with a number as text first, which takes five times as long.
 const compressors = { ZSTD: (input) => decompress(input) };
 
 /** @typedef {{config: string, split: string, path: string, rows: number, bytes: number, footer_bytes: number}} Shard */
@@ -24,17 +24,17 @@ export class Dataset {
     this.namedRuns = new Map();
   }
 
-  /** Open a dataset; gives it and what its manifest says. */
+  /** Open a dataset; return it with what its manifest says. */
   static async opened(base) {
     const dataset = new Dataset(base);
     return { dataset, info: await dataset.open() };
   }
 
-  /** Read the manifest; what it says of splits, scale and bit depth. */
+  /** Read the manifest; return what it says about splits, runs, scale and bit depth. */
   async open(signal) {
     const manifest = await this.files.json("manifest.json", signal);
     if (manifest.format !== FORMAT || !Array.isArray(manifest.shards)) {
-      throw new ReadError(`manifest.json: format ${FORMAT} expected, ${manifest.format} found; get a newer nucleusnet`);
+      throw new ReadError(`manifest.json has format ${manifest.format}, and this page reads format ${FORMAT}; get a newer nucleusnet.`);
     }
     this.shards = manifest.shards.filter((shard) => shard.config === CONFIG);
     const runs = Object.values(manifest.runs ?? {}).flat();
@@ -55,9 +55,9 @@ export class Dataset {
    * Draw n nuclei at random and read them, row group by row group.
    *
    * @param {{split: string, n: number, seed: bigint}} wanted `split` may join several with +
-   * @param {(part: {places: number[], nuclei: object[]}) => void} onPart called for each row group, with the places of
-   *   its nuclei in the sample
-   * @returns {Promise<{groups: number, shards: number}>} how many were read
+   * @param {(part: {places: number[], nuclei: object[]}) => void} onPart called for each row group, with the places
+   *   of its nuclei in the sample
+   * @returns {Promise<{groups: number, shards: number}>} how many of each were read
    */
   async draw({ split, n, seed }, onPart, signal) {
     const shards = split.split("+").flatMap((name) => this.shards.filter((shard) => shard.split === name));
@@ -73,7 +73,7 @@ export class Dataset {
     return { groups: parts.length, shards: byShard.length };
   }
 
-  /** Read one nucleus: the row of a split. */
+  /** Read one nucleus by its split and row. */
   async one({ split, row }, signal) {
     const shards = this.shards.filter((shard) => shard.split === split);
     const [[shard, wanted]] = grouped([row], shards);
@@ -88,7 +88,7 @@ export class Dataset {
       const data = await this.files.range(shard.path, shard.bytes - shard.footer_bytes, shard.bytes, signal);
       const footer = named(shard, () => parquetMetadata(data, { geoparquet: false }));
       if (Number(footer.num_rows) !== shard.rows) {
-        throw new ReadError(`${shard.path}: ${shard.rows} rows expected, ${footer.num_rows} found; run nucleusnet verify`);
+        throw new ReadError(`${shard.path} has ${footer.num_rows} rows, and the manifest lists ${shard.rows}; run nucleusnet verify.`);
       }
       this.footers.set(shard.path, footer);
     }
@@ -112,7 +112,7 @@ export class Dataset {
     return wanted.map(({ row }) => this.withRun(nucleus({ ...rows[row - rowStart], ...images[row - rowStart] })));
   }
 
-  /** A nucleus with the name of its run where that is no number; nucleusnet_core/runs.py finds it likewise. */
+  /** Return a nucleus with the name of its run if that is not a number, found as nucleusnet_core/runs.py finds it. */
   withRun(nucleus) {
     const { run, stitched_image: image } = nucleus;
     if (run !== null && run !== undefined) return nucleus;
@@ -123,10 +123,10 @@ export class Dataset {
 
 const columnName = (column) => column.meta_data.path_in_schema[0];
 
-/** A parser's complaint, with the file that it is about. */
+/** Throw an error of the Parquet reader again, with the name of the file. */
 function damaged(shard, error) {
   if (error instanceof ReadError || error.name === "AbortError") throw error;
-  throw new ReadError(`${shard.path}: Parquet expected, it cannot be read (${error.message}); run nucleusnet verify`);
+  throw new ReadError(`${shard.path} cannot be read (${error.message}); run nucleusnet verify.`);
 }
 
 function named(shard, work) {
@@ -143,7 +143,7 @@ function table(options) {
   });
 }
 
-/** A row with cells as bytes of their own, which can be handed to another thread, and with plain numbers. */
+/** Return a row with plain numbers, and with copies of its cells, which can be passed to another thread. */
 function nucleus(row) {
   return Object.fromEntries(Object.entries(row).map(([name, value]) => {
     if (value?.bytes instanceof Uint8Array) return [name, value.bytes.slice()];
@@ -151,7 +151,7 @@ function nucleus(row) {
   }));
 }
 
-/** Wanted rows by shard: their numbers in it, and their places in the sample. */
+/** Return the wanted rows of each shard: their numbers in it, and their places in the sample. */
 function grouped(rows, shards) {
   const starts = firsts(shards.map((shard) => shard.rows));
   const byShard = new Map();
@@ -163,7 +163,7 @@ function grouped(rows, shards) {
   return byShard;
 }
 
-/** Wanted rows of a shard by row group. */
+/** Return the wanted rows of a shard by row group. */
 function byRowGroup(footer, wanted) {
   let firstRow = 0;
   return footer.row_groups.flatMap((rowGroup, group) => {
@@ -178,7 +178,7 @@ function span(rows) {
   return [Math.min(...rows), Math.max(...rows) + 1];
 }
 
-/** First byte and end of some columns of a row group, which lie one after the other. */
+/** Return the first byte and the end of some adjacent columns of a row group. */
 function extent(columns) {
   const starts = columns.map(({ meta_data: meta }) => Number(meta.dictionary_page_offset ?? meta.data_page_offset));
   const ends = columns.map(({ meta_data: meta }, i) => starts[i] + Number(meta.total_compressed_size));
@@ -189,7 +189,7 @@ function networkFile(files, shard, signal) {
   return { byteLength: shard.bytes, slice: (start, end) => files.range(shard.path, start, end, signal) };
 }
 
-/** The same file with one part read already. */
+/** Return the same file with one part already read. */
 async function ahead(file, [start, end]) {
   const data = await file.slice(start, end);
   return {
@@ -198,7 +198,7 @@ async function ahead(file, [start, end]) {
   };
 }
 
-/** Do `work` for all items, some at once; after a failure no more are begun, and it is thrown when all have ended. */
+/** Do `work` for all items, some at once; a failure stops further ones, and is thrown when those under way have ended. */
 async function each(items, atOnce, work) {
   const results = new Array(items.length);
   let next = 0;

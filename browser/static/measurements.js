@@ -1,4 +1,4 @@
-/** The columns that describe a nucleus: names for people, units, and how many digits say something. */
+/** The columns that describe a nucleus: readable names, units, and the number of meaningful decimals. */
 
 const COLUMNS = [
   ["area_um2", "Area", "\u00b5m\u00b2", 1],
@@ -6,19 +6,19 @@ const COLUMNS = [
   ["minor_axis_um", "Minor axis", "\u00b5m", 2],
   ["eccentricity", "Eccentricity", "", 3],
   ["mean_intensity", "Mean intensity", "", 1],
-  ["std_intensity", "Std. of intensity", "", 1],
+  ["std_intensity", "Std. dev. of intensity", "", 1],
   ["max_intensity", "Max. intensity", "", 0],
   ["integrated_intensity", "Integrated intensity", "", 0],
-  ["components", "Bodies", "", 0],
+  ["components", "Separate parts", "", 0],
   ["area_px", "Area", "px", 0],
   ["orientation_deg", "Orientation", "\u00b0", 1],
   ["rotation_deg", "Rotation applied", "\u00b0", 1],
 ];
 
-/** Columns that a sheet can be sorted by, with names for people. */
+/** Columns that the sheet can be sorted by, with readable names. */
 export const SORTABLE = COLUMNS.filter(([name]) => !["area_px", "rotation_deg"].includes(name)).map(([name, text]) => [name, text]);
 
-/** Name and value of everything that is known of a nucleus, for people. */
+/** Return the name and value, as text, of everything known about a nucleus. */
 export function facts(nucleus) {
   const known = (name) => nucleus[name] !== null && nucleus[name] !== undefined;
   const rows = COLUMNS.filter(([name]) => known(name)).map(([name, text, unit, digits]) => {
@@ -37,12 +37,12 @@ export function facts(nucleus) {
   return [...rows, ...where, ...remarks];
 }
 
-/** The run of a nucleus as text. */
+/** Return the run of a nucleus as text. */
 export function runOf(nucleus) {
   return String(nucleus.run);
 }
 
-/** The nuclei of a run (or all), in the order of a column (or of the draw); nuclei without a value come last. */
+/** Return the nuclei of a run (or all) in the order of a column (or as drawn); those without a value come last. */
 export function arranged(nuclei, { run, sort, descending }) {
   const chosen = nuclei.filter((nucleus) => nucleus && (run === "" || runOf(nucleus) === run));
   if (!sort) return descending ? chosen.reverse() : chosen;

@@ -1,4 +1,4 @@
-/** The cell browser: draws a random sample of a dataset and shows it. */
+/** The page of random nuclei: it draws a random sample of a dataset and shows it. */
 
 import { foldOnPhones, sheetScale, theme, tileSize } from "./appearance.js";
 import { contrastControls } from "./contrast.js";
@@ -20,7 +20,7 @@ class Page {
     this.automatic = null;
     this.reader = reader;
     this.reader.onmessage = ({ data }) => data.task === this.task && this[data.kind](data);
-    this.reader.onerror = () => this.fail("The page's own files cannot be loaded; is the server still running?");
+    this.reader.onerror = () => this.fail("The page's own files cannot be loaded. Is the server still running?");
     element("retry").addEventListener("click", () => this.again());
     this.ask("open", { base: new URL(source.base, document.baseURI).href });
   }
@@ -36,7 +36,7 @@ class Page {
     else this.ask(...this.asked);
   }
 
-  // What the reader says.
+  // Messages from the reader.
 
   opened({ info }) {
     this.info = info;
@@ -75,7 +75,7 @@ class Page {
     await this.judge();
     performance.mark("all nuclei");
     const seconds = ((performance.now() - this.startedMs) / 1000).toFixed(1);
-    const place = `${plural(groups, "row group")} of ${plural(shards, "shard")}`;
+    const place = `${plural(groups, "block")} in ${plural(shards, "data file")}`;
     this.say(`${number(this.have)} random nuclei from ${place}: ${plural(requests, "request")}, ${megabytes(bytes)}, ${seconds} s`);
     document.body.dataset.drawn = this.view.seed;
     if (this.view.open) this.openNamed(this.view.open);
@@ -85,7 +85,7 @@ class Page {
     this.fail(message);
   }
 
-  // What people do.
+  // Actions of the person at the page.
 
   listen() {
     this.fill();
@@ -97,7 +97,7 @@ class Page {
     });
     element("seed").addEventListener("input", () => {
       const wrong = !isSeed(element("seed").value.trim());
-      element("seed").setCustomValidity(wrong ? "A whole number from 0 to 18446744073709551615 expected." : "");
+      element("seed").setCustomValidity(wrong ? "The seed must be a whole number from 0 to 18446744073709551615." : "");
     });
     element("split").addEventListener("change", ({ target }) => {
       const split = target.value;
@@ -115,7 +115,7 @@ class Page {
     tileSize(null, this.info);
   }
 
-  /** Somebody followed a link to another view, or went back. */
+  /** Show what the address says after a link was followed or the back button was pressed. */
   addressed() {
     const before = this.view;
     const { view, wrong } = readView(location.hash, this.info);
@@ -172,7 +172,7 @@ class Page {
     sheetScale(this.info);
   }
 
-  /** Settle the automatic contrast from some of the nuclei that have come, and draw. */
+  /** Set the automatic contrast from some of the nuclei that have arrived, and draw. */
   async judge() {
     const task = this.task;
     const come = this.nuclei.filter(Boolean);
@@ -217,14 +217,14 @@ class Page {
       await navigator.clipboard.writeText(location.href);
       button.textContent = "Copied";
     } catch {
-      button.textContent = "Copy the address above";
+      button.textContent = "Copy it from the address bar";
     }
     setTimeout(() => (button.textContent = text), 1500);
   }
 
   fill() {
     fillControls(this.view, this.info, this.nuclei);
-    if (this.wrong.length) this.fail(`The address says ${this.wrong.join(", ")}, which makes no sense here; it was left out.`);
+    if (this.wrong.length) this.fail(`These parts of the page's address do not fit this dataset and were ignored: ${this.wrong.join(", ")}.`);
     this.wrong = [];
   }
 
@@ -242,7 +242,7 @@ class Page {
 async function start() {
   theme();
   foldOnPhones();
-  const reader = new Worker("reader.js", { type: "module" }); // at once: it loads while the rest does
+  const reader = new Worker("reader.js", { type: "module" }); // first, so that it loads while the rest does
   const source = await fetch("source.json").then((answer) => answer.json());
   return new Page(source, reader);
 }

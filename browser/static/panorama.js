@@ -1,4 +1,4 @@
-/** Panoramas to walk through: tiles of the image, masks over it, and the nucleus under a click. */
+/** Panoramas: the tiles of an image, its masks on top, and the nucleus that is clicked. */
 
 import { theme } from "./appearance.js";
 import { plural } from "./controls.js";
@@ -10,7 +10,7 @@ import { Szi, tileSource } from "./szi.js";
 const TILES = { tilePx: 510, overlapPx: 1 };
 const LONGEST_BAR_PX = 160;
 const OPACITIES = { fill: 45, contours: 100 };
-const AROUND = 3; // a chosen nucleus fills a third of the view
+const AROUND = 3; // the chosen nucleus fills a third of the view
 const element = (id) => document.getElementById(id);
 
 class Panoramas {
@@ -66,7 +66,7 @@ class Panoramas {
     return item;
   }
 
-  /** Show what the address names: a panorama, and perhaps a nucleus in it. */
+  /** Show the panorama that the address names, and the nucleus in it if it names one. */
   async follow() {
     const named = new URLSearchParams(location.hash.slice(1));
     const { panoramas } = this.listed;
@@ -78,7 +78,7 @@ class Panoramas {
     const wanted = named.get("nucleus");
     if (!wanted) return;
     const found = this.labels.find(({ nucleus }) => nucleus?.nucleus_id === wanted);
-    if (!found) this.fail(`${wanted.slice(0, 80)} is not in ${entry.name}; the panoramas may be of another version.`);
+    if (!found) this.fail(`${wanted.slice(0, 80)} is not in ${entry.name}; the panoramas may belong to another version of the dataset.`);
     else {
       this.choose(found);
       this.show();
@@ -106,7 +106,7 @@ class Panoramas {
     document.body.dataset.open = entry.name;
   }
 
-  /** The masks of a panorama, with what is known of them. */
+  /** Return the masks of a panorama with what the dataset knows about each. */
   async nuclei(entry) {
     const { labels, nuclei } = await this.files.json(`${encodeURIComponent(entry.name)}/nuclei.json`);
     return labels.map(([colour, number, label]) => {
@@ -132,7 +132,7 @@ class Panoramas {
     });
   }
 
-  /** Show the masks that the control names. */
+  /** Show the masks as the control says. */
   async layer() {
     const layer = element("layer").value;
     element("opacity").disabled = !layer;
@@ -154,7 +154,7 @@ class Panoramas {
     return this.picture.viewportToImageCoordinates(this.viewer.viewport.pointFromPixel(position));
   }
 
-  /** Choose the nucleus whose mask is clicked: the colour of a mask says its label. */
+  /** Choose the nucleus whose mask is clicked; the colour of a mask tells its label. */
   async click(position) {
     if (!this.picture || !this.entry.files["fill.szi"]) return;
     const { x, y } = this.imagePoint(position);
@@ -204,7 +204,7 @@ class Panoramas {
     this.crop(found).catch((error) => this.fail(error.message));
   }
 
-  /** The crop of the dataset, not of the tiles. */
+  /** Show the crop from the dataset; the tiles are lossy. */
   async crop(found) {
     this.dataset ??= import("./dataset.js").then(({ Dataset }) => Dataset.opened(new URL(this.source.base, document.baseURI).href));
     const { dataset, info } = await this.dataset;
@@ -221,12 +221,12 @@ class Panoramas {
     return this.picture.imageToViewportRectangle(x, y, width * around, height * around);
   }
 
-  /** Go to the chosen nucleus. */
+  /** Zoom to the chosen nucleus. */
   show() {
     this.viewer.viewport.fitBounds(this.box(this.chosen, AROUND));
   }
 
-  /** Where the pointer is: the run of a mosaic, or the position in an image. */
+  /** Say where the pointer is: the run in a mosaic, the position in an image. */
   point(event) {
     if (!this.picture || !this.viewer.viewport) return;
     const box = element("viewer").getBoundingClientRect();
@@ -238,7 +238,7 @@ class Panoramas {
     else element("under").textContent = `x ${at(x)}, y ${at(y)} px`;
   }
 
-  /** A bar as long as a round number of micrometres. */
+  /** Show a scale bar whose length is a round number of micrometres. */
   scale() {
     const perUm = this.listed?.pixels_per_um;
     const shown = perUm > 0 && this.picture && this.viewer.world.getItemCount() > 0;
@@ -258,8 +258,8 @@ class Panoramas {
 }
 
 /**
- * OpenSeadragon adds a style sheet unless it finds its own; the page's policy forbids that, and panorama.css has its rule.
- * So it finds an element of that name that is none of HTML's, and no style sheet.
+ * Keep OpenSeadragon from adding its style sheet, which the page's policy forbids; panorama.css holds the rule instead.
+ * It adds none where it finds an element with its mark, so it is given one that browsers do not take for a style sheet.
  */
 function noInlineStyle() {
   const element = document.createElementNS("http://www.w3.org/1998/Math/MathML", "style");
@@ -270,8 +270,8 @@ function noInlineStyle() {
 async function start() {
   theme();
   const source = await fetch("source.json").then((answer) => answer.json());
-  if (!source.panoramas) throw new Error("no panoramas here; start nucleusnet browse with --panoramas DIR");
-  window.panoramas = new Panoramas(source); // for the console, and for tests
+  if (!source.panoramas) throw new Error("There are no panoramas here; start nucleusnet browse with --panoramas DIR.");
+  window.panoramas = new Panoramas(source); // for the console and for tests
   await window.panoramas.start();
 }
 

@@ -7,7 +7,7 @@ const PERCENTILES = [0.01, 0.998];
 const FRAME_PX = 256;
 let table = { key: "", colours: null };
 
-/** Grey value to RGBA word: `min` and less is black, `max` and more is white. */
+/** Return the RGBA word of each grey value: black up to `min`, white from `max` on. */
 function colours(min, max, bitDepth) {
   const key = `${min} ${max} ${bitDepth}`;
   if (table.key !== key) {
@@ -25,7 +25,7 @@ function colours(min, max, bitDepth) {
  * Draw a nucleus on a canvas of its size.
  *
  * @param {HTMLCanvasElement} canvas
- * @param {{image: Uint8Array, mask: Uint8Array}} nucleus its cells, PNGs
+ * @param {{image: Uint8Array, mask: Uint8Array}} nucleus its image and mask as PNG bytes
  * @param {{min: number, max: number, outline: boolean}} look
  * @returns the decoded image
  */
@@ -44,7 +44,7 @@ export async function drawNucleus(canvas, nucleus, { min, max, outline }) {
   return image;
 }
 
-/** Positions of the pixels of a mask that have a neighbour outside it, or lie at the border of the frame. */
+/** Return the positions of the mask's pixels that have a neighbour outside it or lie at the border of the frame. */
 export function borderOf({ width, height, pixels }) {
   const border = [];
   for (let y = 0, i = 0; y < height; y++) {
@@ -59,8 +59,8 @@ export function borderOf({ width, height, pixels }) {
 }
 
 /**
- * Contrast under which some nuclei together look right: percentiles 1 and 99.8 of their pixels above 0. Nuclei whose
- * cells are damaged do not count; that is said where they are drawn.
+ * Return a contrast that suits some nuclei together: percentiles 1 and 99.8 of their pixels above 0. Nuclei with a
+ * damaged image are left out; the sheet marks them.
  *
  * @returns {Promise<{min: number, max: number}>}
  */
@@ -80,7 +80,7 @@ export async function automaticContrast(nuclei, bitDepth) {
   return { min, max: Math.max(max, min + 1) };
 }
 
-/** Counts of the grey values of an image in `bins` equal steps, without the empty surroundings of value 0. */
+/** Count the grey values of an image in `bins` equal steps, without the empty surroundings of value 0. */
 export function histogram({ pixels, bitDepth }, bins) {
   const counts = new Float64Array(bins);
   const width = 2 ** bitDepth / bins;
@@ -89,8 +89,8 @@ export function histogram({ pixels, bitDepth }, bins) {
 }
 
 /**
- * Pixels of a crop on a micrometre, or null where the scale is not known. Recipe `refined` shrinks what is larger than
- * the frame; by how much follows from the area in the image and in the crop (builder/cutting/refined.py).
+ * Return the pixels per micrometre of a crop, or null where the scale is not known. The recipe `refined` shrinks a nucleus
+ * that is larger than the frame; by how much follows from its areas in the image and in the crop (builder/cutting/refined.py).
  */
 export async function cropPixelsPerUm(nucleus, { pixelsPerUm, recipe }) {
   if (!(pixelsPerUm > 0)) return null;

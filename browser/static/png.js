@@ -1,6 +1,6 @@
 /**
- * Grey PNGs as raw camera values. A canvas would cut 16 bits to 8, and the cells of a dataset are stored without
- * compression (nucleusnet_core/cells/png.py), so that reading them here takes a tenth of a millisecond.
+ * Grey PNGs as raw grey values. A canvas would cut 16 bits to 8; and the PNGs of a dataset are not compressed
+ * (nucleusnet_core/cells/png.py), so that reading one here takes a tenth of a millisecond.
  *
  * Source: RFC 2083 (PNG), RFC 1950 and 1951 (zlib, deflate).
  */
@@ -19,14 +19,14 @@ export async function decodePng(bytes) {
   const rowBytes = Math.ceil((width * bitDepth) / 8);
   const lines = storedBlocks(data) ?? (await inflate(data));
   if (lines.length !== height * (rowBytes + 1)) {
-    throw new Error(`PNG: ${height * (rowBytes + 1)} bytes of pixels expected, ${lines.length} found`);
+    throw new Error(`the PNG holds ${lines.length} bytes of pixels instead of ${height * (rowBytes + 1)}.`);
   }
   const rows = unfilter(lines, rowBytes, Math.max(1, bitDepth / 8));
   return { width, height, bitDepth, pixels: samples(rows, { width, height, bitDepth, rowBytes }) };
 }
 
 function readChunks(bytes) {
-  if (SIGNATURE.some((byte, i) => bytes[i] !== byte)) throw new Error("PNG expected, something else found");
+  if (SIGNATURE.some((byte, i) => bytes[i] !== byte)) throw new Error("the image is not a PNG.");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const parts = [];
   let header;
@@ -38,7 +38,7 @@ function readChunks(bytes) {
     if (name === "IDAT") parts.push(content);
     at += length + 12;
   }
-  if (!header || !parts.length) throw new Error("PNG: header and pixels expected, none found");
+  if (!header || !parts.length) throw new Error("the PNG has no header or no pixels.");
   return { header, data: parts.length === 1 ? parts[0] : joined(parts) };
 }
 
@@ -46,15 +46,15 @@ function readHeader(view, at) {
   const [width, height, bitDepth] = [view.getUint32(at), view.getUint32(at + 4), view.getUint8(at + 8)];
   const [colour, interlace] = [view.getUint8(at + 9), view.getUint8(at + 12)];
   if (colour !== 0 || ![1, 8, 16].includes(bitDepth) || interlace) {
-    throw new Error(`PNG: grey of 1, 8 or 16 bits expected, colour type ${colour} of ${bitDepth} bits found`);
+    throw new Error(`the PNG has colour type ${colour}, ${bitDepth} bits${interlace ? ", interlaced" : ""}; only grey of 1, 8 or 16 bits can be shown.`);
   }
   if (!(width > 0 && height > 0 && width <= LONGEST_SIDE_PX && height <= LONGEST_SIDE_PX)) {
-    throw new Error(`PNG: at most ${LONGEST_SIDE_PX} px a side expected, ${width} x ${height} found`);
+    throw new Error(`the PNG is ${width} x ${height} px; a side can have 1 to ${LONGEST_SIDE_PX} px.`);
   }
   return { width, height, bitDepth };
 }
 
-/** What stored deflate blocks hold, or null if a block is compressed. */
+/** Return the contents of stored deflate blocks, or null if a block is compressed. */
 function storedBlocks(data) {
   const parts = [];
   for (let at = 2; at + 5 <= data.length; ) {
@@ -70,7 +70,7 @@ function storedBlocks(data) {
 async function inflate(data) {
   const stream = new Blob([data]).stream().pipeThrough(new DecompressionStream("deflate"));
   const unpacked = new Response(stream).arrayBuffer().catch(() => {
-    throw new Error("PNG: whole pixels expected, they cannot be unpacked");
+    throw new Error("the pixels of the PNG are damaged and cannot be unpacked.");
   });
   return new Uint8Array(await unpacked);
 }
@@ -89,7 +89,7 @@ function unfilter(lines, rowBytes, step) {
   for (let y = 0; y < height; y++) {
     const from = y * (rowBytes + 1);
     if (lines[from] === 2 && y > 0) {
-      // What `build` writes: in one loop, without views of single rows.
+      // What `build` writes, in one loop without views of single rows.
       for (let to = y * rowBytes, i = 1; i <= rowBytes; i++, to++) rows[to] = lines[from + i] + rows[to - rowBytes];
       above = null;
       continue;
@@ -113,7 +113,7 @@ function unfilterRow(filter, line, row, { above, step }) {
     for (let i = 0; i < row.length; i++) {
       row[i] = line[i] + (i < step ? above[i] : paeth(row[i - step], above[i], above[i - step]));
     }
-  } else throw new Error(`PNG: a filter from 0 to 4 expected, ${filter} found`);
+  } else throw new Error(`a row of the PNG has filter ${filter}; only 0 to 4 exist.`);
 }
 
 function paeth(left, up, upLeft) {

@@ -1,6 +1,6 @@
 /**
- * Random numbers that are the same everywhere: a stream is named by integers, so that the page draws the same nuclei
- * for a seed as `nucleusnet sample --seed` does (nucleusnet_core/orders.py).
+ * Random numbers that are the same on every machine. A stream is named by integers, so that the page draws the same
+ * nuclei for a seed as `nucleusnet sample --seed` does (nucleusnet_core/orders.py).
  *
  * Source: RFC 7693 (BLAKE2b); Salmon et al., SC 2011 (Philox-4x64-10), with the counter as numpy counts it.
  */
@@ -45,7 +45,7 @@ const QUARTERS = [
   [0, 5, 10, 15], [1, 6, 11, 12], [2, 7, 8, 13], [3, 4, 9, 14],
 ];
 
-/** BLAKE2b of at most 16 words, personalised "stream": the first two words of a digest of 16 bytes. */
+/** Return the BLAKE2b digest (16 bytes, two words) of at most 16 words, personalised "stream". */
 function streamKey(words) {
   const h = [...BLAKE_IV];
   h[0] ^= 0x01010010n; // digest of 16 bytes, no key, fan-out and depth 1
@@ -73,7 +73,7 @@ function philox(counter, [k0, k1]) {
 }
 
 /**
- * The first n 64-bit numbers of a stream.
+ * Return the first n 64-bit numbers of a stream.
  *
  * @param {number} n
  * @param {bigint[]} stream 1 to 16 integers from 0 to 2**64 - 1

@@ -3,11 +3,11 @@
 const ATTEMPTS = 3;
 const FIRST_WAIT_MS = 400;
 
-/** A read that failed for good; the message says what was expected, what was found, and where. */
+/** A read that failed for good; the message says what is wrong, where, and what helps. */
 export class ReadError extends Error {}
 
 export class Files {
-  /** @param {string} base URL of the dataset folder, with a slash at its end */
+  /** @param {string} base URL of the dataset folder, ending in a slash */
   constructor(base) {
     this.base = base;
     this.requests = 0;
@@ -20,23 +20,23 @@ export class Files {
     const response = await this.get(path, { headers: { Range: `bytes=${start}-${end - 1}` }, signal });
     if (response.status !== 206) {
       await response.body?.cancel();
-      throw new ReadError(`${path}: a part of the file expected (206), the whole of it found (${response.status}); ` +
-        "the server must be able to send byte ranges");
+      throw new ReadError(`${path}: the server sent the whole file (status ${response.status}) instead of a part (206); ` +
+        "use a server that can send byte ranges.");
     }
     const data = await this.body(response, path);
     if (data.byteLength !== end - start) {
-      throw new ReadError(`${path}: ${end - start} bytes expected, ${data.byteLength} found; get the file again`);
+      throw new ReadError(`${path}: the server sent ${data.byteLength} bytes instead of ${end - start}; get the file again.`);
     }
     return data;
   }
 
-  /** @returns {Promise<any>} a whole JSON file */
+  /** @returns {Promise<any>} what a JSON file holds */
   async json(path, signal) {
     const data = await this.body(await this.get(path, { signal }), path);
     try {
       return JSON.parse(new TextDecoder().decode(data));
     } catch (error) {
-      throw new ReadError(`${path}: JSON expected, it cannot be read (${error.message}); the file is damaged`);
+      throw new ReadError(`${path} is damaged: it cannot be read as JSON (${error.message}); get the file again.`);
     }
   }
 
@@ -55,7 +55,7 @@ export class Files {
   async body(response, path) {
     const data = await response.arrayBuffer().catch((error) => {
       if (error.name === "AbortError") throw error;
-      throw new ReadError(`${path}: the connection broke while it was read; try again`);
+      throw new ReadError(`${path}: the connection broke while the file was read; try again.`);
     });
     this.bytes += data.byteLength;
     return data;
@@ -63,12 +63,12 @@ export class Files {
 }
 
 async function failure(path, response) {
-  if (response instanceof Error) return `${path}: the server cannot be reached; start it again, or check the network`;
+  if (response instanceof Error) return `${path}: the server cannot be reached; start it again, or check the network.`;
   const type = response.headers.get("Content-Type") ?? "";
   const said = type.startsWith("text/plain") ? (await response.text().catch(() => "")).slice(0, 500).trim() : "";
   if (said) return said;
   if (response.status === 401 || response.status === 403) {
-    return `${path}: a public dataset expected, status ${response.status} found; for a private one start nucleusnet browse --relay`;
+    return `${path}: the dataset is not public (status ${response.status}); for a private one start nucleusnet browse --relay.`;
   }
-  return `${path}: a file of the dataset expected, status ${response.status} found`;
+  return `${path} cannot be read (status ${response.status}); check that the dataset is complete.`;
 }

@@ -1,4 +1,4 @@
-/** The thread that reads: the page asks for a dataset or a sample, and gets nuclei as they come. */
+/** The thread that reads: the page asks for a dataset or a sample, and gets the nuclei as they arrive. */
 
 import { Dataset } from "./dataset.js";
 
@@ -22,7 +22,7 @@ async function open(task, base) {
 }
 
 async function draw(task, { split, n, seed }) {
-  drawing.abort(); // whoever asks again no longer wants what was asked for before
+  drawing.abort(); // a new request replaces the one before
   drawing = new AbortController();
   const { files } = dataset;
   const before = { requests: files.requests, bytes: files.bytes };

@@ -1,6 +1,6 @@
 /**
- * Which rows a random sample takes: the method `blocks` of nucleusnet_core/sampling/choose.py, which says why every nucleus
- * has the same chance n / N. The same seed and number give the same nuclei as there, in the same order.
+ * Which rows a random sample takes, by the method `blocks` of nucleusnet_core/sampling/choose.py, which explains why every
+ * nucleus has the same chance n / N. The same seed and number give the same nuclei in the same order as there.
  */
 
 import { randomKeys } from "./random.js";
@@ -13,14 +13,14 @@ const [START, ROTATION, OFFSET, ORDER, SHUFFLE, ROWS] = [0n, 1n, 2n, 3n, 4n, 5n]
 /**
  * Choose n distinct rows.
  *
- * @param {number[]} shardRows rows of every shard, in order
+ * @param {number[]} shardRows rows of each shard, in order
  * @param {number} n 1 to their sum
  * @param {bigint} seed 0 to 2**64 - 1
  * @returns {number[]} row numbers through all shards, in random order
  */
 export function chooseRows(shardRows, n, seed) {
   const total = shardRows.reduce((sum, rows) => sum + rows, 0);
-  if (!(n >= 1 && n <= total)) throw new RangeError(`a sample of 1 to ${total} rows expected, ${n} found`);
+  if (!(n >= 1 && n <= total)) throw new RangeError(`A sample can have 1 to ${total} nuclei; ${n} is out of that range.`);
   const sizes = unitSizes(shardRows);
   const count = Math.max(Math.min(LEAST_RUNS, n), Math.ceil(n / UNIT_ROWS));
   if (count * Math.max(...sizes) <= total && Math.ceil(n / count) <= Math.min(...sizes)) {
@@ -29,7 +29,7 @@ export function chooseRows(shardRows, n, seed) {
   return smallest(randomKeys(total, [seed, SAMPLE, ROWS]), n);
 }
 
-/** Stretches of 256 rows; what is smaller joins its neighbour. */
+/** Return the sizes of stretches of 256 rows or more; a smaller rest joins its neighbour. */
 export function unitSizes(shardRows) {
   const sizes = [];
   let waiting = 0;
@@ -65,7 +65,7 @@ function blockRows(sizes, total, { n, count, seed }) {
   return smallest(randomKeys(n, [seed, SAMPLE, SHUFFLE]), n).map((place) => rows[place]);
 }
 
-/** Positions on the line of the units on which `count` equally spaced points fall, from `start` / `count` on. */
+/** Lay the units on a line; return those on which `count` equally spaced points fall, starting at `start` / `count`. */
 function placeRuns(sizes, count, start) {
   const total = sizes.reduce((sum, size) => sum + size, 0);
   const places = [];
@@ -78,14 +78,14 @@ function placeRuns(sizes, count, start) {
   return places;
 }
 
-/** Positions of the n smallest keys, by key. */
+/** Return the positions of the n smallest keys, by key. */
 function smallest(keys, n) {
   const places = Array.from(keys, (_, place) => place);
   places.sort((a, b) => (keys[a] < keys[b] ? -1 : keys[a] > keys[b] ? 1 : a - b));
   return places.slice(0, n);
 }
 
-/** A random integer from 0 to below each bound, without the bias of a plain remainder. */
+/** Return a random integer from 0 to below each bound, without the bias of a plain remainder. */
 function numbersBelow(bounds, seed, purpose) {
   const limits = bounds.map(BigInt);
   const unfair = limits.map((limit) => (1n << 64n) % limit);
@@ -97,7 +97,7 @@ function numbersBelow(bounds, seed, purpose) {
   return keys.map((key, i) => Number(key % limits[i]));
 }
 
-/** The number of the first row of every stretch. */
+/** Return the number of the first row of each stretch. */
 export function firsts(sizes) {
   let next = 0;
   return sizes.map((size) => (next += size) - size);

@@ -1,4 +1,4 @@
-/** The contact sheet: a button for each nucleus, drawn when it comes near the window and let go when it leaves. */
+/** The contact sheet: a button for each nucleus, drawn when it comes near the window and freed when it leaves. */
 
 import { drawNucleus } from "./picture.js";
 
@@ -7,7 +7,7 @@ const NEAR_PX = 400;
 export class Sheet {
   /**
    * @param {HTMLElement} place
-   * @param {(nucleus: object) => void} open called when somebody opens a nucleus
+   * @param {(nucleus: object) => void} open called with the nucleus that is opened
    */
   constructor(place, open) {
     this.place = place;
@@ -33,7 +33,7 @@ export class Sheet {
     this.place.replaceChildren();
   }
 
-  /** Show these nuclei in this order; tiles that exist already are kept. */
+  /** Show these nuclei in this order; tiles that already exist are kept. */
   show(nuclei) {
     const had = new Set(this.shown);
     this.shown = nuclei;
@@ -46,7 +46,7 @@ export class Sheet {
     this.reachable(focused ?? tiles[0]);
   }
 
-  /** Draw what is near again under another contrast. */
+  /** Draw the tiles near the window again with another contrast. */
   redraw(look) {
     this.look = look;
     for (const tile of this.near) this.draw(tile);
@@ -77,7 +77,7 @@ export class Sheet {
         this.draw(tile);
       } else {
         this.near.delete(tile);
-        tile.firstChild.width = 0; // gives its memory back
+        tile.firstChild.width = 0; // frees its memory
       }
     }
   }
@@ -93,7 +93,7 @@ export class Sheet {
     }
   }
 
-  /** One tile is reached with Tab, the others with the arrow keys. */
+  /** Let Tab reach this tile; the arrow keys reach the others. */
   reachable(tile) {
     if (!tile) return;
     for (const other of this.place.querySelectorAll('[tabindex="0"]')) other.tabIndex = -1;

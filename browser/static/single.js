@@ -1,4 +1,4 @@
-/** One nucleus, large: with its scale, its measurements, and the way to its neighbours on the sheet. */
+/** One nucleus, large, with its scale bar and measurements; its neighbours on the sheet are one key away. */
 
 import { facts } from "./measurements.js";
 import { cropPixelsPerUm, drawNucleus, histogram } from "./picture.js";
@@ -9,7 +9,7 @@ const element = (id) => document.getElementById(id);
 
 export class Single {
   /**
-   * @param {{pixelsPerUm: number | null, recipe: string, bitDepth: number}} info of the dataset
+   * @param {{pixelsPerUm: number | null, recipe: string, bitDepth: number}} info about the dataset
    * @param {{moved: (nucleus: object | null) => void, outline: (on: boolean) => void, auto: () => void}} on
    */
   constructor(info, on) {
@@ -30,7 +30,7 @@ export class Single {
     for (const kind of ["pointermove", "pointerdown"]) this.canvas.addEventListener(kind, (event) => this.readPixel(event));
   }
 
-  /** Show one of these nuclei; the others are before and after it. */
+  /** Show one of these nuclei; the arrow keys go to those before and after it. */
   show(nucleus, nuclei, look) {
     this.nuclei = nuclei;
     this.look = look;
@@ -38,7 +38,7 @@ export class Single {
     this.go(nuclei.indexOf(nucleus));
   }
 
-  /** The sheet has changed while a nucleus is open. */
+  /** Take the new order of the sheet while a nucleus is open. */
   among(nuclei) {
     this.nuclei = nuclei;
     if (this.dialog.open) this.place();
@@ -74,7 +74,7 @@ export class Single {
     this.on.moved(nucleus);
   }
 
-  /** Link to the place of a nucleus in a panorama, if there is one of its image. */
+  /** Link to the nucleus in a panorama, if its image has one. */
   async panorama(nucleus) {
     element("panorama").hidden = true;
     if (!this.info.panoramas) return;
@@ -110,7 +110,7 @@ export class Single {
     }
   }
 
-  /** The bar is as long as a micrometre of the picture, whatever size that has on the screen. */
+  /** Show a bar of one micrometre, at whatever size the picture has on the screen. */
   scale(perUm, widthPx) {
     element("bar").hidden = perUm === null;
     if (perUm === null) return;
@@ -144,12 +144,12 @@ export class Single {
   }
 }
 
-/** A long name that may break at its underscores. */
+/** Return a name that may break into lines after its underscores. */
 function breakable(name) {
   return name.split(/(?<=_)/).flatMap((part) => [part, document.createElement("wbr")]);
 }
 
-/** Bars of the grey values of a nucleus, and where black and white lie among them. */
+/** Draw the histogram of a nucleus, and mark the grey values that are shown black and white. */
 function drawHistogram(canvas, counts, { min, max }, values) {
   const ratio = window.devicePixelRatio || 1;
   const [width, height] = [canvas.clientWidth * ratio, canvas.clientHeight * ratio];

@@ -1,5 +1,5 @@
 /**
- * SZI files by range: a zip of stored Deep Zoom tiles, of which only the index and the tiles in view are read.
+ * SZI files, zips of stored Deep Zoom tiles, of which only the index and the tiles in view are read.
  *
  * Source: PKWARE APPNOTE 6.3 (zip), sections 4.3.7, 4.3.12 and 4.3.16.
  */
@@ -22,9 +22,9 @@ export class Szi {
     const tailStart = Math.max(0, this.size - TAIL_BYTES);
     const tail = new DataView(await this.files.range(this.path, tailStart, this.size));
     const end = endOfDirectory(tail);
-    if (end === null) throw new ReadError(`${this.path}: a zip expected, none found; make it again`);
+    if (end === null) throw new ReadError(`${this.path} is not a whole zip file; make it again with nucleusnet zoom.`);
     const [count, bytes, start] = [tail.getUint16(end + 10, true), tail.getUint32(end + 12, true), tail.getUint32(end + 16, true)];
-    if (start === 0xffffffff || count === 0xffff) throw new ReadError(`${this.path}: a zip below 4 GB expected`);
+    if (start === 0xffffffff || count === 0xffff) throw new ReadError(`${this.path} is a zip of 4 GB or more, or of 65,535 files or more, which this page cannot read.`);
     const directory = start >= tailStart
       ? new DataView(tail.buffer, start - tailStart, bytes)
       : new DataView(await this.files.range(this.path, start, start + bytes));
@@ -53,11 +53,11 @@ export class Szi {
   /** @returns {Promise<ImageBitmap>} */
   async tile(level, x, y, signal) {
     const entry = this.tiles.get(`${level}/${x}_${y}`);
-    if (!entry) throw new ReadError(`${this.path}: tile ${level}/${x}_${y} expected, none found`);
+    if (!entry) throw new ReadError(`${this.path} has no tile ${level}/${x}_${y}; make it again with nucleusnet zoom.`);
     const view = new DataView(await this.files.range(this.path, entry.start, entry.end, signal));
     const at = 30 + view.getUint16(26, true) + view.getUint16(28, true);
     const blob = new Blob([new Uint8Array(view.buffer, at, entry.bytes)], { type: entry.type });
-    // Colours are labels: nothing may be converted.
+    // Colours stand for labels, so nothing may be converted.
     return createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
   }
 }
@@ -67,7 +67,7 @@ function endOfDirectory(view) {
   return null;
 }
 
-/** What OpenSeadragon wants to know of an SZI file of a picture of this size. */
+/** Return the tile source that OpenSeadragon reads an SZI file of a picture of this size from. */
 export function tileSource(szi, { width, height }, { tilePx, overlapPx }) {
   const source = new window.OpenSeadragon.TileSource({
     width, height, tileSize: tilePx, tileOverlap: overlapPx, minLevel: 0, maxLevel: szi.levels - 1,

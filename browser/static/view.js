@@ -1,4 +1,4 @@
-/** What the page shows, and the part of its address that says so: whoever gets the link sees the same. */
+/** What the page shows, kept in its address, so that everybody with the link sees the same. */
 
 export const CHOICES_OF_N = [100, 250, 500, 1000, 2000, 4000];
 export const MOST_N = 5000;
@@ -9,13 +9,13 @@ const MAX_SEED = (1n << 64n) - 1n;
  * @property {string} split a split, or several joined with +
  * @property {number} n how many nuclei
  * @property {string} seed decimal
- * @property {string} run only nuclei of this run; "" for all
+ * @property {string} run show only nuclei of this run; "" for all
  * @property {string} sort column that orders the sheet; "" for the order of the draw
  * @property {boolean} descending
  * @property {boolean} outline whether the border of the mask is drawn
- * @property {number | null} min grey value that is black; null for automatic contrast
- * @property {number | null} max grey value that is white
- * @property {string} open nucleus_id of the nucleus that is shown large; "" for none
+ * @property {number | null} min grey value shown black; null for automatic contrast
+ * @property {number | null} max grey value shown white
+ * @property {string} open nucleus_id of the nucleus shown large; "" for none
  */
 
 /** @returns {View} */
@@ -30,7 +30,7 @@ export function randomSeed() {
   return String(crypto.getRandomValues(new Uint32Array(1))[0]);
 }
 
-/** Read an address; what makes no sense is left at its default and named. */
+/** Read an address; parts that do not fit the dataset stay at their defaults and are listed. */
 export function readView(hash, info) {
   const view = defaultView(info);
   const wrong = [];
@@ -58,7 +58,7 @@ export function readView(hash, info) {
   return { view, wrong };
 }
 
-/** The address of a view: only what differs from an untouched page, but always what draws the nuclei. */
+/** Return the address of a view: what decides the sample, and whatever else differs from the defaults. */
 export function writeView(view) {
   const { split, n, seed } = view;
   const parts = [["split", split], ["n", n], ["seed", seed]];

@@ -1,1 +1,1 @@
-"""Panoramas to walk through: pyramids of stitched images and masks, and the mosaic of config 10k."""
+"""Panoramas: pyramids of tiles of stitched images and masks, and the mosaic of config 10k."""

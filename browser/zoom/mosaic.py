@@ -1,15 +1,80 @@
 """The nuclei of config 10k as one picture, a row of crops for each run."""
 
+import threading
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nucleusnet_core.cells.png import decode_cell
-from nucleusnet_core.contract import CROP_PX, NUCLEI_PER_RUN
+from nucleusnet_core.contract import CROP_PX, NUCLEI_PER_RUN, TEN_K
 from nucleusnet_core.dataset import OpenDataset
+from nucleusnet_core.errors import SelectionError
 from nucleusnet_core.runs import runs_of_rows
-from nucleusnet_core.shards.tables import read_row_group
+from nucleusnet_core.shards.tables import read_row_group, walk_row_groups
+from nucleusnet_core.terminal.progress import Progress
+
+from .libvips import vips
+from .panorama_folder import folder_entry
+from .pyramids import THUMBNAIL_NAME, write_pyramid, write_thumbnail
+
+
+def write_mosaic(
+    opened: OpenDataset, out: Path, quality: int, *, progress: Progress, stop: threading.Event
+) -> dict[str, Any]:
+    """Write the mosaic into a folder of its own.
+
+    Args:
+        opened: the dataset.
+        out: the folder of all panoramas.
+        quality: of the JPEG tiles, 1 to 100.
+        progress: moved by runs, then by rows of pixels.
+        stop: ends the work when it is set.
+
+    Returns:
+        What the list of panoramas says about it.
+
+    Raises:
+        SelectionError: the dataset has no config 10k.
+        OutputError: it cannot be written.
+    """
+    folder = out / TEN_K
+    folder.mkdir()
+    raw = folder / "pixels.raw"
+    runs = _store_strips(opened, raw, progress, stop)
+    # Runs come split by split; on the page they come by number, and those with a name after them.
+    order = sorted(range(len(runs)), key=lambda place: (isinstance(runs[place], str), runs[place]))
+    width = NUCLEI_PER_RUN * CROP_PX
+    stored = vips().Image.rawload(str(raw), width, CROP_PX * len(runs), 1)
+    strips = [stored.crop(0, place * CROP_PX, width, CROP_PX) for place in order]
+    picture = vips().Image.arrayjoin(strips, across=1).copy(interpretation="b-w")
+    progress.begin("mosaic", picture.height, unit="row")
+    suffix = f".jpg[Q={quality}]"
+    write_pyramid(picture, folder / "image.szi", suffix=suffix, shrink="mean", progress=progress, stop=stop)
+    write_thumbnail(picture, folder / THUMBNAIL_NAME)
+    entry = folder_entry("mosaic", folder, picture)
+    del stored, strips, picture  # else Windows does not delete what they read
+    raw.unlink()
+    del entry["files"][raw.name]
+    return entry | {"cell_px": CROP_PX, "runs": [runs[place] for place in order]}
+
+
+def _store_strips(opened: OpenDataset, raw: Path, progress: Progress, stop: threading.Event) -> list[int | str]:
+    """Write the pixels of all strips one below the other; return their runs."""
+    progress.begin("reading nuclei of the mosaic", sum(map(len, opened.manifest.runs.values())), unit="run")
+    runs: list[int | str] = []
+    with raw.open("wb") as file:
+        for run, strip in mosaic_strips(opened):
+            if stop.is_set():
+                break
+            strip.tofile(file)
+            runs.append(run)
+            progress.step()
+    if not runs:
+        raise SelectionError(f"{opened.store.name} has no nuclei in config 10k; leave --mosaic out.")
+    return runs
 
 
 def mosaic_strips(opened: OpenDataset) -> Iterator[tuple[int | str, npt.NDArray[np.uint8]]]:
@@ -40,11 +105,9 @@ def _empty() -> npt.NDArray[np.uint8]:
 
 def _nuclei(opened: OpenDataset) -> Iterator[tuple[int | str, bytes]]:
     """Yield run, a number or a name, and cell of every nucleus; the nuclei of a run come together."""
-    for split in opened.manifest.splits_of("10k"):
-        for entry in opened.shards("10k", split):
-            for group in range(opened.footer(entry).num_row_groups):
-                table = read_row_group(opened, entry, group).select(["stitched_image", "run", "image"])
-                for batch in table.to_batches(max_chunksize=NUCLEI_PER_RUN):
-                    images, numbers, cells = (column.to_pylist() for column in batch.columns)
-                    for run, cell in zip(runs_of_rows(numbers, images, opened.manifest), cells, strict=True):
-                        yield run, cell["bytes"]
+    for place in walk_row_groups(opened, TEN_K):
+        table = read_row_group(opened, place.entry, place.group).select(["stitched_image", "run", "image"])
+        for batch in table.to_batches(max_chunksize=NUCLEI_PER_RUN):
+            images, numbers, cells = (column.to_pylist() for column in batch.columns)
+            for run, cell in zip(runs_of_rows(numbers, images, opened.manifest), cells, strict=True):
+                yield run, cell["bytes"]

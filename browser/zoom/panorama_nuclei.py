@@ -1,25 +1,24 @@
-"""What is known of the nuclei of some stitched images: rows of config metadata, and where their crops lie."""
+"""What is known about the nuclei of some stitched images: rows of config metadata, and where their crops lie."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nucleusnet_core.contract import METADATA, STITCHED
 from nucleusnet_core.dataset import OpenDataset
 from nucleusnet_core.runs import runs_of_rows
-from nucleusnet_core.shards.tables import read_row_group
+from nucleusnet_core.shards.tables import read_row_group, walk_row_groups
 
 Nuclei = dict[tuple[str, int], dict[str, Any]]
+"""Nuclei by image and label."""
 
 
 def stitched_rows(opened: OpenDataset) -> list[dict[str, Any]]:
     """Return the rows of config stitched of all splits."""
-    rows: list[dict[str, Any]] = []
-    for split in opened.manifest.splits_of("stitched"):
-        for _, table in _tables(opened, "stitched", split):
-            rows += table.to_pylist()
-    return rows
+    groups = walk_row_groups(opened, STITCHED)
+    return [row for group in groups for row in read_row_group(opened, group.entry, group.group).to_pylist()]
 
 
 def nuclei_of(opened: OpenDataset, images: Collection[str]) -> Nuclei:
@@ -34,37 +33,28 @@ def nuclei_of(opened: OpenDataset, images: Collection[str]) -> Nuclei:
     """
     wanted = pa.array(sorted(images), pa.string())
     nuclei: Nuclei = {}
-    for split in opened.manifest.splits_of("metadata"):
-        for first_row, table in _tables(opened, "metadata", split):
-            places = pc.indices_nonzero(pc.is_in(table["stitched_image"], value_set=wanted))
-            rows = table.take(places).to_pylist()
-            runs = runs_of_rows([row["run"] for row in rows], [row["stitched_image"] for row in rows], opened.manifest)
-            for place, row, run in zip(places.to_pylist(), rows, runs, strict=True):
-                own = {"run": run, "split": split, "row": first_row + place}
-                nuclei[row["stitched_image"], row["label"]] = row | own
+    for group in walk_row_groups(opened, METADATA):
+        table = read_row_group(opened, group.entry, group.group)
+        places = pc.indices_nonzero(pc.is_in(table["stitched_image"], value_set=wanted))
+        rows = table.take(places).to_pylist()
+        runs = runs_of_rows([row["run"] for row in rows], [row["stitched_image"] for row in rows], opened.manifest)
+        for place, row, run in zip(places.to_pylist(), rows, runs, strict=True):
+            own = {"run": run, "split": group.entry.split, "row": group.first_row + place}
+            nuclei[row["stitched_image"], row["label"]] = row | own
     return nuclei
-
-
-def _tables(opened: OpenDataset, config: str, split: str) -> Iterator[tuple[int, pa.Table]]:
-    first_row = 0
-    for entry in opened.shards(config, split):
-        for group in range(opened.footer(entry).num_row_groups):
-            table = read_row_group(opened, entry, group)
-            yield first_row, table
-            first_row += table.num_rows
 
 
 def page_nuclei(
     parts: Sequence[tuple[str, Sequence[int], Sequence[int]]], nuclei: Mapping[tuple[str, int], dict[str, Any]]
 ) -> dict[str, Any]:
-    """Return what the page of a panorama knows of its masks.
+    """Return what the page of a panorama knows about its masks.
 
     Args:
         parts: of each stitched image its name, its labels, and their colours 0xRRGGBB.
-        nuclei: as `nuclei_of` gives them.
+        nuclei: as `nuclei_of` returns them.
 
     Returns:
-        `labels`: [colour, number of the image, label] of every mask; `nuclei`: what is known of those that the
+        `labels`: [colour, number of the image, label] of every mask; `nuclei`: what is known about those that the
         dataset holds, by "number of the image/label".
     """
     labels, known = [], {}

@@ -1,21 +1,22 @@
-"""Which stitched images become panoramas, where their files lie, and how neighbours join."""
+"""Which stitched images become panoramas, and how those of one coverslip are joined."""
 
 import re
-import unicodedata
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nucleusnet_core.errors import PairingError, SelectionError
+from nucleusnet_core.contract import POSITIONS, QUARTERS
+from nucleusnet_core.errors import InputImageError, InputMaskError, SelectionError
+from nucleusnet_core.pictures.label_colours import MAX_COLOURS
 
-IMAGE_SUFFIXES = (".tif", ".tiff", ".ome.tif", ".ome.tiff", ".png")
-MASK_SUFFIXES = ("_cp_masks.png", "_cp_masks.tif", "_cp_masks.tiff", "_cp_masks.ome.tif", "_cp_masks.ome.tiff")
-SEGMENTATION_SUFFIX = "_seg.npy"
+from .label_layers import labels_of
+from .libvips import open_image, open_mask, white_of
+from .stitched_files import StitchedFiles
+
+LIST_NAME = "panoramas.json"
 PLAIN_NAME = r"(?!\.)[^/\\:]+"
 """What a panorama may be called: names that lead nowhere else, also on Windows. Pages encode the rest."""
-_QUARTERS = {"TL": (0, 0), "TR": (0, 1), "BL": (1, 0), "BR": (1, 1)}
-_POSITIONS = {"top_left": (0, 0), "top_right": (0, 1), "bottom_left": (1, 0), "bottom_right": (1, 1)}
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,9 @@ class Part:
         name: of the stitched image.
         image_path: the image.
         mask_path: its label image.
+        size_px: width and height.
+        white: grey value to show white.
+        labels: of its mask, ascending.
         row: from the top, 0 for the first.
         column: from the left.
     """
@@ -33,6 +37,9 @@ class Part:
     name: str
     image_path: Path
     mask_path: Path
+    size_px: tuple[int, int]
+    white: float
+    labels: tuple[int, ...]
     row: int = 0
     column: int = 0
 
@@ -59,7 +66,7 @@ def choose_images(rows: Sequence[Mapping[str, Any]], *, top: int, names: Sequenc
     known = {row["name"] for row in rows}
     if unknown := [name for name in names if name not in known]:
         raise SelectionError(
-            f"--images: names of config stitched expected, {unknown[0]!r} found; see `nucleusnet stats`"
+            f"--images: the dataset has no stitched image {unknown[0]!r}; `nucleusnet stats` lists their names."
         )
     if names:
         return list(dict.fromkeys(names))
@@ -67,124 +74,105 @@ def choose_images(rows: Sequence[Mapping[str, Any]], *, top: int, names: Sequenc
     return [row["name"] for row in ranked[:top]]
 
 
-class Files:
-    """Where stitched images and masks lie.
-
-    Names are compared as a build compares them: composed, since systems spell letters like ü in two ways, and without
-    regard to case, by which alone no two images of a dataset differ.
+def with_neighbours(names: Sequence[str], rows: Sequence[Mapping[str, Any]], files: StitchedFiles) -> list[str]:
+    """Return images with all others of their coverslips that are there.
 
     Args:
-        images: folder of the images.
-        masks: folder of the masks; None for that of the images.
+        names: of images.
+        rows: of config stitched, with `name`, `run`, `quarter` and `position`.
+        files: the stitched images and masks.
     """
-
-    def __init__(self, images: Path, masks: Path | None = None) -> None:
-        self.images, self.masks = images, masks or images
-        self._there = {folder: self._list(folder) for folder in {self.images, self.masks}}
-
-    @staticmethod
-    def _list(folder: Path) -> dict[str, Path]:
-        if not folder.is_dir():
-            raise PairingError(f"{folder}: a folder of stitched images or masks expected, none found; check the path")
-        return {unicodedata.normalize("NFC", path.name).casefold(): path for path in sorted(folder.iterdir())}
-
-    def image(self, name: str) -> Path | None:
-        """Return the file of a stitched image, or None."""
-        return self._find(self.images, name, IMAGE_SUFFIXES)
-
-    def mask(self, name: str) -> Path | None:
-        """Return the file of the mask of a stitched image, or None."""
-        return self._find(self.masks, name, MASK_SUFFIXES)
-
-    def segmentation(self, name: str) -> Path | None:
-        """Return the file in which cellpose keeps the mask of a stitched image, or None."""
-        return self._find(self.masks, name, (SEGMENTATION_SUFFIX,))
-
-    def _find(self, folder: Path, name: str, suffixes: Sequence[str]) -> Path | None:
-        there = self._there[folder]
-        paths = (there.get(f"{name}{suffix}".casefold()) for suffix in suffixes)
-        return next((path for path in paths if path is not None and path.is_file()), None)
+    coverslips = {row["name"]: row["run"] for row in rows if row["run"] is not None and grid_place(row)}
+    wanted = {coverslips[name] for name in names if name in coverslips}
+    return list(dict.fromkeys([*names, *(name for name, run in coverslips.items() if run in wanted and name in files)]))
 
 
-def find_part(files: Files, name: str) -> Part:
-    """Find the files of a stitched image.
+def read_part(files: StitchedFiles, name: str, built_px: tuple[int, int]) -> Part:
+    """Find a stitched image and its mask, and read both to their ends, so that no later work stops at a damaged one.
+
+    Args:
+        files: the stitched images and masks.
+        name: of the image.
+        built_px: width and height of the image that the dataset was built from.
 
     Raises:
-        PairingError: the image or its mask is not there.
         SelectionError: the name could lead out of the folder, here or on another system.
+        PairingError: the image or the mask is missing, or there are several.
+        InputImageError: the image is damaged, or cannot be the one that the dataset was built from.
+        InputMaskError: the mask is damaged, or of another size.
     """
     if not re.fullmatch(PLAIN_NAME, name):
         raise SelectionError(
-            f"a plain name of a stitched image expected, without / \\ : and not beginning with a dot, {name!r} found; "
-            "name other images with --images"
+            f"{name!r} is not a plain name: it contains / \\ or :, or begins with a dot; choose other images with "
+            "--images."
         )
-    image_path, mask_path = files.image(name), files.mask(name)
-    if image_path is None:
-        raise PairingError(f"{files.images}: an image {name}.tif expected, none found; give the folder that was built")
-    if mask_path is None:
-        remedy = "give the folder of the masks with --masks"
-        if files.segmentation(name) is not None:
-            remedy = f"zoom reads no {name}{SEGMENTATION_SUFFIX}, save its masks as PNG or TIFF"
-        raise PairingError(f"{files.masks}: a mask {name}_cp_masks.png expected, none found; {remedy}")
-    return Part(name, image_path, mask_path)
+    image_path, mask_path = files.pair(name)
+    image, mask = open_image(image_path), open_mask(mask_path)
+    if (mask.width, mask.height) != (image.width, image.height):
+        raise InputMaskError(
+            f"{mask_path} is {mask.width} x {mask.height} px, and {image_path.name} is {image.width} x {image.height}; "
+            "give the mask of this image."
+        )
+    if (image.width, image.height) != built_px:
+        raise InputImageError(
+            f"{image_path} is {image.width} x {image.height} px, and the dataset was built from {built_px[0]} x "
+            f"{built_px[1]}; give the folder of its images, or the dataset of these."
+        )
+    return Part(name, image_path, mask_path, built_px, white_of(image_path), tuple(labels_of(mask_path)))
 
 
-def single_panoramas(files: Files, names: Sequence[str]) -> list[Panorama]:
-    """Return a panorama of every image.
-
-    Raises:
-        PairingError: a file is missing.
-    """
-    return [Panorama(name, (find_part(files, name),)) for name in names]
+def single_panoramas(parts: Sequence[Part]) -> list[Panorama]:
+    """Return a panorama of every image."""
+    return [Panorama(part.name, (part,)) for part in parts]
 
 
-def joined_panoramas(files: Files, names: Collection[str], rows: Sequence[Mapping[str, Any]]) -> list[Panorama]:
-    """Return a panorama of every coverslip that has one of the images, of all its images that are there.
-
-    Images with no known place on a coverslip stay alone.
+def joined_panoramas(parts: Sequence[Part], rows: Sequence[Mapping[str, Any]]) -> list[Panorama]:
+    """Return a panorama of every coverslip, and one of every image with no known place on a coverslip.
 
     Args:
-        files: of the stitched images.
-        names: images.
+        parts: the images.
         rows: of config stitched, with `name`, `run`, `quarter` and `position`.
+    """
+    places = {row["name"]: place for row in rows if row["run"] is not None and (place := grid_place(row))}
+    runs = {row["name"]: row["run"] for row in rows}
+    coverslips: dict[int, list[Part]] = {}
+    for part in parts:
+        if part.name in places:
+            row, column = places[part.name]
+            coverslips.setdefault(runs[part.name], []).append(replace(part, row=row, column=column))
+    joined = [Panorama(f"Run{run}", _moved_to_corner(own)) for run, own in coverslips.items()]
+    return joined + single_panoramas([part for part in parts if part.name not in places])
+
+
+def check_label_count(panorama: Panorama) -> None:
+    """Refuse a panorama whose labels are too many for colours of their own.
 
     Raises:
-        PairingError: a file of one of `names` is missing.
+        SelectionError: they are.
     """
-    places = {row["name"]: place for row in rows if (place := grid_place(row)) is not None}
-    runs = {row["name"]: row["run"] for row in rows}
-    joined: dict[int, Panorama] = {}
-    alone = []
-    for name in names:
-        if name not in places or runs[name] is None:
-            alone.append(Panorama(name, (find_part(files, name),)))
-        elif runs[name] not in joined:
-            mates = [mate for mate in places if runs[mate] == runs[name]]
-            there = [mate for mate in mates if mate in names or _is_there(files, mate)]
-            joined[runs[name]] = Panorama(f"Run{runs[name]}", _placed(files, there, places))
-    return [*joined.values(), *alone]
+    if (count := sum(label_counts(panorama))) > MAX_COLOURS:
+        raise SelectionError(
+            f"{panorama.name}: its images have labels up to {count} together, and a panorama can colour {MAX_COLOURS}; "
+            "leave --join out."
+        )
+
+
+def label_counts(panorama: Panorama) -> list[int]:
+    """Return for each image of a panorama the number of its colours: its largest label, and one for the background."""
+    return [max(part.labels, default=0) + 1 for part in panorama.parts]
 
 
 def grid_place(row: Mapping[str, Any]) -> tuple[int, int] | None:
     """Return row and column of an image among the sixteen of its coverslip, or None if its name does not say."""
-    if row["quarter"] not in _QUARTERS or row["position"] not in _POSITIONS:
+    if row["quarter"] not in QUARTERS or row["position"] not in POSITIONS:
         return None
-    (quarter_y, quarter_x), (y, x) = _QUARTERS[row["quarter"]], _POSITIONS[row["position"]]
+    quarter_y, quarter_x = divmod(QUARTERS.index(row["quarter"]), 2)
+    y, x = divmod(POSITIONS.index(row["position"]), 2)
     return 2 * quarter_y + y, 2 * quarter_x + x
 
 
-def _is_there(files: Files, name: str) -> bool:
-    return files.image(name) is not None and files.mask(name) is not None
-
-
-def _placed(files: Files, names: Sequence[str], places: Mapping[str, tuple[int, int]]) -> tuple[Part, ...]:
-    top, left = (min(places[name][axis] for name in names) for axis in (0, 1))
-    parts = []
-    for name in sorted(names, key=lambda one: places[one]):
-        part = find_part(files, name)
-        row, column = places[name]
-        parts.append(Part(name, part.image_path, part.mask_path, row - top, column - left))
-    return tuple(parts)
-
-
-LIST_NAME = "panoramas.json"
+def _moved_to_corner(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Return parts in the order of the grid, which begins with the first row and column that hold one."""
+    top, left = min(part.row for part in parts), min(part.column for part in parts)
+    moved = [replace(part, row=part.row - top, column=part.column - left) for part in parts]
+    return tuple(sorted(moved, key=lambda part: (part.row, part.column)))

@@ -7,17 +7,19 @@ Source: https://www.libvips.org/API/current/method.Image.dzsave.html
 
 import contextlib
 import functools
-import operator
 import re
+import threading
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nucleusnet_core.errors import InputImageError, InputMaskError, OutputError, UsageError
-from nucleusnet_core.pictures.label_colours import Colours
+from nucleusnet_core.errors import InputImageError, OutputError
+from nucleusnet_core.terminal.progress import Progress
+
+from .libvips import reason_of, vips
 
 if TYPE_CHECKING:
     import pyvips
@@ -25,128 +27,8 @@ if TYPE_CHECKING:
 TILE_PX = 510
 OVERLAP_PX = 1
 THUMBNAIL_PX = 320
-MAX_LABEL = (1 << 18) - 1
-_TABLE_LABELS = (1 << 16) - 1  # libvips looks up no more, and 0 is the background
+THUMBNAIL_NAME = "thumbnail.jpg"
 _WRITTEN_AT = re.compile(rb' date="[^"]*"')
-Progress = Callable[[int], None]
-
-
-class Stopped(Exception):  # noqa: N818 - no error
-    """Ends a pyramid that is being written, if a progress callback raises it."""
-
-
-def vips() -> Any:
-    """Return the module pyvips.
-
-    Raises:
-        UsageError: it is not installed.
-    """
-    try:
-        import pyvips  # noqa: PLC0415 - 20 MB, for panoramas only
-    except (ImportError, OSError) as error:
-        raise UsageError(
-            f'pyvips expected, it cannot be imported ({error}); python -m pip install "nucleusnet[browse]"'
-        ) from error
-    pyvips.cache_set_max(0)  # it would keep files open, which Windows then does not delete
-    return pyvips
-
-
-def open_image(path: Path) -> "pyvips.Image":
-    """Open a grey image for one pass from top to bottom; 16 bits become 8, from 0 to the 99.9th percentile.
-
-    Raises:
-        InputImageError: it cannot be read, or is not grey.
-    """
-    try:
-        image = vips().Image.new_from_file(str(path), access="sequential", fail_on="error")
-        if image.bands > 1 or image.format not in ("uchar", "ushort"):
-            raise InputImageError(f"{path}: grey of 8 or 16 bits expected, {image.bands} bands {image.format} found")
-        if image.format == "ushort":
-            brightest = vips().Image.new_from_file(str(path), access="sequential", fail_on="error").percent(99.9)
-            image = (image * (255 / max(1, brightest))).cast("uchar")
-    except vips().Error as error:
-        raise InputImageError(f"{path}: an image expected, it cannot be read ({_reason(error)})") from error
-    return image.copy(interpretation="b-w")
-
-
-def open_mask(path: Path) -> "pyvips.Image":
-    """Open a label image for one pass from top to bottom, as uchar, ushort, or uint.
-
-    Raises:
-        InputMaskError: it cannot be read, or is none of integers of 8 to 32 bits.
-    """
-    try:
-        mask = vips().Image.new_from_file(str(path), access="sequential", fail_on="error")
-    except vips().Error as error:
-        raise InputMaskError(f"{path}: a mask expected, it cannot be read ({_reason(error)})") from error
-    if mask.bands > 1 or mask.format not in ("uchar", "ushort", "short", "uint", "int"):
-        raise InputMaskError(
-            f"{path}: one band of integer labels of 8 to 32 bits expected, {mask.bands} of {mask.format} found; "
-            "save the labels as 16-bit PNG or 32-bit TIFF"
-        )
-    return mask if mask.format in ("uchar", "ushort") else mask.cast("uint")
-
-
-def labels_of(path: Path) -> list[int]:
-    """Return the labels of a mask, ascending, without the background.
-
-    Raises:
-        InputMaskError: it cannot be read, or has labels above `MAX_LABEL`.
-    """
-    try:
-        mask = open_mask(path)
-        largest = int(mask.max()) if mask.format == "uint" else _TABLE_LABELS
-        if largest > MAX_LABEL:
-            raise InputMaskError(
-                f"{path}: labels of at most {MAX_LABEL} expected, {largest} found; number the labels from 1 on, and "
-                "build again"
-            )
-        labels: list[int] = []
-        for before in _tables(largest):
-            counts = np.frombuffer(_in_table(open_mask(path), before).hist_find().write_to_memory(), np.uint32)
-            labels += (np.flatnonzero(counts[1:]) + before + 1).tolist()
-    except vips().Error as error:
-        raise InputMaskError(f"{path}: a whole mask expected, it cannot be read ({_reason(error)})") from error
-    return labels
-
-
-def _tables(largest: int) -> range:
-    """The label before the first one of each table that is needed for labels 1 to `largest`."""
-    return range(0, max(1, largest), _TABLE_LABELS)
-
-
-def _in_table(mask: "pyvips.Image", before: int) -> "pyvips.Image":
-    """Return a mask with only the labels of one table, counted from 1 on."""
-    if mask.format != "uint":
-        return mask
-    index = mask - before
-    return ((index > 0) & (index <= _TABLE_LABELS)).ifthenelse(index, 0).cast("ushort")
-
-
-def coloured(mask: "pyvips.Image", colours: Colours) -> "pyvips.Image":
-    """Return a mask as RGBA: labels in their colours, the background transparent.
-
-    Args:
-        mask: labels.
-        colours: uint8 (labels, 3); entry k is the colour of label k.
-    """
-    parts = []
-    for before in _tables(len(colours) - 1):
-        own = colours[before : before + _TABLE_LABELS + 1]
-        table = np.zeros((256 if mask.format == "uchar" else _TABLE_LABELS + 1, 4), np.uint8)
-        table[1 : len(own), :3] = own[1:]
-        table[1 : len(own), 3] = 255
-        lut = vips().Image.new_from_memory(table.tobytes(), len(table), 1, 4, "uchar")
-        parts.append(_in_table(mask, before).maplut(lut))
-    return functools.reduce(operator.or_, parts).copy(interpretation="srgb")
-
-
-def contours(mask: "pyvips.Image", colours: Colours) -> "pyvips.Image":
-    """Return the borders of the labels in their colours, three pixels wide, and nothing between them."""
-    wide = mask.embed(1, 1, mask.width + 2, mask.height + 2, extend="copy")
-    spread = wide.rank(3, 3, 8) != wide.rank(3, 3, 0)
-    lines = ((spread.crop(1, 1, mask.width, mask.height) & 1) * mask).cast(mask.format)
-    return coloured(lines, colours)
 
 
 def grid(
@@ -177,14 +59,16 @@ def grid(
 
 
 def _largest(sizes: Sequence[tuple[int, int]]) -> list[int]:
-    """Largest size of every line from 0 on; a line without an image is as large as the largest one."""
+    """Return the largest size of every line from 0 on; a line without an image is as large as the largest one."""
     most: dict[int, int] = {}
     for line, size in sizes:
         most[line] = max(size, most.get(line, 0))
     return [most.get(line, max(most.values())) for line in range(max(most) + 1)]
 
 
-def write_pyramid(image: "pyvips.Image", path: Path, *, suffix: str, shrink: str, progress: Progress) -> None:
+def write_pyramid(
+    image: "pyvips.Image", path: Path, *, suffix: str, shrink: str, progress: Progress, stop: threading.Event
+) -> None:
     """Write an image as SZI; the same image gives the same bytes.
 
     Args:
@@ -192,18 +76,22 @@ def write_pyramid(image: "pyvips.Image", path: Path, *, suffix: str, shrink: str
         path: the file, with the suffix .szi.
         suffix: format of the tiles, such as ".jpg[Q=85]".
         shrink: how a level follows from the one below: "mean", "nearest" (labels), "max" (thin lines).
-        progress: called with the percentage that is done; may raise `Stopped`.
+        progress: moved by the rows of pixels of the image.
+        stop: ends the work when it is set.
 
     Raises:
         InputImageError: it was stopped, or what it is made of is damaged.
         OutputError: the file cannot be written.
     """
+    done = 0
 
     def report(_image: Any, state: Any) -> None:
-        try:
-            progress(state.percent)
-        except Stopped:  # which libvips would not notice
+        nonlocal done
+        if stop.is_set():
             image.set_kill(True)
+        rows = image.height * state.percent // 100
+        progress.step(max(0, rows - done))
+        done = max(rows, done)
 
     image = image.copy()
     image.set_progress(True)
@@ -218,6 +106,7 @@ def write_pyramid(image: "pyvips.Image", path: Path, *, suffix: str, shrink: str
             depth="onetile",
             region_shrink=shrink,
         )
+    progress.step(image.height - done)
     _put_in_order(path)
 
 
@@ -229,21 +118,18 @@ def write_thumbnail(image: "pyvips.Image", path: Path) -> None:
 
 @contextlib.contextmanager
 def _writing(path: Path) -> Iterator[None]:
+    """Tell an output that cannot be written from an input that cannot be read; libvips has one error for both."""
     try:
         yield
     except vips().Error as error:
-        where, reason = path.parent.name, _reason(error)
+        where, reason = path.parent.name, reason_of(error)
         if str(path) in error.detail:  # what is read lies elsewhere
             raise OutputError(
-                f"{where}: {path.name} cannot be written ({reason}); free disk space, or choose another --out"
+                f"{where}/{path.name} cannot be written ({reason}); free disk space, or choose another --out."
             ) from error
-        raise InputImageError(f"{where}: a whole image or mask expected, it cannot be read ({reason})") from error
-
-
-def _reason(error: Any) -> str:
-    """What libvips says first, and what the system says of it."""
-    lines = [line.strip() for line in error.detail.splitlines() if line.strip()]
-    return ", ".join(lines[:2]) or str(error.message)
+        raise InputImageError(
+            f"{where}: the image or its mask changed while it was read ({reason}); call again."
+        ) from error
 
 
 def _put_in_order(szi: Path) -> None:

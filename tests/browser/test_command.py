@@ -54,8 +54,24 @@ def test_the_command_prints_the_address_serves_the_page_and_ends_with_ctrl_c(
     started.send_signal(signal.SIGINT)
     out, err = started.communicate(timeout=20)
     assert (started.returncode, out) == (0, "")
-    assert "ended." in err
+    assert "Stopped." in err
     assert "Traceback" not in err
+
+
+def test_json_is_the_address_alone_and_quiet_says_nothing_more(folder: Path, tmp_path: Path) -> None:
+    command = [*COMMAND, "--no-open", "--json", "--quiet"]
+    settings = environment(NUCLEUSNET_DATA=str(folder))
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+    ) as process:
+        assert process.stdout
+        said = json.loads(process.stdout.readline())
+        assert list(said) == ["url"]
+        with urllib.request.urlopen(f"{said['url']}source.json") as answer:
+            assert json.load(answer)["name"] == folder.name
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=20) == ("", "")
+    assert process.returncode == 0
 
 
 def test_a_taken_port_exits_1_and_names_the_option(folder: Path, tmp_path: Path) -> None:
@@ -66,10 +82,10 @@ def test_a_taken_port_exits_1_and_names_the_option(folder: Path, tmp_path: Path)
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("source", ["nowhere", "http://127.0.0.1:9/nucleusnet", "."])
-def test_no_dataset_there_exits_1_with_one_message(tmp_path: Path, source: str) -> None:
+@pytest.mark.parametrize(("source", "code"), [("nowhere", 2), ("http://127.0.0.1:9/nucleusnet", 1), (".", 2)])
+def test_no_dataset_there_is_one_message(tmp_path: Path, source: str, code: int) -> None:
     done = browse(source, "--no-open", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith("nucleusnet: ")
     assert "Traceback" not in done.stderr
 
@@ -86,7 +102,7 @@ def test_a_private_repository_is_relayed_with_the_token_of_this_machine(folder: 
             check=False,
             timeout=60,
         )
-        assert (refused.returncode, refused.stdout) == (1, "")
+        assert (refused.returncode, refused.stdout) == (2, "")
         command = [*COMMAND, "lab/set", "--relay", "--no-open"]
         environment_with_token = settings | {"HF_TOKEN": "hf_read"}
         with subprocess.Popen(
@@ -112,11 +128,15 @@ def test_export_writes_a_site_and_wants_a_repository(tmp_path: Path) -> None:
     assert (tmp_path / "space/index.html").is_file()
     assert "space: " in done.stdout
     again = browse("lab/nucleusnet", "--export", "space", cwd=tmp_path)
-    assert again.returncode == 1
-    assert "--overwrite" in again.stderr
+    assert again.returncode == 2
+    assert "pass --overwrite to replace it." in again.stderr
     wrong = browse(".", "--export", "other", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "owner/name" in wrong.stderr
+    described = browse("lab/nucleusnet", "--export", "third", "--json", cwd=tmp_path)
+    assert (described.returncode, described.stderr) == (0, "")
+    files = sum(path.is_file() for path in (tmp_path / "third").rglob("*"))
+    assert json.loads(described.stdout) == {"out": "third", "files": files}
     assert not (tmp_path / "other").exists()
 
 

@@ -118,14 +118,14 @@ def test_an_export_replaces_only_an_earlier_one_and_only_when_asked(tmp_path: Pa
     out = tmp_path / "space"
     export_site(source, REPOSITORY, out)
     (out / "extra.txt").write_text("mine", "utf-8")
-    with pytest.raises(OutputError, match="pass --overwrite"):
+    with pytest.raises(UsageError, match="exists; pass --overwrite to replace it"):
         export_site(source, REPOSITORY, out)
     export_site(source, REPOSITORY, out, overwrite=True)
     assert not (out / "extra.txt").exists()
     other = tmp_path / "thesis"
     other.mkdir()
     (other / "chapter.tex").write_text("years of work", "utf-8")
-    with pytest.raises(OutputError, match="choose another"):
+    with pytest.raises(UsageError, match="holds something else; choose another --export"):
         export_site(source, REPOSITORY, other, overwrite=True)
     assert (other / "chapter.tex").read_text("utf-8") == "years of work"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["space", "thesis"]
@@ -135,13 +135,13 @@ def test_the_current_folder_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     source = hub_source(HubRepository(REPOSITORY, None))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    with pytest.raises(OutputError, match="another folder than the current one expected; name a folder in it"):
+    with pytest.raises(OutputError, match="is the current folder; name a folder inside it"):
         export_site(source, REPOSITORY, Path())
     export_site(source, REPOSITORY, Path("space"))
-    with pytest.raises(OutputError, match="an empty folder or none expected"):
+    with pytest.raises(UsageError, match="exists and holds something else"):
         export_site(source, REPOSITORY, Path())
     monkeypatch.chdir(tmp_path / "here/space")
-    with pytest.raises(OutputError, match="another folder than the current one expected"):
+    with pytest.raises(OutputError, match="is the current folder"):
         export_site(source, REPOSITORY, Path("../space"), overwrite=True)
     assert (tmp_path / "here/space/index.html").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["here"]

@@ -82,7 +82,7 @@ def test_head_says_what_get_would_send(server: Server, folder: Path) -> None:
 def test_what_is_no_single_range_of_the_file_is_416(server: Server, folder: Path, wanted: str) -> None:
     status, headers, body = answer(server, f"/data/{SHARD}", Range=wanted)
     assert (status, headers["Content-Range"]) == (416, f"bytes */{(folder / SHARD).stat().st_size}")
-    assert b"expected" in body
+    assert body.startswith(b"Range: 'bytes=")
 
 
 def test_ranges_of_an_empty_file_are_refused() -> None:
@@ -167,11 +167,11 @@ def test_a_shard_that_is_gone_or_leads_out_of_the_folder_is_an_error_with_a_mess
     with serve(folder) as server:
         (folder / "data/test-00000-of-00001.parquet").unlink()
         status, _, body = answer(server, "/data/data/test-00000-of-00001.parquet", Range="bytes=0-9")
-        assert (status, b"a file of the dataset expected, nothing found" in body) == (404, True)
+        assert (status, b"test-00000-of-00001.parquet does not exist; " in body) == (404, True)
         (folder / "data/train-00000-of-00001.parquet").unlink()
         (folder / "data/train-00000-of-00001.parquet").symlink_to(outside)
         status, _, body = answer(server, "/data/data/train-00000-of-00001.parquet", Range="bytes=0-9")
-        assert (status, b"secret" in body, b"inside the dataset folder expected" in body) == (500, False, True)
+        assert (status, b"secret" in body, b"leads out of the dataset folder; " in body) == (500, False, True)
 
 
 def test_a_shard_that_changed_under_the_server_is_an_error(tmp_path: Path, serve: Serve) -> None:
@@ -205,5 +205,5 @@ def test_a_file_that_ends_early_breaks_the_connection_instead_of_being_filled_up
 
 def test_only_this_machine_can_connect_and_a_taken_port_is_an_error(server: Server) -> None:
     assert server.server_address[0] == "127.0.0.1"
-    with pytest.raises(OutputError, match=rf"port {server.server_port}: a free port expected.*choose another --port"):
+    with pytest.raises(OutputError, match=rf"port {server.server_port} cannot be used \(.*choose another --port"):
         Server(server.site, server.server_port)

@@ -1,0 +1,108 @@
+"""The folder of one panorama: pyramids of image, masks and outlines, a thumbnail, and facts about the nuclei."""
+
+import json
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nucleusnet_core.pictures.label_colours import Colours, label_colours, packed
+from nucleusnet_core.terminal.progress import Progress
+
+from .label_layers import coloured, contours
+from .libvips import open_mask, shown_image
+from .panorama_nuclei import Nuclei, page_nuclei
+from .panoramas import Panorama, label_counts
+from .pyramids import THUMBNAIL_NAME, grid, write_pyramid, write_thumbnail
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """One pyramid: its name, format of its tiles, how they shrink, and what makes the picture and its corners anew."""
+
+    name: str
+    suffix: str
+    shrink: str
+    picture: Callable[[], tuple[Any, list[tuple[int, int]]]]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How panoramas look.
+
+    Attributes:
+        quality: of the JPEG tiles of images, 1 to 100.
+        seed: of the colours of masks.
+    """
+
+    quality: int
+    seed: int
+
+
+def write_panorama(
+    panorama: Panorama, out: Path, look: Look, *, nuclei: Nuclei, progress: Progress, stop: threading.Event
+) -> dict[str, Any]:
+    """Write a panorama into a folder of its own.
+
+    Args:
+        panorama: what is written.
+        out: the folder of all panoramas.
+        look: how it looks.
+        nuclei: what is known about nuclei.
+        progress: moved by rows of pixels.
+        stop: ends the work when it is set.
+
+    Returns:
+        What the list of panoramas says about it.
+
+    Raises:
+        InputImageError: it was stopped, or a file has changed since it was read.
+        OutputError: it cannot be written.
+    """
+    folder = out / panorama.name
+    folder.mkdir()
+    counts = label_counts(panorama)
+    colours = np.split(label_colours(sum(counts), seed=look.seed), np.cumsum(counts)[:-1])
+    layers = _layers(panorama, colours, look.quality)
+    picture, corners = layers[0].picture()
+    progress.begin(panorama.name, len(layers) * picture.height, unit="row")
+    for layer in layers:
+        path, own = folder / f"{layer.name}.szi", layer.picture()[0]
+        write_pyramid(own, path, suffix=layer.suffix, shrink=layer.shrink, progress=progress, stop=stop)
+    write_thumbnail(picture, folder / THUMBNAIL_NAME)
+    masks = [
+        (p.name, p.labels, packed(c[list(p.labels)]).tolist()) for p, c in zip(panorama.parts, colours, strict=True)
+    ]
+    (folder / "nuclei.json").write_text(json.dumps(page_nuclei(masks, nuclei)), "utf-8")
+    images = [
+        {"name": part.name, "x": x, "y": y, "width": part.size_px[0], "height": part.size_px[1]}
+        for part, (x, y) in zip(panorama.parts, corners, strict=True)
+    ]
+    labels = sum(len(part.labels) for part in panorama.parts)
+    return folder_entry("image", folder, picture) | {"masks": labels, "images": images}
+
+
+def folder_entry(kind: str, folder: Path, picture: Any) -> dict[str, Any]:
+    """Return what the list says about every panorama; readers of parts of files must know their sizes."""
+    files = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+    return {"kind": kind, "name": folder.name, "width": picture.width, "height": picture.height, "files": files}
+
+
+def _layers(panorama: Panorama, colours: Sequence[Colours], quality: int) -> list[_Layer]:
+    parts = panorama.parts
+    places = [(part.row, part.column) for part in parts]
+
+    def image() -> Any:
+        return grid([shown_image(part.image_path, part.white) for part in parts], places)
+
+    def masks(colour: Callable[[Any, Colours], Any]) -> Any:
+        return grid([colour(open_mask(part.mask_path), c) for part, c in zip(parts, colours, strict=True)], places)
+
+    return [
+        _Layer("image", f".jpg[Q={quality}]", "mean", image),
+        _Layer("fill", ".png", "nearest", lambda: masks(coloured)),
+        _Layer("contours", ".png", "max", lambda: masks(contours)),
+    ]
