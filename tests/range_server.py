@@ -34,6 +34,7 @@ class Fault:
     Attributes:
         status: answer with this status and no content (0: answer normally).
         retry_after: value of the Retry-After header, seconds as text.
+        headers: of the answer with `status` (the test Hub only).
         cut_after: close the connection after so many bytes of the body.
         stall_seconds: wait so long after `cut_after` bytes (or before any).
         then: called after `cut_after` bytes, before the connection is closed.
@@ -46,6 +47,7 @@ class Fault:
     times: int = 1
     status: int = 0
     retry_after: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
     cut_after: int | None = None
     stall_seconds: float = 0.0
     then: Callable[[], object] | None = None

@@ -1,1 +1,1 @@
-"""The verb `archive`: images and masks, or a dataset folder, as zips that fit a repository."""
+"""The verb `archive`: packs images and masks, or a dataset folder, into zips that fit a repository."""

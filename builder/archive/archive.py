@@ -1,4 +1,4 @@
-"""Stitched images and masks, or a dataset folder -> records of store-only zips, ready for a repository."""
+"""Stitched images and masks, or a dataset folder -> records of zips without compression, ready for a repository."""
 
 import csv
 import io
@@ -9,19 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nucleusnet_core.contract import SUMS_NAME
-from nucleusnet_core.errors import ArchiveError, OutputError
+from nucleusnet_core.errors import ArchiveError, OutputError, UsageError
 from nucleusnet_core.files.atomic import write_bytes_atomic
-from nucleusnet_core.files.disk_space import check_space, is_disk_full
+from nucleusnet_core.files.disk_space import check_space, disk_full_reported
 from nucleusnet_core.files.hashing import Digest, digest_bytes
+from nucleusnet_core.terminal.outputs import output_folder, writing
+from nucleusnet_core.terminal.progress import NoProgress, Progress
 
-from .crate import CRATE_NAME, crate_json
+from .crate import crate_json
 from .index import INDEX_NAME, ArchiveIndex, Record, alone
 from .metadata import RecordMetadata, remember
-from .plan import Limits, RecordPlan, ZipPlan, plan_records, zip_stem
+from .plan import CONTENTS_NAME, CRATE_NAME, Limits, RecordPlan, ZipPlan, plan_records, zip_stem
 from .sources import files_to_archive
 from .zips import ZipReceipt, write_zip
 
-CONTENTS_NAME = "contents.csv"
 RECEIPTS_NAME = "receipts"
 _SPARE_BYTES = 16 << 20
 _RECORD = re.compile(r"record-\d+")
@@ -36,7 +37,7 @@ class ArchiveOptions:
         out: the archive folder.
         metadata: what the records say about themselves.
         limits: what a record and a zip may hold.
-        masks: folder of the masks, if another.
+        masks: folder of the masks, if they do not lie with the images.
         recursive: look for images and masks in subfolders too.
         overwrite: replace finished zips of other files or limits.
     """
@@ -48,14 +49,6 @@ class ArchiveOptions:
     masks: Path | None = None
     recursive: bool = False
     overwrite: bool = False
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Callbacks: `begin` is told the bytes to be copied, `step` the bytes just copied."""
-
-    begin: Callable[[int], None] = lambda _bytes: None
-    step: Callable[[int], None] = lambda _bytes: None
 
 
 @dataclass(frozen=True)
@@ -73,13 +66,19 @@ def archive(options: ArchiveOptions, progress: Progress | None = None) -> Archiv
     `record-1/`, `record-2/` ... hold what goes into one record each: zips, contents.csv, SHA256SUMS, RO-Crate metadata.
     `archive.json` is written last, so an archive without it is not finished.
 
+    Args:
+        options: what to archive, and how.
+        progress: told of the bytes that are copied.
+
     Raises:
-        ArchiveError: nothing to archive, a file does not fit into a record, links or names that cannot be archived.
-        OutputError: the folder is none of ours, is in use, or the disk is too small.
+        ArchiveError: nothing to archive, a file cannot be read or does not fit into a record, links or names that
+            cannot be archived, or the archive is in use.
+        UsageError: the output lies in the source, or is a folder or file of something else.
+        OutputError: finished zips of other files are in the way, the disk is too small, or nothing can be written.
         SourceChangedError: a file changed meanwhile.
         CorruptDataError: a file of a dataset folder is damaged.
     """
-    progress = progress or Progress()
+    progress = progress or NoProgress()
     files = files_to_archive(options.source, masks=options.masks, recursive=options.recursive)
     stem = zip_stem(options.source)
     records = plan_records(files, stem, options.limits)
@@ -95,36 +94,27 @@ def archive(options: ArchiveOptions, progress: Progress | None = None) -> Archiv
         remove_leftovers(options.out, records, set(finished))
         missing = [(record, plan) for record in records for plan in record.zips if plan.name not in finished]
         check_space(options.out, _SPARE_BYTES + sum(plan.most_bytes for _, plan in missing), "the archive")
-        progress.begin(sum(file.bytes for _, plan in missing for file in plan.files))
-        try:
+        progress.begin("archive", sum(file.bytes for _, plan in missing for file in plan.files), unit="B")
+        with writing(options.out), disk_full_reported(options.out):
             for record, plan in missing:
                 finished[plan.name] = make_zip(options.out, record, plan, progress.step)
-            index = describe(options, records, finished)
-        except OSError as error:
-            if is_disk_full(error):
-                raise OutputError(f"{options.out}: the disk is full; make room and call again.") from error
-            raise ArchiveError(
-                f"{error.filename or options.out}: a file that can be read and written expected, found: "
-                f"{error.strerror or error}; call again: finished zips are kept."
-            ) from error
+            index = write_index(options, records, finished)
     return ArchiveResult(index, len(missing), len(finished) - len(missing))
 
 
 def refuse_place(options: ArchiveOptions) -> None:
-    """Refuse an output folder that is not ours, or lies in the source.
+    """Refuse an output that lies in the source, or is not an archive.
 
     Raises:
-        OutputError: it cannot be written there.
+        UsageError: it must not be written there.
+        OutputError: the folder around it cannot be made.
     """
     out = options.out
-    if out.resolve().is_relative_to(options.source.resolve()):
-        raise OutputError(f"{out}: a folder outside of {options.source} expected; name another --out.")
-    if not out.parent.is_dir():
-        raise OutputError(f"{out}: an existing folder expected around the output, {out.parent} is none; make it first.")
+    output_folder(out, inputs=[options.source, *([options.masks] if options.masks else [])])
     if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise OutputError(f"{out}: a folder or nothing expected, a file or link found; name another --out.")
+        raise UsageError(f"--out: {out} is a file or link; choose another name.")
     if out.is_dir() and any(out.iterdir()) and not (out / RECEIPTS_NAME).is_dir():
-        raise OutputError(f"{out}: an archive of ours or nothing expected, another folder found; name another --out.")
+        raise UsageError(f"--out: {out} holds something other than an archive; choose another folder.")
 
 
 def finished_zips(out: Path, records: Sequence[RecordPlan]) -> dict[str, ZipReceipt]:
@@ -142,19 +132,19 @@ def refuse_other_zips(out: Path, finished: set[str]) -> None:
     """Refuse to replace finished zips of other files or limits.
 
     Raises:
-        OutputError: there are some.
+        OutputError: one is in the way.
     """
     for path in sorted(out.glob("record-*/*.zip")):
         receipt = read_receipt(out / RECEIPTS_NAME / f"{path.name}.json")
         if path.name not in finished and receipt is not None and receipt.is_of(path):
             raise OutputError(
-                f"{path}: a zip of these files and limits expected, a finished one of others found; name another "
-                "--out, or pass --overwrite to replace what differs."
+                f"{path} is a finished zip of other files or limits; choose another --out, or pass --overwrite to "
+                "replace what differs."
             )
 
 
 def read_receipt(path: Path) -> ZipReceipt | None:
-    """Read a receipt; one that is missing or damaged only costs writing its zip again."""
+    """Return a receipt; a missing or damaged one only costs writing its zip again."""
     try:
         return ZipReceipt.from_json(path.read_bytes())
     except (OSError, ValueError):
@@ -165,7 +155,7 @@ def remove_leftovers(out: Path, records: Sequence[RecordPlan], finished: set[str
     """Remove what an earlier call left in the record folders, except finished zips that are still planned.
 
     Raises:
-        OutputError: somebody put another file there.
+        OutputError: another file lies there.
     """
     planned = {f"{record.name}/{plan.name}" for record in records for plan in record.zips if plan.name in finished}
     ours = {receipt.name.removesuffix(".json") for receipt in (out / RECEIPTS_NAME).iterdir()}
@@ -173,11 +163,11 @@ def remove_leftovers(out: Path, records: Sequence[RecordPlan], finished: set[str
     folders = [path for path in out.iterdir() if _RECORD.fullmatch(path.name)]
     for folder in folders:
         if folder.is_symlink() or not folder.is_dir():
-            raise OutputError(f"{folder}: a folder of the archive expected, a file or link found; move it away.")
+            raise OutputError(f"{folder} is a file or link in the place of a folder of the archive; move it away.")
     for path in sorted(path for folder in folders for path in folder.iterdir()):
         partial = path.name.startswith(".") and path.name.endswith(".tmp")
         if path.name not in ours and not partial:
-            raise OutputError(f"{path}: only files of the archive expected in a record, this one found; move it away.")
+            raise OutputError(f"{path} does not belong to the archive; move it away.")
         if partial or f"{path.parent.name}/{path.name}" not in planned:
             path.unlink()
     for receipt in (out / RECEIPTS_NAME).iterdir():
@@ -196,8 +186,12 @@ def make_zip(out: Path, record: RecordPlan, plan: ZipPlan, step: Callable[[int],
     return receipt
 
 
-def describe(options: ArchiveOptions, records: Sequence[RecordPlan], zips: dict[str, ZipReceipt]) -> ArchiveIndex:
-    """Write the metadata of every record, and the index of all."""
+def write_index(options: ArchiveOptions, records: Sequence[RecordPlan], zips: dict[str, ZipReceipt]) -> ArchiveIndex:
+    """Write the metadata of every record and the index of all, and return the index.
+
+    Raises:
+        ArchiveError: a record is too large with its metadata.
+    """
     described = []
     for part, record in enumerate(records, 1):
         receipts = [zips[plan.name] for plan in record.zips]
@@ -210,8 +204,8 @@ def describe(options: ArchiveOptions, records: Sequence[RecordPlan], zips: dict[
         described.append(Record(record.name, files))
         if (size := described[-1].bytes) > options.limits.record_bytes:
             raise ArchiveError(
-                f"{options.out / record.name}: at most {options.limits.record_bytes:,} bytes expected, {size:,} found; "
-                "shorten --description, or raise --record-bytes."
+                f"{options.out / record.name} has {size:,} bytes with its metadata, more than the "
+                f"{options.limits.record_bytes:,} of a record; shorten --description, or raise --record-bytes."
             )
     index = ArchiveIndex(options.metadata, tuple(described))
     write_bytes_atomic(options.out / INDEX_NAME, index.to_json())
@@ -225,7 +219,7 @@ def put(path: Path, data: bytes, files: dict[str, Digest]) -> None:
 
 
 def held(receipt: ZipReceipt) -> str:
-    """Say in words what a zip holds."""
+    """Return in words what a zip holds."""
     first, last = receipt.members[0].name, receipt.members[-1].name
     return first if len(receipt.members) == 1 else f"{len(receipt.members)} files, {first} to {last}."
 

@@ -1,7 +1,6 @@
 """`ro-crate-metadata.json` of a record: what it holds, and which part of which archive it is.
 
-Written by hand, because the library `rocrate` puts the time of the call into every crate, and an archive is the same
-bytes for the same input; the tests read it with `rocrate`.
+Written by hand, so that an archive needs no library for it; a test reads it with `rocrate`.
 
 Source: https://www.researchobject.org/ro-crate/specification/1.2/root-data-entity.
 """
@@ -13,8 +12,8 @@ from typing import Any
 from nucleusnet_core.files.hashing import Digest
 
 from .metadata import UNKNOWN_LICENSE, Creator, RecordMetadata
+from .plan import CRATE_NAME
 
-CRATE_NAME = "ro-crate-metadata.json"
 _PROFILE = "https://w3id.org/ro/crate/1.2"
 _TYPES = {".zip": "application/zip", ".csv": "text/csv", "SHA256SUMS": "text/plain"}
 _WHOLE = "#archive"

@@ -12,6 +12,7 @@ from typing import Any, Self
 from nucleusnet_core.errors import ArchiveError, UsageError
 from nucleusnet_core.files.hashing import Digest
 from nucleusnet_core.files.locking import locked
+from nucleusnet_core.terminal.outputs import writing
 
 from .metadata import RecordMetadata
 
@@ -30,14 +31,14 @@ class Record:
     files: dict[str, Digest]
 
     def __post_init__(self) -> None:
-        """Refuse names and checksums that no archive of ours has."""
+        """Refuse names and checksums that no archive of NucleusNet has."""
         for name in (self.name, *self.files):
             if not isinstance(name, str) or not _NAME.fullmatch(name):
-                raise ValueError(f"a plain name expected, {name!r} found")
+                raise ValueError(f"{name!r} is not a plain file name")
         for name, digest in self.files.items():
             sound = isinstance(digest.bytes, int) and digest.bytes >= 0
             if not (sound and _SHA256.fullmatch(digest.sha256) and _MD5.fullmatch(digest.md5)):
-                raise ValueError(f"size, SHA-256 and MD5 of {name} expected, {digest} found")
+                raise ValueError(f"the size, SHA-256 or MD5 of {name} cannot be right: {digest}")
 
     @property
     def bytes(self) -> int:
@@ -74,48 +75,46 @@ class ArchiveIndex:
         try:
             content: Any = json.loads(data)
             if content["format"] != _FORMAT:
-                raise ValueError(f"format {_FORMAT} expected, {content['format']!r} found")
+                raise ValueError(f"its format is {content['format']!r}, not {_FORMAT}")
             records = tuple(
                 Record(record["name"], {name: Digest(**digest) for name, digest in record["files"].items()})
                 for record in content["records"]
             )
             return cls(RecordMetadata.from_dict(content["metadata"]), records)
         except (KeyError, TypeError, AttributeError, RecursionError, UsageError) as error:
-            raise ValueError(f"other content found ({error})") from error
+            raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
 def read_index(archive: Path) -> ArchiveIndex:
     """Read the index of a finished archive.
 
     Raises:
-        ArchiveError: there is none, or it is damaged.
+        ArchiveError: it is missing or damaged.
     """
     path = archive / INDEX_NAME
-    remedy = "give the folder that `nucleusnet archive` made, or call that again: finished zips are kept."
+    remedy = "give the folder that `nucleusnet archive` made, or run that again: finished zips are kept."
     if not path.is_file() or path.is_symlink():
-        raise ArchiveError(f"{archive}: a finished archive with {INDEX_NAME} expected, none found; {remedy}")
+        raise ArchiveError(f"{archive} is not a finished archive, because it has no {INDEX_NAME}; {remedy}")
     with path.open("rb") as file:
         data = file.read(_MAX_INDEX_BYTES + 1)
     try:
         return ArchiveIndex.from_json(data)
     except ValueError as error:
-        raise ArchiveError(f"{path}: the index of an archive expected: {error}; {remedy}") from error
+        raise ArchiveError(f"{path} is not the index of an archive ({str(error).rstrip('.')}); {remedy}") from error
 
 
 @contextlib.contextmanager
 def alone(archive: Path) -> Iterator[None]:
-    """Keep other processes of ours away from an archive folder.
+    """Keep other processes of NucleusNet away from an archive folder.
 
     Raises:
-        ArchiveError: one is at work there, or nothing can be written beside it.
+        ArchiveError: one is at work there, or there is no folder around it.
+        OutputError: nothing can be written beside it.
     """
     if not archive.parent.is_dir():  # the lock would make it
-        raise ArchiveError(f"{archive.parent}: an existing folder expected around the archive, none found; make it.")
-    with locked(
-        archive,
-        busy=ArchiveError(f"{archive}: another archive or deposit is at work there; wait for it."),
-        refused=lambda error: ArchiveError(
-            f"{archive.parent}: a folder that can be written expected around the archive, found: {error}."
-        ),
-    ):
+        raise ArchiveError(f"{archive} does not exist, nor does the folder around it; check the path.")
+    busy = ArchiveError(f"{archive}: another archive or deposit is at work there; wait for it.")
+    with contextlib.ExitStack() as held:
+        with writing(archive, "place for the archive folder"):
+            held.enter_context(locked(archive, busy=busy))
         yield

@@ -43,9 +43,9 @@ class Creator:
     def __post_init__(self) -> None:
         """Refuse an ORCID iD whose check digit is wrong."""
         if not self.name.strip():
-            raise UsageError("--creator: a name such as 'Doe, Jane' expected, nothing found.")
+            raise UsageError("--creator has no name; begin with one such as 'Doe, Jane'.")
         if self.orcid and not is_orcid(self.orcid):
-            raise UsageError(f"--creator: an ORCID iD such as 0000-0002-1825-0097 expected, {self.orcid!r} found.")
+            raise UsageError(f"--creator: {self.orcid!r} is not an ORCID iD such as 0000-0002-1825-0097.")
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,13 @@ class RecordMetadata:
         """Refuse what no repository takes."""
         for name in ("title", "description"):
             if not getattr(self, name).strip():
-                raise UsageError(f"--{name}: some text expected, nothing found.")
+                raise UsageError(f"--{name} is empty; give some text.")
         if not _LICENSE.fullmatch(self.license):
-            raise UsageError(f"--license: an SPDX identifier such as CC-BY-4.0 expected, {self.license!r} found.")
+            raise UsageError(f"--license: {self.license!r} is not an SPDX identifier such as CC-BY-4.0.")
         try:
             date.fromisoformat(self.published)
         except ValueError as error:
-            raise UsageError(f"--date: a date such as 2026-11-25 expected, {self.published!r} found.") from error
+            raise UsageError(f"--date: {self.published!r} is not a date such as 2026-11-25.") from error
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON has them."""
@@ -91,16 +91,16 @@ class RecordMetadata:
         """Read what `to_dict` returned.
 
         Raises:
-            ValueError: other fields, or values that cannot be.
+            ValueError: a field is missing, unknown or has an impossible value.
         """
         if fields.keys() != cls.__dataclass_fields__.keys():
-            raise ValueError(f"the fields {', '.join(cls.__dataclass_fields__)} expected, others found")
+            raise ValueError(f"the metadata have other fields than {', '.join(cls.__dataclass_fields__)}")
         creators = tuple(Creator(**creator) for creator in fields["creators"])
         return cls(**{**fields, "creators": creators, "keywords": tuple(fields["keywords"])})
 
 
 def is_orcid(text: str) -> bool:
-    """Say whether a text is an ORCID iD.
+    """Return whether a text is an ORCID iD.
 
     Source: ISO 7064 MOD 11-2, as https://support.orcid.org/hc/en-us/articles/360006897674 describes it.
 
@@ -117,13 +117,13 @@ def is_orcid(text: str) -> bool:
 
 
 def parse_creator(text: str) -> Creator:
-    """Read `Family, Given; affiliation; ORCID`, of which only the name must be there.
+    """Read `Family, Given; affiliation; ORCID`, of which only the name is required.
 
     >>> parse_creator("Doe, Jane; Some Institute; 0000-0002-1825-0097")
     Creator(name='Doe, Jane', affiliation='Some Institute', orcid='0000-0002-1825-0097')
 
     Raises:
-        UsageError: it is none.
+        UsageError: the name is missing, or the ORCID iD is wrong.
     """
     parts = [part.strip() for part in text.split(";")]
     orcid = parts.pop() if len(parts) > 1 and re.search(r"\d{4}-\d{4}", parts[-1]) else ""
@@ -140,7 +140,7 @@ def spdx(license_id: str) -> str:
 
 
 def default_metadata(source: Path) -> RecordMetadata:
-    """Say what a folder says about itself: the card of a dataset folder, else only its name."""
+    """Return what a folder says about itself: the card of a dataset folder, else only its name."""
     name = source.resolve().name
     metadata = RecordMetadata(
         title=f"Stitched microscope images and masks: {name}",
@@ -155,7 +155,7 @@ def default_metadata(source: Path) -> RecordMetadata:
 
 
 def from_card(folder: Path, metadata: RecordMetadata) -> RecordMetadata:
-    """Take title, license, keywords and the first paragraph from the card of a dataset folder."""
+    """Return metadata with title, license, keywords and first paragraph of the card of a dataset folder."""
     from huggingface_hub import DatasetCard  # noqa: PLC0415 - only dataset folders have a card
 
     try:
@@ -177,7 +177,7 @@ def from_card(folder: Path, metadata: RecordMetadata) -> RecordMetadata:
 
 
 def from_study(path: Path, source: Path, metadata: RecordMetadata) -> RecordMetadata:
-    """Take title, description, authors, license and tags from a study file; the description tells its other facts.
+    """Return metadata with title, authors, license and tags of a study file; the description tells its other facts.
 
     Args:
         path: the study file.
@@ -208,13 +208,13 @@ def from_study(path: Path, source: Path, metadata: RecordMetadata) -> RecordMeta
 
 
 def remember(out: Path, stem: str, metadata: RecordMetadata) -> None:
-    """Keep metadata in an archive folder, so that the next call need not be told again."""
+    """Keep metadata in an archive folder, so that the next call need not be given them again."""
     content = {"stem": stem, "metadata": metadata.to_dict()}
     write_bytes_atomic(out / METADATA_NAME, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def remembered(out: Path, stem: str) -> RecordMetadata | None:
-    """Return the metadata of an earlier call for the same folder, or None if there is none that can be read."""
+    """Return the metadata of an earlier call for the same folder, or None if they cannot be read."""
     try:
         content = json.loads((out / METADATA_NAME).read_bytes())
         return RecordMetadata.from_dict(content["metadata"]) if content["stem"] == stem else None

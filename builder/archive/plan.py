@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from nucleusnet_core.contract import SUMS_NAME
 from nucleusnet_core.errors import ArchiveError, UsageError
 
 from .sources import ArchiveFile
 
-METADATA_FILES = ("SHA256SUMS", "contents.csv", "ro-crate-metadata.json")
+CONTENTS_NAME = "contents.csv"
+CRATE_NAME = "ro-crate-metadata.json"
+METADATA_FILES = (SUMS_NAME, CONTENTS_NAME, CRATE_NAME)
 RECORD_RESERVE_BYTES = 256 << 10
 ZIP_RESERVE_BYTES = 4096
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -38,14 +41,14 @@ class Limits:
         """Refuse limits under which nothing fits."""
         least = RECORD_RESERVE_BYTES + ZIP_RESERVE_BYTES
         if self.record_bytes <= least:
-            raise UsageError(f"--record-bytes: more than {least} bytes expected, {self.record_bytes} found.")
+            raise UsageError(f"--record-bytes is {self.record_bytes:,}; it must be more than {least:,} bytes.")
         if self.record_files <= len(METADATA_FILES):
             raise UsageError(
-                f"--record-files: at least {len(METADATA_FILES) + 1} expected ({', '.join(METADATA_FILES)} and one "
-                f"zip), {self.record_files} found."
+                f"--record-files is {self.record_files}; it must be at least {len(METADATA_FILES) + 1}: "
+                f"{', '.join(METADATA_FILES)} and one zip."
             )
         if self.zip_bytes < 1:
-            raise UsageError(f"--zip-bytes: at least 1 byte expected, {self.zip_bytes} found.")
+            raise UsageError(f"--zip-bytes is {self.zip_bytes}; it must be at least 1.")
 
     @property
     def largest_zip_bytes(self) -> int:
@@ -55,7 +58,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class ZipPlan:
-    """A zip to be written: its name and its files, in their order."""
+    """A zip that is to be written: its name and its files, in their order."""
 
     name: str
     files: tuple[ArchiveFile, ...]
@@ -68,7 +71,7 @@ class ZipPlan:
 
 @dataclass(frozen=True)
 class RecordPlan:
-    """A record to be: the name of its folder, and its zips."""
+    """A record that is to be written: the name of its folder, and its zips."""
 
     name: str
     zips: tuple[ZipPlan, ...]
@@ -90,11 +93,11 @@ def parse_bytes(text: str, option: str) -> int:
     (50000000000, 1500)
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is not a size.
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise UsageError(f"{option}: a size such as 50GB or 250000 expected, {text!r} found.")
+        raise UsageError(f"{option}: {text!r} is not a size such as 50GB or 250000.")
     return int(Decimal(match[1]) * _UNITS[match[2].lower()])
 
 
@@ -125,8 +128,8 @@ def plan_records(files: Sequence[ArchiveFile], stem: str, limits: Limits) -> lis
     for file in files:
         if file_cost(file) > largest:
             raise ArchiveError(
-                f"{file.path}: at most about {largest:,} bytes expected, so that it fits into a record of "
-                f"{limits.record_bytes:,}, {file.bytes:,} found; raise --record-bytes if the repository takes more."
+                f"{file.path} has {file.bytes:,} bytes; in a record of {limits.record_bytes:,} there is room for "
+                f"about {largest:,}: raise --record-bytes if the repository takes more."
             )
     units = list(units_of(files, min(largest, limits.zip_bytes)))
     costs = [sum(map(file_cost, unit)) for unit in units]

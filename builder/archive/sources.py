@@ -36,7 +36,7 @@ class ArchiveFile:
 
 
 def is_dataset(source: Path) -> bool:
-    """Say whether a folder is meant as a dataset folder: it has a manifest, damaged or not."""
+    """Return whether a folder is meant as a dataset folder: it has a manifest, damaged or not."""
     return (source / MANIFEST_NAME).is_file()
 
 
@@ -45,19 +45,19 @@ def files_to_archive(source: Path, *, masks: Path | None = None, recursive: bool
 
     Args:
         source: a dataset folder, or a folder of stitched images and masks.
-        masks: folder of the masks, if another; they go to `masks/` in the archive.
+        masks: folder of the masks, if they lie elsewhere; they go to `masks/` in the archive.
         recursive: look for images and masks in subfolders too.
 
     Raises:
         ArchiveError: nothing to archive, a file is missing or lies elsewhere, or two names would become one file.
-        PairingError: there is no such folder.
+        UsageError: there is no such folder.
         ManifestError: the manifest of the dataset folder is damaged.
         CorruptDataError: its SHA256SUMS is damaged or does not list a shard.
     """
     if is_dataset(source):
         if masks is not None or recursive:
             raise ArchiveError(
-                f"{source}: a dataset folder, whose files are known; --masks and --recursive are for folders of "
+                f"{source} is a dataset folder, whose files are known; --masks and --recursive are for folders of "
                 "stitched images: leave them out."
             )
         files = dataset_files(source)
@@ -70,8 +70,8 @@ def files_to_archive(source: Path, *, masks: Path | None = None, recursive: bool
             files = list({file.name: file for file in (*files, *found)}.values()) if inside else [*files, *found]
         if not files:
             raise ArchiveError(
-                f"{source}: stitched images <name>.tif with masks <name>_cp_masks.png, or a dataset folder with "
-                f"{MANIFEST_NAME} expected, neither found; give the folder that holds them, or --recursive."
+                f"{source} holds neither stitched images <name>.tif with masks <name>_cp_masks.png nor a dataset "
+                f"with {MANIFEST_NAME}; give the folder that holds them, or add --recursive."
             )
     refuse_clashes(files)
     return sorted(files, key=lambda file: file.name)
@@ -86,16 +86,17 @@ def image_files(folder: Path, prefix: str, *, recursive: bool) -> list[ArchiveFi
             continue
         if not path.resolve().is_relative_to(inside):
             raise ArchiveError(
-                f"{path}: a file inside {folder} expected, a link to {path.resolve()} found; copy the file there, or "
-                "archive the folder that holds it."
+                f"{path} is a link to {path.resolve()}, outside {folder}; copy the file there, or archive the folder "
+                "that holds it."
             )
         name = prefix + path.relative_to(folder).as_posix()
         if not is_text(name) or not is_plain(name):
             raise ArchiveError(
-                f"{folder}: file names that every system can unpack expected (printable UTF-8 without "
-                f"{FORBIDDEN}), {name.encode('utf-8', 'backslashreplace').decode()!r} found; rename the file."
+                f"{folder}: not every system can unpack a file called "
+                f"{name.encode('utf-8', 'backslashreplace').decode()!r}; rename it with printable UTF-8 without "
+                f"{FORBIDDEN}."
             )
-        files.append(described(path, name, stem_of(path.name)))
+        files.append(archive_file(path, name, stem_of(path.name)))
     return files
 
 
@@ -105,33 +106,33 @@ def dataset_files(folder: Path) -> list[ArchiveFile]:
     sums = listed_sums(folder)
     unlisted = sorted(({shard.path for shard in manifest.shards} | {MANIFEST_NAME}) - sums.keys())
     if unlisted:
-        raise CorruptDataError(
-            f"{folder / SUMS_NAME}: a line for {unlisted[0]} expected, none found; run `nucleusnet verify {folder}`."
-        )
+        raise CorruptDataError(f"{folder / SUMS_NAME} has no line for {unlisted[0]}; run `nucleusnet verify {folder}`.")
     names = {**sums, SUMS_NAME: None, CARD_NAME: None}
-    return [described(plain_file(folder, name), name, name, sha256) for name, sha256 in names.items()]
+    return [archive_file(plain_file(folder, name), name, name, sha256) for name, sha256 in names.items()]
 
 
 def listed_sums(folder: Path) -> dict[str, str]:
     """Read SHA256SUMS of a dataset folder: relative path to hash.
 
     Raises:
-        CorruptDataError: a line is none, or a path could lead out of the folder.
+        CorruptDataError: a line is damaged, or a path could lead out of the folder.
     """
     plain_file(folder, SUMS_NAME)
     report = Report()
     sums = read_sums(folder, report)
     for name in sums:
         if not is_plain(name):
-            report.add(SUMS_NAME, f"paths of files in the folder expected, {name[:200]!r} found")
+            report.add(SUMS_NAME, f"{name[:200]!r} is not the path of a file in the folder.")
     if report.problems:
         first = report.problems[0]
-        raise CorruptDataError(f"{folder / first.where}: {first.message}; run `nucleusnet verify {folder}`.")
+        raise CorruptDataError(
+            f"{folder / first.where}: {first.message.rstrip('.')}; run `nucleusnet verify {folder}`."
+        )
     return sums
 
 
 def is_plain(name: str) -> bool:
-    """Say whether a relative path cannot lead out of its folder on any system."""
+    """Return whether a relative path cannot lead out of its folder on any system."""
     parts = PurePosixPath(name).parts
     odd = not name.isprintable() or any(mark in name for mark in FORBIDDEN)
     return bool(parts) and ".." not in parts and not name.startswith("/") and name == "/".join(parts) and not odd
@@ -141,25 +142,23 @@ def plain_file(folder: Path, name: str) -> Path:
     """Return the path of a file of a dataset folder.
 
     Raises:
-        ArchiveError: there is none, or it is a link or lies behind one.
+        ArchiveError: it is missing, is a link or lies behind one.
     """
     path = folder / name
     behind = [folder.joinpath(*PurePosixPath(name).parts[:depth]) for depth in range(1, name.count("/") + 2)]
     if any(step.is_symlink() for step in behind):
-        raise ArchiveError(f"{path}: a file of the dataset expected, a link found; copy the file into the folder.")
+        raise ArchiveError(f"{path} is a link, or lies behind one; copy the file into the folder.")
     if not path.is_file():
-        raise ArchiveError(
-            f"{path}: a file of the dataset expected, none found; run `nucleusnet verify {folder}`, or build it again."
-        )
+        raise ArchiveError(f"{path} does not exist; run `nucleusnet verify {folder}`, or build the dataset again.")
     return path
 
 
-def described(path: Path, name: str, group: str, sha256: str | None = None) -> ArchiveFile:
-    """Note what a file is like now."""
+def archive_file(path: Path, name: str, group: str, sha256: str | None = None) -> ArchiveFile:
+    """Return a file with its size and time of modification as they are now."""
     try:
         facts = path.stat()
     except OSError as error:
-        raise ArchiveError(f"{path}: a file that can be read expected, found: {error.strerror}; remove it.") from error
+        raise ArchiveError(f"{path} cannot be read ({error.strerror}); remove it.") from error
     return ArchiveFile(path, unicodedata.normalize("NFC", name), group, facts.st_size, facts.st_mtime_ns, sha256)
 
 
@@ -170,6 +169,6 @@ def refuse_clashes(files: Iterable[ArchiveFile]) -> None:
         other = seen.setdefault(file.name.casefold(), file)
         if other is not file:
             raise ArchiveError(
-                f"{file.path}: a name that differs from others by more than case expected, also {other.path} found; "
-                "rename one of them."
+                f"{file.path} and {other.path} would be one file where upper and lower case are the same; rename one "
+                "of them."
             )

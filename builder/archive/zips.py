@@ -5,12 +5,12 @@ import json
 import os
 import stat
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from nucleusnet_core.errors import CorruptDataError, SourceChangedError
+from nucleusnet_core.errors import ArchiveError, CorruptDataError, SourceChangedError
 from nucleusnet_core.files.atomic import atomic_path
 from nucleusnet_core.files.hashing import CHUNK_BYTES, Digest, digest_file
 
@@ -57,24 +57,24 @@ class ZipReceipt:
         """Read what `to_json` wrote.
 
         Raises:
-            ValueError: it is no receipt.
+            ValueError: it is not a receipt.
         """
         try:
             fields: Any = json.loads(data)
             members = tuple(Member(**member) for member in fields["members"])
             return cls(fields["name"], members, Digest(**fields["digest"]), fields["mtime_ns"])
         except (KeyError, TypeError) as error:
-            raise ValueError(f"a receipt expected, other content found ({error})") from error
+            raise ValueError(f"this is not a receipt: {error}") from error
 
     def is_of(self, path: Path) -> bool:
-        """Say whether the zip at `path` is the one that was written."""
+        """Return whether the zip at `path` is the one that was written."""
         if not path.is_file() or path.is_symlink() or self.name != path.name:
             return False
         facts = path.stat()
         return (facts.st_size, facts.st_mtime_ns) == (self.digest.bytes, self.mtime_ns)
 
     def holds(self, plan: ZipPlan, path: Path) -> bool:
-        """Say whether the zip at `path` is the one that was written, of the files that are planned now."""
+        """Return whether the zip at `path` is the one that was written, of the files that are planned now."""
         planned = [(file.name, file.bytes, file.mtime_ns) for file in plan.files]
         stated = [file.sha256 or member.sha256 for file, member in zip(plan.files, self.members, strict=False)]
         return (
@@ -90,13 +90,14 @@ def write_zip(path: Path, plan: ZipPlan, on_bytes: Callable[[int], None] = lambd
     Nothing of it depends on time, system or user: fixed date and permissions, no compression. Memory stays flat.
 
     Args:
-        path: the zip to be.
+        path: where to write it.
         plan: its files.
         on_bytes: told the bytes of the files as they are copied.
 
     Raises:
         SourceChangedError: a file is not what it was when the folder was listed.
-        CorruptDataError: a file of a dataset folder has not the bytes that its SHA256SUMS states.
+        CorruptDataError: a file of a dataset folder does not have the bytes that its SHA256SUMS states.
+        ArchiveError: a file cannot be read.
     """
     with atomic_path(path) as partial:
         with partial.open("wb") as target, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
@@ -110,36 +111,53 @@ def add_file(archive: zipfile.ZipFile, file: ArchiveFile, on_bytes: Callable[[in
     info = zipfile.ZipInfo(file.name, _FIRST_DATE)
     info.create_system, info.external_attr, info.file_size = _UNIX, _PERMISSIONS, file.bytes
     sha256 = hashlib.sha256()
-    with file.path.open("rb") as source:
-        refuse_change(source, file)
-        with archive.open(info, "w") as member:
-            left = file.bytes
-            while left and (chunk := source.read(min(CHUNK_BYTES, left))):
-                member.write(chunk)
-                sha256.update(chunk)
-                on_bytes(len(chunk))
-                left -= len(chunk)
-        refuse_change(source, file)
-    if left:
-        raise changed(file, f"{file.bytes - left:,} bytes")
+    with archive.open(info, "w") as member:
+        for chunk in unchanged_bytes(file):
+            member.write(chunk)
+            sha256.update(chunk)
+            on_bytes(len(chunk))
     if file.sha256 not in (None, sha256.hexdigest()):
         raise CorruptDataError(
-            f"{file.path}: the SHA-256 {file.sha256} of SHA256SUMS expected, {sha256.hexdigest()} found; run "
+            f"{file.path} has the SHA-256 {sha256.hexdigest()} instead of {file.sha256}, which SHA256SUMS states; run "
             "`nucleusnet verify`, and build the dataset again."
         )
     return Member(file.name, file.bytes, file.mtime_ns, sha256.hexdigest())
+
+
+def unchanged_bytes(file: ArchiveFile) -> Iterator[bytes]:
+    """Yield the bytes of a file piece by piece.
+
+    Raises:
+        SourceChangedError: it is not what it was when the folder was listed.
+        ArchiveError: it cannot be read.
+    """
+    left = file.bytes
+    try:
+        with file.path.open("rb") as source:
+            refuse_change(source, file)
+            while left and (chunk := source.read(min(CHUNK_BYTES, left))):
+                left -= len(chunk)
+                yield chunk
+            refuse_change(source, file)
+    except OSError as error:
+        raise ArchiveError(
+            f"{file.path} cannot be read ({error.strerror or error}); check it and run the archive again: finished "
+            "zips are kept."
+        ) from error
+    if left:
+        raise changed(file, f"ends {left:,} bytes earlier")
 
 
 def refuse_change(source: BinaryIO, file: ArchiveFile) -> None:
     """Refuse a file that is not what it was when the folder was listed."""
     facts = os.fstat(source.fileno())
     if (facts.st_size, facts.st_mtime_ns) != (file.bytes, file.mtime_ns):
-        raise changed(file, f"{facts.st_size:,} bytes, written since")
+        raise changed(file, f"has {facts.st_size:,} bytes, written since")
 
 
-def changed(file: ArchiveFile, found: str) -> SourceChangedError:
-    """Return the error of a file that changed."""
+def changed(file: ArchiveFile, now: str) -> SourceChangedError:
+    """Return the error for a file that changed."""
     return SourceChangedError(
-        f"{file.path}: the file of {file.bytes:,} bytes that was listed expected, {found} found; let nothing write "
-        "there and call again: finished zips are kept."
+        f"{file.path} had {file.bytes:,} bytes when it was listed and now {now}; let nothing write there and run the "
+        "archive again: finished zips are kept."
     )

@@ -1,1 +1,1 @@
-"""The verb `deposit`: an archive to drafts at Zenodo."""
+"""The verb `deposit`: brings an archive into drafts at Zenodo, and publishes them."""

@@ -5,7 +5,6 @@ The client is httpx2, because huggingface_hub brings it: one HTTP library for th
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,22 +14,10 @@ import httpx2
 
 from nucleusnet_core.errors import DepositError, SourceChangedError, TransferError
 from nucleusnet_core.files.hashing import CHUNK_BYTES, Digest
-from nucleusnet_core.storage.retries import RETRIED_STATUSES, Attempts, RetryPolicy, asked_seconds
+from nucleusnet_core.storage.retries import NO_SPACE, RESENT_STATUSES, Attempts, RetryPolicy, asked_seconds
 
-from .site import Site
+from .site import ZenodoSite
 
-DEPOSIT_POLICY = RetryPolicy(
-    give_up_seconds=12 * 3600,
-    first_contact_seconds=60,
-    asked_seconds=2 * 3600,
-    most_attempts=100,
-    first_delay_seconds=2,
-    longest_delay_seconds=300,
-    connect_seconds=30,
-    stall_seconds=300,
-)
-_NO_SPACE = 507
-_AGAIN = RETRIED_STATUSES - {_NO_SPACE}
 _MAX_ANSWER_BYTES = 16 << 20
 _CHECKSUM_SECONDS = 3600.0
 _MAX_SAID = 600
@@ -43,7 +30,7 @@ class Call:
 
     Attributes:
         method: of HTTP.
-        path: below /api, or the address of a bucket.
+        path: below /api, or the address of a bucket, where the files of a draft go.
         body: sent as JSON; None for no body.
         upload: the file to send instead.
         refusal: says what is wrong with an answer, so that it is sent again.
@@ -54,13 +41,13 @@ class Call:
     method: str
     path: str
     body: Any = None
-    upload: "Upload | None" = None
+    upload: "FileBody | None" = None
     refusal: Callable[[Any], str | None] = lambda _answer: None
     recover: Callable[[], Any] = lambda: None
     missing_is_none: bool = False
 
 
-class Upload:
+class FileBody:
     """A file as the body of a request, new for each attempt.
 
     Args:
@@ -98,19 +85,19 @@ class Upload:
                     md5.update(chunk)
                     left -= len(chunk)
                     if not left and md5.hexdigest() != self._digest.md5:
-                        raise self._changed("another one")
+                        raise self._changed("has another content")
                     yield chunk
                     self._told += len(chunk)
                     self._on_bytes(len(chunk))
         except OSError as error:
-            raise self._changed(error.strerror or str(error)) from error
+            raise self._changed(f"cannot be read ({error.strerror or error})") from error
         if left:
-            raise self._changed("a shorter one")
+            raise self._changed("is shorter")
 
-    def _changed(self, found: str) -> SourceChangedError:
+    def _changed(self, now: str) -> SourceChangedError:
         return SourceChangedError(
-            f"{self._path}: the file with the MD5 {self._digest.md5} that was archived expected, found: {found}; "
-            "run `nucleusnet archive` again."
+            f"{self._path} {now} and is no longer the file with the MD5 {self._digest.md5} that was archived; run "
+            "`nucleusnet archive` again."
         )
 
 
@@ -126,11 +113,11 @@ class Api:
     """Requests to one site, with its token in a header and nowhere else.
 
     Args:
-        site: where to, and the token.
+        site: where to send, and the token.
         policy: how long to try again.
     """
 
-    def __init__(self, site: Site, policy: RetryPolicy) -> None:
+    def __init__(self, site: ZenodoSite, policy: RetryPolicy) -> None:
         self.site, self._policy, self._reached = site, policy, False
         self._timeout = httpx2.Timeout(policy.stall_seconds, connect=policy.connect_seconds)
         self._upload_timeout = httpx2.Timeout(
@@ -168,7 +155,7 @@ class Api:
                 wrong += again.wrong
                 if wrong == _MOST_WRONG:
                     raise DepositError(
-                        f"{what}: a right answer expected, five times found {again}; try later."
+                        f"{what}: five answers in a row were wrong, the last with {again}; try later."
                     ) from again
                 if call.upload is not None:
                     attempts.came(call.upload.far)
@@ -185,8 +172,8 @@ class Api:
         self._reached = True
         if status == 404 and call.missing_is_none:
             return None
-        if status in _AGAIN:
-            raise _Again(f"status {status}", asked_seconds=reset_seconds(headers))
+        if status in RESENT_STATUSES:
+            raise _Again(f"status {status}", asked_seconds=asked_seconds(headers))
         answer = self._checked(what, status, data)
         if problem := call.refusal(answer):
             raise _Again(problem, wrong=True)
@@ -206,8 +193,7 @@ class Api:
                 data += chunk
                 if len(data) > _MAX_ANSWER_BYTES:
                     raise TransferError(
-                        f"{self.site.host}: an answer below {_MAX_ANSWER_BYTES} bytes expected, a larger one found; "
-                        "check the address."
+                        f"{self.site.host}: the answer has more than {_MAX_ANSWER_BYTES:,} bytes; check the address."
                     )
         return response.status_code, response.headers, bytes(data)
 
@@ -224,7 +210,7 @@ class Api:
             403: f"the token from {self.site.token_from} needs the scopes deposit:write and deposit:actions; what is "
             "published cannot be changed",
             413: "archive again with a smaller --record-bytes, or ask the site for more space",
-            _NO_SPACE: "archive again with a smaller --record-bytes, or ask the site for more space",
+            NO_SPACE: "archive again with a smaller --record-bytes, or ask the site for more space",
         }
         remedy = remedies.get(status, "correct that and call again")
         raise DepositError(f"{what}: refused with status {status}{self._said(data)}; {remedy}.")
@@ -242,18 +228,6 @@ class Api:
         return f" ({''.join(sign for sign in text if sign.isprintable())[:_MAX_SAID]})"
 
 
-def odd_answer(site: Site, what: str) -> DepositError:
+def odd_answer(site: ZenodoSite, what: str) -> DepositError:
     """Return the error of an answer that the API does not describe."""
-    return DepositError(f"{site.host}: {what} expected as Zenodo's API describes it, something else found; try later.")
-
-
-def reset_seconds(headers: Mapping[str, str]) -> float | None:
-    """Return how long the site asks to wait: Retry-After, or the time at which a used-up rate limit is renewed.
-
-    Source: https://developers.zenodo.org/#rate-limiting.
-    """
-    asked = asked_seconds(headers)
-    reset, remaining = headers.get("X-RateLimit-Reset", ""), headers.get("X-RateLimit-Remaining", "")
-    if asked is None and reset.isascii() and reset.isdigit() and remaining == "0":
-        return max(0.0, int(reset) - time.time())
-    return asked
+    return DepositError(f"{site.host}: the answer is not {what} as Zenodo's API describes it; try later.")

@@ -1,6 +1,5 @@
 """The verb `deposit`: parse, call, report."""
 
-import functools
 import json
 import sys
 from pathlib import Path
@@ -9,31 +8,40 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nucleusnet_core.errors import UsageError
-from nucleusnet_core.terminal.bars import ByteBar
-from nucleusnet_core.terminal.options import AS_JSON, QUIET
+from nucleusnet_core.terminal.bars import Bars
+from nucleusnet_core.terminal.options import AS_JSON, OUTPUT, QUIET, RUNNING
 from nucleusnet_core.terminal.wording import counted
 
 if TYPE_CHECKING:
     from .deposit import Deposited
-    from .site import Site
+    from .site import ZenodoSite
 
 
 def deposit(
-    archive: Annotated[Path, typer.Argument(help="The archive folder.")],
+    archive: Annotated[Path, typer.Argument(metavar="ARCHIVE", help="The folder that `nucleusnet archive` wrote.")],
     *,
-    zenodo: Annotated[bool, typer.Option("--zenodo", help="Deposit at zenodo.org; token from $ZENODO_TOKEN.")] = False,
     sandbox: Annotated[
-        bool, typer.Option("--sandbox", help="At sandbox.zenodo.org instead; token from $ZENODO_SANDBOX_TOKEN.")
+        bool,
+        typer.Option(
+            "--sandbox",
+            help="Deposit at sandbox.zenodo.org, to try it; token from $ZENODO_SANDBOX_TOKEN.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
-    publish: Annotated[
-        bool, typer.Option("--publish", help="Publish the finished drafts; this cannot be undone.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="With --publish: do not ask.")] = False,
     token_file: Annotated[
-        Path | None, typer.Option(help="File with the token, instead of the variable.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="File with the token; default: the variable $ZENODO_TOKEN.", show_default=False, rich_help_panel=OUTPUT
+        ),
     ] = None,
+    publish: Annotated[
+        bool,
+        typer.Option("--publish", help="Publish the finished drafts; this cannot be undone.", rich_help_panel=RUNNING),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --publish: do not ask.", rich_help_panel=RUNNING)] = False,
     quiet: QUIET = False,
     as_json: AS_JSON = False,
+    _zenodo: Annotated[bool, typer.Option("--zenodo", hidden=True, help="The only repository so far.")] = False,
 ) -> None:
     """Bring an archive into drafts at Zenodo, one for each record; publish them with a second call.
 
@@ -41,42 +49,42 @@ def deposit(
     not sent again. The drafts are linked by their DOIs and can be looked at and edited on the site. Nothing is
     published without --publish.
 
-    Example: nucleusnet deposit zips --zenodo --sandbox
+    Example: nucleusnet deposit zips --sandbox
     """
-    if not zenodo:
-        raise UsageError("--zenodo: expected, because it is the only repository so far; none found.")
     if yes and not publish:
-        raise UsageError("--yes: expected with --publish only; found without it.")
+        raise UsageError("--yes does nothing without --publish; leave it out, or add --publish.")
     if publish and not yes and not sys.stdin.isatty():
-        raise UsageError("--publish: a terminal to ask on expected, none found; add --yes to publish without asking.")
+        raise UsageError(
+            "--publish asks for confirmation, and there is no terminal to ask on; add --yes to publish without asking."
+        )
     from ..archive.index import read_index
-    from .deposit import Progress
     from .deposit import deposit as run
-    from .deposit import publish as run_publish
-    from .site import site
+    from .deposit import publish_drafts
+    from .site import zenodo_site
 
     folder = archive.absolute()
+    if not folder.exists():
+        raise UsageError(f"{archive} does not exist; give the folder that `nucleusnet archive` wrote.")
     read_index(folder)  # a wrong folder is said before a token is asked for
-    where = site(sandbox=sandbox, token_file=token_file)
+    where = zenodo_site(sandbox=sandbox, token_file=token_file)
     if publish:
-        records = run_publish(folder, where, lambda waiting: yes or agreed(waiting, where))
+        records = publish_drafts(folder, where, lambda waiting: yes or agreed(waiting, where))
         if not records:
             raise typer.Exit(1)
     else:
-        with ByteBar(quiet=quiet) as shown:
-            begin = functools.partial(shown.begin, "deposit")
-            records = run(folder, where, Progress(begin, shown.step, shown.say))
+        with Bars(quiet=quiet) as bars:
+            records = run(folder, where, bars)
     report(records, where, published=publish, as_json=as_json)
 
 
-def agreed(waiting: "list[Deposited]", where: "Site") -> bool:
-    """Ask whether to publish."""
+def agreed(waiting: "list[Deposited]", where: "ZenodoSite") -> bool:
+    """Return whether the person at the terminal agrees to publish."""
     for record in waiting:
         print(f"{record.record}: {record.draft.doi}, {record.bytes:,} bytes", file=sys.stderr)
     return typer.confirm(f"Publish at {where.host}? Published records cannot be deleted or changed.", err=True)
 
 
-def report(records: "list[Deposited]", where: "Site", *, published: bool, as_json: bool) -> None:
+def report(records: "list[Deposited]", where: "ZenodoSite", *, published: bool, as_json: bool) -> None:
     """Print what became of every record."""
     lines = [
         {

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from nucleusnet_core.files.hashing import Digest
 
-from .api import Api, Call, Upload, odd_answer
+from .api import Api, Call, FileBody, odd_answer
 
 _DEPOSITIONS = "/deposit/depositions"
 _DOI = re.compile(r"10\.\d{4,9}/[A-Za-z0-9._/-]+")
@@ -31,7 +31,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class RemoteFile:
+class DraftFile:
     """A file of a deposition."""
 
     id: str
@@ -40,7 +40,7 @@ class RemoteFile:
     md5: str
 
     def is_copy(self, digest: Digest) -> bool:
-        """Say whether it has the expected size and MD5."""
+        """Return whether it has this size and MD5."""
         return (self.bytes, self.md5) == (digest.bytes, digest.md5)
 
 
@@ -55,12 +55,12 @@ class Zenodo:
         self.api.send(Call("GET", f"{_DEPOSITIONS}?size=1"))
 
     def create(self, metadata: Mapping[str, Any], adopt: Callable[[], Draft | None]) -> Draft:
-        """Make a draft; `adopt` looks for one whose answer was lost, before the request is sent again."""
+        """Make a draft and return it; before the request is sent again, `adopt` looks for one whose answer was lost."""
         answer = self.api.send(Call("POST", _DEPOSITIONS, {"metadata": dict(metadata)}, recover=adopt))
         return answer if isinstance(answer, Draft) else self._draft(answer)
 
     def draft(self, draft_id: int) -> Draft | None:
-        """Return a deposition, published or not, or None if there is none of that number."""
+        """Return a deposition, published or not, or None if no deposition has that number."""
         answer = self.api.send(Call("GET", f"{_DEPOSITIONS}/{draft_id}", missing_is_none=True))
         return None if answer is None else self._draft(answer)
 
@@ -70,16 +70,16 @@ class Zenodo:
         drafts = [self._draft(entry) for entry in listed if mark in str(entry)]
         return next((draft for draft in drafts if mark in draft.notes and not draft.published), None)
 
-    def describe(self, draft: Draft, metadata: Mapping[str, Any]) -> None:
+    def set_metadata(self, draft: Draft, metadata: Mapping[str, Any]) -> None:
         """Replace the metadata of a draft."""
         self.api.send(Call("PUT", f"{_DEPOSITIONS}/{draft.id}", {"metadata": dict(metadata)}))
 
-    def files(self, draft: Draft) -> dict[str, RemoteFile]:
+    def files(self, draft: Draft) -> dict[str, DraftFile]:
         """Return the files of a deposition by name."""
         files = map(self._file, self._list(Call("GET", f"{_DEPOSITIONS}/{draft.id}/files")))
         return {file.name: file for file in files}
 
-    def delete(self, draft: Draft, file: RemoteFile) -> None:
+    def delete(self, draft: Draft, file: DraftFile) -> None:
         """Delete a file of a draft; one that is gone already is fine."""
         path = f"{_DEPOSITIONS}/{draft.id}/files/{quote(file.id, safe='')}"
         self.api.send(Call("DELETE", path, missing_is_none=True))
@@ -101,7 +101,7 @@ class Zenodo:
             return f"MD5 {stated[0][:40]!r} and {stated[1]!r} bytes instead of {digest.md5!r} and {digest.bytes}"
 
         url = f"{draft.bucket}/{quote(path.name, safe='')}"
-        self.api.send(Call("PUT", url, upload=Upload(path, digest, on_bytes), refusal=refusal))
+        self.api.send(Call("PUT", url, upload=FileBody(path, digest, on_bytes), refusal=refusal))
 
     def publish(self, draft: Draft) -> None:
         """Publish a draft, once: if the answer is lost, its state says whether it was."""
@@ -126,10 +126,10 @@ class Zenodo:
             raise odd_answer(site, "a deposition with a DOI, and with a bucket on the same site")
         return draft
 
-    def _file(self, entry: Any) -> RemoteFile:
+    def _file(self, entry: Any) -> DraftFile:
         try:
             size, checksum = int(entry["filesize"]), str(entry["checksum"]).removeprefix("md5:")
-            return RemoteFile(str(entry["id"]), str(entry["filename"]), size, checksum)
+            return DraftFile(str(entry["id"]), str(entry["filename"]), size, checksum)
         except (KeyError, TypeError, ValueError) as error:
             raise odd_answer(self.api.site, "a file of a deposition") from error
 

@@ -5,24 +5,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nucleusnet_core.errors import ArchiveError, DepositError
-from nucleusnet_core.storage.retries import RetryPolicy
+from nucleusnet_core.storage.retries import PATIENT_POLICY, RetryPolicy
+from nucleusnet_core.terminal.progress import NoProgress, Progress
 
 from ..archive.index import ArchiveIndex, Record, alone, read_index
 from ..archive.metadata import UNKNOWN_LICENSE
-from .api import DEPOSIT_POLICY, Api
-from .client import Draft, RemoteFile, Zenodo
-from .journal import Journal, open_journal
+from .api import Api
+from .client import Draft, DraftFile, Zenodo
+from .journal import DepositJournal, open_journal
 from .metadata import deposit_metadata, fingerprint
-from .site import Site
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Callbacks: `begin` is told the bytes of all files, `step` those sent or found there, `say` what people read."""
-
-    begin: Callable[[int], None] = lambda _bytes: None
-    step: Callable[[int], None] = lambda _bytes: None
-    say: Callable[[str], None] = lambda _text: None
+from .site import ZenodoSite
 
 
 @dataclass
@@ -37,14 +29,14 @@ class Deposited:
 
 
 def deposit(
-    archive: Path, site: Site, progress: Progress | None = None, *, policy: RetryPolicy = DEPOSIT_POLICY
+    archive: Path, site: ZenodoSite, progress: Progress | None = None, *, policy: RetryPolicy = PATIENT_POLICY
 ) -> list[Deposited]:
-    """Bring an archive into drafts, or go on with it: files that are there with the right MD5 are not sent again.
+    """Bring an archive into drafts, or continue: files that are there with the right MD5 are not sent again.
 
     Args:
         archive: a finished archive folder.
-        site: where to.
-        progress: told what happens.
+        site: where to send it.
+        progress: told of the bytes that are sent or there already.
         policy: how long to try again.
 
     Raises:
@@ -53,7 +45,7 @@ def deposit(
         SourceChangedError: a file is not the one that was archived.
         TransferError: the site was out of reach for too long.
     """
-    progress = progress or Progress()
+    progress = progress or NoProgress()
     with alone(archive), Api(site, policy) as api:
         index = read_index(archive)
         check_archive(archive, index)
@@ -62,25 +54,25 @@ def deposit(
         report_strays(journal, index, progress.say)
         drafts = [ensure_draft(zenodo, journal, index, part) for part in range(1, len(index.records) + 1)]
         link(zenodo, journal, index, drafts)
-        progress.begin(sum(record.bytes for record in index.records))
+        progress.begin("deposit", sum(record.bytes for record in index.records), unit="B")
         return [
-            send_files(zenodo, journal, record, draft, folder=archive / record.name, progress=progress)
+            send_record(zenodo, journal, record, draft, folder=archive / record.name, progress=progress)
             for record, draft in zip(index.records, drafts, strict=True)
         ]
 
 
-def publish(
+def publish_drafts(
     archive: Path,
-    site: Site,
+    site: ZenodoSite,
     confirm: Callable[[list[Deposited]], bool],
     *,
-    policy: RetryPolicy = DEPOSIT_POLICY,
+    policy: RetryPolicy = PATIENT_POLICY,
 ) -> list[Deposited]:
     """Publish the drafts of an archive, which cannot be undone; nothing is sent or changed before.
 
     Args:
         archive: a finished archive folder that was deposited.
-        site: where.
+        site: where to publish.
         confirm: asked with the records that would be published; False ends it.
         policy: how long to try again.
 
@@ -111,32 +103,28 @@ def check_archive(archive: Path, index: ArchiveIndex) -> None:
     Raises:
         ArchiveError: a file is missing, is a link, or has another size, or its creators or license are unknown.
     """
-    again = "as every repository wants; run `nucleusnet archive` again with"
+    again = "and every repository asks for one; run `nucleusnet archive` again with"
     if not index.metadata.creators:
-        raise ArchiveError(
-            f"{archive}: at least one creator expected, {again} --creator 'Family, Given; affiliation; ORCID iD'."
-        )
+        raise ArchiveError(f"{archive} names no creator, {again} --creator 'Family, Given; affiliation; ORCID iD'.")
     if index.metadata.license == UNKNOWN_LICENSE:
-        raise ArchiveError(f"{archive}: a license expected, {again} --license and an identifier such as CC-BY-4.0.")
+        raise ArchiveError(f"{archive} names no license, {again} --license and an identifier such as CC-BY-4.0.")
     for record in index.records:
         for name, digest in record.files.items():
             path = archive / record.name / name
             sound = path.is_file() and not path.is_symlink() and not path.parent.is_symlink()
             size = path.stat().st_size if sound else None
             if size != digest.bytes:
-                found = "none" if size is None else f"{size:,}"
-                raise ArchiveError(
-                    f"{path}: a file of {digest.bytes:,} bytes expected, {found} found; run `nucleusnet archive` again."
-                )
+                now = "is missing or a link" if size is None else f"has {size:,} bytes instead of {digest.bytes:,}"
+                raise ArchiveError(f"{path} {now}; run `nucleusnet archive` again.")
 
 
-def report_strays(journal: Journal, index: ArchiveIndex, say: Callable[[str], None]) -> None:
+def report_strays(journal: DepositJournal, index: ArchiveIndex, say: Callable[[str], None]) -> None:
     """Tell of drafts whose record the archive no longer has."""
     names = {record.name for record in index.records}
     for name, notes in journal.records.items():
         if name not in names and notes.draft is not None:
-            text = f"draft {notes.draft} at {journal.site} belongs to {name}, which the archive no longer has"
-            say(f"{text}; delete it there.")
+            where = f"draft {notes.draft} at {journal.site}"
+            say(f"{where} belongs to {name}, which the archive no longer has; delete the draft there.")
 
 
 def mark_of(index: ArchiveIndex, part: int) -> str:
@@ -144,8 +132,8 @@ def mark_of(index: ArchiveIndex, part: int) -> str:
     return f"NucleusNet archive {index.identifier}-{part}."
 
 
-def ensure_draft(zenodo: Zenodo, journal: Journal, index: ArchiveIndex, part: int) -> Draft:
-    """Return the draft of a record; it is made if there is none, and never a second time."""
+def ensure_draft(zenodo: Zenodo, journal: DepositJournal, index: ArchiveIndex, part: int) -> Draft:
+    """Return the draft of a record; it is made if it does not exist, and never a second time."""
     record, parts = index.records[part - 1], len(index.records)
     notes, mark = journal.of(record.name), mark_of(index, part)
     if notes.draft is not None:
@@ -164,7 +152,7 @@ def ensure_draft(zenodo: Zenodo, journal: Journal, index: ArchiveIndex, part: in
     return draft
 
 
-def link(zenodo: Zenodo, journal: Journal, index: ArchiveIndex, drafts: list[Draft]) -> None:
+def link(zenodo: Zenodo, journal: DepositJournal, index: ArchiveIndex, drafts: list[Draft]) -> None:
     """Send the metadata of every draft, with the DOIs of the others, unless that has been sent.
 
     What people have changed on the site since stays as it is, until the archive says something else.
@@ -175,13 +163,13 @@ def link(zenodo: Zenodo, journal: Journal, index: ArchiveIndex, drafts: list[Dra
         metadata = deposit_metadata(index.metadata, part, dois, parts=len(dois), mark=mark_of(index, part))
         if draft.published or notes.metadata == fingerprint(metadata):
             continue
-        zenodo.describe(draft, metadata)
+        zenodo.set_metadata(draft, metadata)
         notes.metadata = fingerprint(metadata)
         journal.save()
 
 
-def send_files(
-    zenodo: Zenodo, journal: Journal, record: Record, draft: Draft, *, folder: Path, progress: Progress
+def send_record(
+    zenodo: Zenodo, journal: DepositJournal, record: Record, draft: Draft, *, folder: Path, progress: Progress
 ) -> Deposited:
     """Send the files of a record that are not in its draft yet, and delete those that we sent and no longer have.
 
@@ -190,10 +178,10 @@ def send_files(
     """
     notes, there = journal.of(record.name), zenodo.files(draft)
     result = Deposited(record.name, draft, record.bytes)
-    if draft.published and (problems := differences(record, there)):
+    if draft.published and (problems := draft_problems(record, there)):
         raise DepositError(
-            f"{folder}: the published record {draft.doi} of the same files expected, found: {problems[0]}; what is "
-            "published stays: make a new version on the site."
+            f"{folder} differs from the published record {draft.doi}, where {problems[0]}; what is published stays: "
+            "make a new version on the site."
         )
     for name in [name for name in notes.sent if name in there and name not in record.files]:
         zenodo.delete(draft, there[name])
@@ -210,7 +198,7 @@ def send_files(
     return result
 
 
-def complete(zenodo: Zenodo, journal: Journal, index: ArchiveIndex, part: int) -> Deposited:
+def complete(zenodo: Zenodo, journal: DepositJournal, index: ArchiveIndex, part: int) -> Deposited:
     """Return a record whose draft holds exactly what the archive has.
 
     Raises:
@@ -221,20 +209,22 @@ def complete(zenodo: Zenodo, journal: Journal, index: ArchiveIndex, part: int) -
     draft = None if notes.draft is None else zenodo.draft(notes.draft)
     again = "run `nucleusnet deposit` without --publish first."
     if draft is None:
-        raise DepositError(f"{journal.site}: a draft of {record.name} expected, none found; {again}")
+        raise DepositError(f"{journal.site} has no draft of {record.name}; {again}")
     if not notes.metadata:
-        raise DepositError(f"{journal.site}: draft {draft.id} with its metadata expected, none sent yet; {again}")
-    if problems := differences(record, zenodo.files(draft)):
-        raise DepositError(f"{journal.site}: draft {draft.id} with all files of {record.name} expected, found: "
-                           f"{'; '.join(problems[:10])}; {again}")  # fmt: skip
+        raise DepositError(f"{journal.site}: the metadata of draft {draft.id} were not sent yet; {again}")
+    if problems := draft_problems(record, zenodo.files(draft)):
+        raise DepositError(
+            f"{journal.site}: draft {draft.id} does not hold the files of {record.name}: {'; '.join(problems[:10])}; "
+            f"{again}"
+        )
     return Deposited(record.name, draft, record.bytes, kept=list(record.files))
 
 
-def differences(record: Record, there: dict[str, RemoteFile]) -> list[str]:
-    """Say which files are missing or differ."""
-    missing = [f"no {name}" for name in record.files if name not in there]
+def draft_problems(record: Record, there: dict[str, DraftFile]) -> list[str]:
+    """Return in words which files are missing or differ."""
+    missing = [f"{name} is missing" for name in record.files if name not in there]
     other = [
-        f"{name} with {there[name].bytes} bytes and MD5 {there[name].md5}"
+        f"{name} has {there[name].bytes:,} bytes and the MD5 {there[name].md5}"
         for name, digest in record.files.items()
         if name in there and not there[name].is_copy(digest)
     ]

@@ -30,7 +30,7 @@ class RecordNotes:
 
 
 @dataclass
-class Journal:
+class DepositJournal:
     """Notes on one archive at one site.
 
     Attributes:
@@ -60,7 +60,7 @@ def journal_path(archive: Path) -> Path:
     return archive.with_name(f"{archive.name}.deposit.json")
 
 
-def open_journal(archive: Path, site: str) -> Journal:
+def open_journal(archive: Path, site: str) -> DepositJournal:
     """Read the notes on an archive at a site.
 
     Raises:
@@ -71,16 +71,16 @@ def open_journal(archive: Path, site: str) -> Journal:
         records = {name: RecordNotes(**notes) for name, notes in read_sites(path).get(site, {}).items()}
     except (TypeError, AttributeError) as error:
         raise damaged(path, error) from error
-    return Journal(path, site, records)
+    return DepositJournal(path, site, records)
 
 
 def read_sites(path: Path) -> dict[str, Any]:
-    """Read the notes on all sites; none if there is no file."""
+    """Return the notes on all sites; nothing if there is no file."""
     try:
         with path.open("rb") as file:
             content: Any = json.loads(file.read(_MAX_BYTES))
         if content["format"] != _FORMAT:
-            raise ValueError(f"format {content['format']!r}")
+            raise ValueError(f"its format is {content['format']!r}")
         return dict(content["sites"])
     except FileNotFoundError:
         return {}
@@ -91,6 +91,6 @@ def read_sites(path: Path) -> dict[str, Any]:
 def damaged(path: Path, error: Exception) -> DepositError:
     """Return the error of notes that cannot be read."""
     return DepositError(
-        f"{path}: the notes of earlier deposits expected, found: {error}; delete the drafts on the site and then this "
-        "file to start again."
+        f"{path}, the notes of earlier deposits, cannot be read ({str(error).rstrip('.')}); delete the drafts on "
+        "the site and then this file to start again."
     )

@@ -1,4 +1,4 @@
-"""The metadata of a deposition, in the words of Zenodo's API.
+"""The metadata of a deposition, as Zenodo's API wants them.
 
 Source: https://developers.zenodo.org/#representation (deposit metadata).
 """
@@ -50,7 +50,7 @@ def deposit_metadata(
 
 
 def related_identifiers(part: int, dois: Sequence[str]) -> list[dict[str, str]]:
-    """Link the records: the first has the others as parts, each of them is a part of the first.
+    """Return the links of a record: the first has the others as parts, each of them is a part of the first.
 
     >>> related_identifiers(2, ["10.5281/zenodo.1", "10.5281/zenodo.2"])
     [{'relation': 'isPartOf', 'identifier': '10.5281/zenodo.1', 'resource_type': 'dataset'}]

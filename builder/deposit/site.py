@@ -19,7 +19,7 @@ _TOKEN = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True)
-class Site:
+class ZenodoSite:
     """A site that speaks Zenodo's API.
 
     Attributes:
@@ -43,7 +43,7 @@ class Site:
         return is_loopback(urlsplit(self.url).hostname or "")
 
 
-def site(*, sandbox: bool, token_file: Path | None) -> Site:
+def zenodo_site(*, sandbox: bool, token_file: Path | None) -> ZenodoSite:
     """Return the site to deposit at; `$NUCLEUSNET_ZENODO_URL` names another one, for tests and other installations.
 
     Raises:
@@ -52,36 +52,36 @@ def site(*, sandbox: bool, token_file: Path | None) -> Site:
     url = checked_url(os.environ.get(URL_VARIABLE) or (SANDBOX_URL if sandbox else ZENODO_URL))
     variable = SANDBOX_TOKEN_VARIABLE if sandbox else TOKEN_VARIABLE
     if token_file is not None:
-        return Site(url, checked_token(read_token(token_file), str(token_file)), str(token_file))
+        return ZenodoSite(url, checked_token(read_token(token_file), str(token_file)), str(token_file))
     token = os.environ.get(variable, "").strip()
     if not token:
         raise UsageError(
-            f"${variable}: a personal access token of {url} expected, none found; make one at "
+            f"${variable} is not set to a personal access token of {url}; make one at "
             f"{url}/account/settings/applications/tokens/new/ with the scopes deposit:write and deposit:actions, and "
             "set the variable, or name a file with --token-file."
         )
-    return Site(url, checked_token(token, f"${variable}"), f"${variable}")
+    return ZenodoSite(url, checked_token(token, f"${variable}"), f"${variable}")
 
 
 def checked_url(url: str) -> str:
     """Return an address to which a token may be sent: https, or this machine.
 
     Raises:
-        UsageError: it is none.
+        UsageError: a token must not be sent there.
     """
     parts = urlsplit(url)
     safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
     bare = not (parts.username or parts.password or parts.query or parts.fragment or parts.path.rstrip("/"))
     if not safe or not bare or not parts.hostname:
         raise UsageError(
-            f"${URL_VARIABLE}: an address such as https://zenodo.org expected (http only on this machine, nothing "
-            "behind the host), another one found; correct or unset it."
+            f"${URL_VARIABLE} is not an address such as https://zenodo.org (http only on this machine, nothing behind "
+            "the host); correct or unset it."
         )
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host name means this machine.
+    """Return whether a host name means this machine.
 
     >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("127.0.0.1.example.org")
     (True, True, False)
@@ -93,7 +93,7 @@ def is_loopback(host: str) -> bool:
 
 
 def read_token(path: Path) -> str:
-    """Read a token from a file.
+    """Return the token in a file.
 
     Raises:
         UsageError: there is no such file, or it is too large for a token.
@@ -102,18 +102,18 @@ def read_token(path: Path) -> str:
         with path.open("rb") as file:
             data = file.read(_MAX_TOKEN_BYTES + 1)
     except OSError as error:
-        raise UsageError(f"--token-file: a file with a token expected, {path} cannot be read: {error}.") from error
+        raise UsageError(f"--token-file: {path} cannot be read ({error.strerror or error}).") from error
     if len(data) > _MAX_TOKEN_BYTES:
-        raise UsageError(f"--token-file: a file with nothing but a token expected, {path} is larger than one.")
+        raise UsageError(f"--token-file: {path} is too large to hold nothing but a token.")
     return data.decode("ascii", "replace").strip()
 
 
 def checked_token(token: str, where: str) -> str:
-    """Refuse what cannot be a token; the message does not repeat it.
+    """Return a token; what cannot be one is refused, and the message does not repeat it.
 
     Raises:
-        UsageError: it is empty, or has blanks or other signs in it.
+        UsageError: it is empty, or has blanks or other characters in it.
     """
     if not _TOKEN.fullmatch(token):
-        raise UsageError(f"{where}: one token of letters and digits expected, something else found.")
+        raise UsageError(f"{where} does not hold one token of letters and digits.")
     return token

@@ -1,1 +1,1 @@
-"""The verb `upload`: a dataset folder to the Hub, by one commit, resumed."""
+"""The verb `upload`: publishes a dataset folder on the Hub by one commit, and resumes after any end."""

@@ -1,31 +1,52 @@
-"""The verb that publishes: parse, call, report."""
+"""The verb `upload`: parse, call, report."""
 
 import json
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from nucleusnet_core.terminal.bars import Bars, ByteBar
-from nucleusnet_core.terminal.options import AS_JSON, QUIET, available_cores
+from nucleusnet_core.contract import BARE_NAME
+from nucleusnet_core.location import local_folder
+from nucleusnet_core.terminal.bars import Bars
+from nucleusnet_core.terminal.options import AS_JSON, OUTPUT, QUIET, RUNNING, WORKERS, available_cores
 from nucleusnet_core.terminal.wording import counted
 
 
 def upload(
-    folder: Annotated[Path, typer.Argument(help="The dataset folder.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="The dataset folder. Default: ./nucleusnet, else $NUCLEUSNET_DATA.",
+            show_default=False,
+        ),
+    ] = BARE_NAME,
     *,
-    repo: Annotated[str, typer.Option(help="owner/name on the Hub; made if it is not there.")],
-    public: Annotated[bool, typer.Option("--public", help="Make a new repository public; default: private.")] = False,
-    revision: Annotated[str, typer.Option(help="The branch.")] = "main",
-    tag: Annotated[str | None, typer.Option(help="Name for this version, such as v1.0.0.", show_default=False)] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
-    replace_card: Annotated[
-        bool, typer.Option("--replace-card", help="Overwrite a README.md that was edited on the Hub.")
+    repo: Annotated[
+        str, typer.Option(help="The repository on the Hub, owner/name; made if it is new.", rich_help_panel=OUTPUT)
+    ],
+    public: Annotated[
+        bool,
+        typer.Option("--public", help="Make a new repository public; default: private.", rich_help_panel=OUTPUT),
     ] = False,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes that verify the folder; default: the cores.", show_default=False),
+    revision: Annotated[str, typer.Option(help="The branch.", rich_help_panel=OUTPUT)] = "main",
+    tag: Annotated[
+        str | None,
+        typer.Option(help="Name for this version, such as v1.0.0.", show_default=False, rich_help_panel=OUTPUT),
     ] = None,
+    replace_card: Annotated[
+        bool,
+        typer.Option(
+            "--replace-card", help="Overwrite a README.md that was edited on the Hub.", rich_help_panel=OUTPUT
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Only say what would be sent; change and write nothing.", rich_help_panel=RUNNING
+        ),
+    ] = False,
+    workers: WORKERS = None,
     quiet: QUIET = False,
     as_json: AS_JSON = False,
 ) -> None:
@@ -33,13 +54,15 @@ def upload(
 
     Verifies the folder, sends what the Hub lacks, makes it visible by one commit, and checks it there. Keeps trying for
     hours when the network or the Hub fails; call it again after any end: what has arrived is not sent again. Its notes
-    are in FOLDER.upload.json. The token is that of `hf auth login` or HF_TOKEN.
+    are in SOURCE.upload.json beside the folder. The token is that of `hf auth login` or HF_TOKEN; --dry-run needs none
+    for a public or new repository.
 
     Example: nucleusnet upload nucleusnet --repo owner/nucleusnet --tag v1.0.0
     """
-    from .upload import UploadOptions, UploadProgress
+    from .upload import UploadOptions
     from .upload import upload as run
 
+    folder = local_folder(source)
     options = UploadOptions(
         folder,
         repo,
@@ -50,20 +73,8 @@ def upload(
         replace_card=replace_card,
         workers=workers or available_cores(),
     )
-    with Bars(quiet=quiet) as bars, ByteBar(quiet=quiet) as sent:
-
-        def begin(files: int, size: int) -> None:
-            bars.close()
-            sent.begin(f"send {counted(files, 'file')}", size)
-
-        progress = UploadProgress(
-            stage=bars.stage,
-            step=bars.step,
-            sending=begin,
-            moved=sent.step,
-            say=lambda text: sent.say(f"nucleusnet: {text}"),
-        )
-        result = run(options, progress=progress)
+    with Bars(quiet=quiet) as bars:
+        result = run(options, progress=bars)
     summary = {
         "folder": str(folder),
         "repo": repo,
@@ -85,14 +96,16 @@ def readable(summary: dict[str, Any]) -> str:
     """Return the lines that a finished upload prints."""
     where = f"{summary['url']}, branch {summary['revision']}"
     size = f"{counted(summary['files'], 'file')}, {summary['bytes'] / 1e6:,.1f} MB"
-    deleted = f", {counted(len(summary['deleted']), 'old file')} deleted" if summary["deleted"] else ""
+    old = counted(len(summary["deleted"]), "old file")
     if summary["dry_run"]:
-        new = " (to be made)" if summary["created"] else ""
+        new = " (new)" if summary["created"] else ""
+        deleted = f"; would delete {old}" if summary["deleted"] else ""
         lines = [f"{where}{new}: would send {size}; {summary['unchanged']} are there already{deleted}"]
     elif not summary["files"] and not summary["deleted"]:
         lines = [f"{where}: holds this version already, nothing sent"]
     else:
-        lines = [f"{where}: {size}; {summary['unchanged']} were there already{deleted}"]
+        deleted = f"; {old} deleted" if summary["deleted"] else ""
+        lines = [f"{where}: sent {size}; {summary['unchanged']} were there already{deleted}"]
     lines += [f"commit {summary['commit']}"] if summary["commit"] else []
     lines += [f"tag {summary['tag']}"] if summary["tag"] else []
     return "\n".join(lines)

@@ -9,18 +9,16 @@ from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_b
 from huggingface_hub.utils import logging as hub_logging
 from huggingface_hub.utils._http import default_client_factory
 
-from .retries import Patience
-
-_CONNECT_SECONDS = 30.0
+from nucleusnet_core.storage.retries import RetryPolicy
 
 
 @contextlib.contextmanager
-def client_settings(patience: Patience) -> Iterator[None]:
-    """Let the Hub's client give up a silent server, and leave what is printed to us."""
+def client_settings(policy: RetryPolicy) -> Iterator[None]:
+    """Let the Hub's client give up a silent server, and leave the printing to us."""
 
     def client() -> httpx2.Client:
         made = default_client_factory()
-        made.timeout = httpx2.Timeout(patience.silence_seconds, connect=_CONNECT_SECONDS, pool=None)
+        made.timeout = httpx2.Timeout(policy.stall_seconds, connect=policy.connect_seconds, pool=None)
         return made
 
     verbosity = hub_logging.get_verbosity()

@@ -10,7 +10,7 @@ from nucleusnet_core.errors import UploadError
 from .files import Addition
 from .hub import HubTarget
 from .journal import LocalFile
-from .plan import UploadPlan, differences
+from .plan import UploadPlan, wrong_files
 from .retries import is_passing, status_of
 
 _OVERTAKEN = (409, 412)
@@ -20,7 +20,7 @@ _SHOWN = 5
 def commit(
     target: HubTarget, plan: UploadPlan, additions: Sequence[Addition], parent: str, local: Mapping[str, LocalFile]
 ) -> str:
-    """Commit all files on top of `parent`; returns the commit.
+    """Commit all files on top of `parent`, and return the commit.
 
     An answer may be lost: before it is tried again, the branch tells whether the commit has happened.
 
@@ -65,11 +65,11 @@ def landed_commit(target: HubTarget, plan: UploadPlan, parent: str, local: Mappi
         return None
     if found is not None:
         remote = target.files(found)
-        if not differences(local, remote) and not set(plan.delete) & remote.keys():
+        if not wrong_files(local, remote) and not set(plan.delete) & remote.keys():
             return found
     raise UploadError(
-        f"{target.name}: commit {parent[:12]} expected as its head, {str(found)[:12]} found: somebody else has "
-        "committed meanwhile, and nothing of this upload is visible; look at it, then call the upload again: what has "
+        f"{target.name}: somebody else has committed meanwhile, so that its head is {str(found)[:12]} and no longer "
+        f"{parent[:12]}; nothing of this upload is visible. Look at that commit, then run the upload again: what has "
         "arrived is not sent again."
     )
 
@@ -80,14 +80,14 @@ def check_arrived(target: HubTarget, commit_id: str, local: Mapping[str, LocalFi
     Raises:
         UploadError: it holds something else.
     """
-    wrong = differences(local, target.files(commit_id))
+    wrong = wrong_files(local, target.files(commit_id))
     if wrong:
         more = [f"  and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
         raise UploadError(
             "\n".join(
                 [
-                    f"{target.name}, commit {commit_id[:12]}: the files of the folder expected, found others; do not "
-                    "use this version, and call the upload again:",
+                    f"{target.name}, commit {commit_id[:12]} does not hold the files of the folder; do not use this "
+                    "version, and run the upload again:",
                     *(f"  {line}" for line in wrong[:_SHOWN]),
                     *more,
                 ]

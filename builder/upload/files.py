@@ -17,8 +17,9 @@ from .local import refuse_changes
 from .retries import Stopped
 
 FILES_AT_A_TIME = 4
+"""How many are under way at once: what a crash costs at most."""
 LARGE_FROM_BYTES = 1 << 20
-"""Smaller files that are no Parquet go with the commit, where one request asks about all of them."""
+"""Smaller files other than Parquet go with the commit, where one request asks about all of them."""
 _POLL_SECONDS = 0.2
 _END_SECONDS = 3.0
 
@@ -26,7 +27,7 @@ Moved = Callable[[int], None]
 
 
 class CountedFile(io.FileIO):
-    """A file that tells how far it was read, and cannot be read on once the upload ends."""
+    """A file that tells how far it was read, and cannot be read further once the upload ends."""
 
     def __init__(self, path: Path, moved: Moved, stop: threading.Event) -> None:
         super().__init__(path, "rb")
@@ -80,19 +81,18 @@ class Addition(CommitOperationAdd):
 
 
 def is_large(file: LocalFile) -> bool:
-    """Say whether a file is worth a request of its own."""
+    """Return whether a file is worth a request of its own."""
     return file.path.endswith(".parquet") or file.size >= LARGE_FROM_BYTES
 
 
-def send_files(target: HubTarget, additions: Sequence[Addition], *, at_a_time: int = FILES_AT_A_TIME) -> None:
-    """Send files to the storage of the Hub, largest first.
+def send_files(target: HubTarget, additions: Sequence[Addition]) -> None:
+    """Send files to the storage of the Hub, `FILES_AT_A_TIME`, largest first.
 
     Daemon threads, so that Ctrl-C ends the program and not only its main thread.
 
     Args:
         target: where to.
         additions: what; each is marked as sent when it has arrived.
-        at_a_time: how many are under way at once: what a crash costs at most.
 
     Raises:
         UploadError: the Hub refuses a file.
@@ -104,7 +104,7 @@ def send_files(target: HubTarget, additions: Sequence[Addition], *, at_a_time: i
         waiting.put(addition)
     ended: SimpleQueue[BaseException | None] = SimpleQueue()
     work = functools.partial(send_waiting, target, waiting, ended)
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(at_a_time, len(additions)))]
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(FILES_AT_A_TIME, len(additions)))]
     for thread in threads:
         thread.start()
     try:

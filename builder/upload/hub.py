@@ -1,4 +1,4 @@
-"""The repository on the Hub as an upload sees it: who we are there, its revisions, its files."""
+"""The repository on the Hub as an upload sees it: what the token may do, its revisions, its files."""
 
 import functools
 import threading
@@ -14,9 +14,10 @@ from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 from nucleusnet_core.contract import CARD_NAME, MANIFEST_NAME
 from nucleusnet_core.errors import ManifestError, UploadError
 from nucleusnet_core.manifest import MAX_MANIFEST_BYTES, Manifest
+from nucleusnet_core.storage.retries import RetryPolicy
 
-from .plan import RemoteFile
-from .retries import Patience, persistently, status_of
+from .plan import HubFile
+from .retries import persistently, status_of
 
 Result = TypeVar("Result")
 _LOG_IN = (
@@ -45,7 +46,7 @@ class HubTarget:
         repo_id: "owner/name".
         revision: the branch.
         api: the client, with endpoint and token.
-        patience: how long to try.
+        policy: how long to try again.
         say: told of failures that pass.
         stop: ends the waiting.
     """
@@ -53,7 +54,7 @@ class HubTarget:
     repo_id: str
     revision: str
     api: HfApi
-    patience: Patience
+    policy: RetryPolicy
     say: Callable[[str], None]
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -64,7 +65,7 @@ class HubTarget:
 
     def ask(self, what: str, call: Callable[[], Result]) -> Result:
         """Call the Hub until it answers."""
-        return persistently(call, f"{self.repo_id}, {what}", self.patience, say=self.say, stop=self.stop)
+        return persistently(call, f"{self.repo_id}, {what}", self.policy, say=self.say, stop=self.stop)
 
     def check_token(self) -> None:
         """Make sure that the token exists, is valid, and may write.
@@ -73,11 +74,11 @@ class HubTarget:
             UploadError: it does not; nothing was sent.
         """
         if not self.api.token:
-            raise UploadError(f"{self.repo_id}: a Hugging Face token expected, none found; {_LOG_IN}.")
+            raise UploadError(f"{self.repo_id}: no Hugging Face token was found; {_LOG_IN}.")
         facts = self.ask("token", functools.partial(self.api.whoami, token=self.api.token))
         token = facts.get("auth", {}).get("accessToken", {})
         if not may_write(token):
-            raise UploadError(f"{self.repo_id}: a token that may write expected, a read-only one found; {_LOG_IN}.")
+            raise UploadError(f"{self.repo_id}: the token is read-only; {_LOG_IN}.")
 
     def head(self) -> Head | None:
         """Return where the branch and the tags are, or None if there is no such repository."""
@@ -87,7 +88,7 @@ class HubTarget:
         branches = {branch.name: branch.target_commit for branch in refs.branches}
         tags = {tag.name: tag.target_commit for tag in refs.tags}
         if self.revision in tags and self.revision not in branches:
-            raise UploadError(f"{self.name}: a branch expected, {self.revision} is a tag; name another --revision.")
+            raise UploadError(f"{self.name}: {self.revision} is a tag, not a branch; name another --revision.")
         return Head(branches.get(self.revision), tags)
 
     def _refs(self) -> Any:
@@ -107,11 +108,11 @@ class HubTarget:
         self.ask("branch", functools.partial(make, branch=self.revision))
 
     def is_private(self) -> bool:
-        """Say whether the repository is private."""
+        """Return whether the repository is private."""
         info = functools.partial(self.api.dataset_info, self.repo_id)
         return bool(self.ask("visibility", info).private)
 
-    def files(self, commit: str) -> dict[str, RemoteFile]:
+    def files(self, commit: str) -> dict[str, HubFile]:
         """List all files of a commit."""
 
         def listed() -> list[Any]:
@@ -120,27 +121,27 @@ class HubTarget:
 
         entries = self.ask("list of files", listed)
         return {
-            entry.path: RemoteFile(entry.path, entry.size, entry.blob_id, entry.lfs.sha256 if entry.lfs else None)
+            entry.path: HubFile(entry.path, entry.size, entry.blob_id, entry.lfs.sha256 if entry.lfs else None)
             for entry in entries
         }
 
-    def manifest_paths(self, remote: Mapping[str, RemoteFile], commit: str) -> list[str]:
+    def manifest_paths(self, remote: Mapping[str, HubFile], commit: str) -> list[str]:
         """Return the paths that the repository's own manifest lists.
 
         Raises:
-            UploadError: it has one that is none of ours.
+            UploadError: it has one that NucleusNet did not write.
         """
         entry = remote.get(MANIFEST_NAME)
         if entry is None:
             return []
         try:
             if entry.size > MAX_MANIFEST_BYTES:
-                raise ManifestError(f"at most {MAX_MANIFEST_BYTES} bytes expected, {entry.size} found")
+                raise ManifestError(f"it has {entry.size:,} bytes; at most {MAX_MANIFEST_BYTES:,} are allowed.")
             manifest = Manifest.from_json(self.ask(MANIFEST_NAME, functools.partial(self._read, MANIFEST_NAME, commit)))
         except ManifestError as error:
             raise UploadError(
-                f"{self.name}: a {MANIFEST_NAME} of ours expected in a repository that is not empty, found another: "
-                f"{error}; name another repository."
+                f"{self.name} is not empty, and its {MANIFEST_NAME} was not written by NucleusNet "
+                f"({str(error).rstrip('.')}); name another repository."
             ) from error
         return [shard.path for shard in manifest.shards]
 
@@ -159,8 +160,8 @@ class HubTarget:
         errors = self.ask(CARD_NAME, functools.partial(self._head_errors, card))
         if errors:
             raise UploadError(
-                f"{self.repo_id}: a {CARD_NAME} whose head the Hub accepts expected, found: {'; '.join(errors)}; "
-                "correct it in the folder, or in the study file and build again."
+                f"{self.repo_id}: the Hub refuses the lines at the top of {CARD_NAME}: {'; '.join(errors)}; correct "
+                "them in the folder, or in the study file and build again."
             )
 
     def _head_errors(self, card: str) -> list[str]:
@@ -170,14 +171,12 @@ class HubTarget:
             headers=build_hf_headers(token=self.api.token),
         )
         if response.status_code == 400:
-            return [str(error.get("message")) for error in response.json().get("errors", [])] or [
-                "it does not say what"
-            ]
+            return [str(error.get("message")) for error in response.json().get("errors", [])] or ["it does not say why"]
         hf_raise_for_status(response)
         return []
 
     def offers_xet(self) -> bool:
-        """Say whether the Hub gives tokens for its Xet storage, and this machine can use it."""
+        """Return whether the Hub gives tokens for its Xet storage, and this machine can use it."""
         try:
             import hf_xet  # noqa: F401, PLC0415 - only to see whether it is there
         except ImportError:
@@ -210,7 +209,7 @@ class HubTarget:
 
 
 def may_write(token: Mapping[str, Any]) -> bool:
-    """Say whether a token may write, as far as the Hub tells; it decides itself in the end."""
+    """Return whether a token may write, as far as the Hub tells; it decides itself in the end."""
     if token.get("role") == "read":
         return False
     scopes = token.get("fineGrained", {}).get("scoped")

@@ -10,6 +10,7 @@ from typing import Any
 from nucleusnet_core.errors import OutputError
 from nucleusnet_core.files.atomic import write_bytes_atomic
 from nucleusnet_core.files.locking import locked
+from nucleusnet_core.terminal.outputs import writing
 
 FORMAT = 1
 
@@ -34,26 +35,30 @@ class LocalFile:
 
 
 @dataclass
-class Journal:
+class UploadJournal:
     """Notes of earlier uploads of one folder.
 
     Attributes:
         path: the journal's file, beside the folder.
         files: what was verified, by path.
         cards: git ids of the cards that went to a repository, by `owner/name@revision`.
+        kept: whether notes are written; a dry run writes none.
     """
 
     path: Path
     files: dict[str, LocalFile] = field(default_factory=dict)
     cards: dict[str, list[str]] = field(default_factory=dict)
+    kept: bool = True
 
     def save(self) -> None:
         """Write the notes, whole or not at all."""
+        if not self.kept:
+            return
         content = {"format": FORMAT, "files": [asdict(file) for file in self.files.values()], "cards": self.cards}
         write_bytes_atomic(self.path, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
 
     def note_card(self, target: str, git_oid: str) -> None:
-        """Remember that a card is ours, before it is sent: afterwards it would be too late for a crash in between."""
+        """Remember a card before it is sent from here: afterwards it would be too late for a crash in between."""
         known = self.cards.setdefault(target, [])
         if git_oid not in known:
             known.append(git_oid)
@@ -66,26 +71,27 @@ def journal_path(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def open_journal(folder: Path) -> Iterator[Journal]:
+def open_journal(folder: Path, *, dry_run: bool = False) -> Iterator[UploadJournal]:
     """Open the notes of a folder, for this process alone; damaged or old ones are forgotten.
+
+    Args:
+        folder: the dataset folder.
+        dry_run: write nothing, and leave another upload alone.
 
     Raises:
         OutputError: another upload of the folder is running, or nothing can be written beside it.
     """
     path = journal_path(folder)
-    with locked(
-        path,
-        busy=OutputError(f"{folder}: another upload of it is running; wait for it, or end it."),
-        refused=lambda error: OutputError(
-            f"{path}: a folder that can be written expected for the notes of an upload, found: {error}; copy the "
-            "dataset to such a place."
-        ),
-    ):
-        yield Journal(path, *read_notes(path))
+    busy = OutputError(f"{folder}: another upload of it is running; wait for it, or end it.")
+    with contextlib.ExitStack() as held:
+        if not dry_run:
+            with writing(path, "place for the dataset folder"):
+                held.enter_context(locked(path, busy=busy))
+        yield UploadJournal(path, *read_notes(path), kept=not dry_run)
 
 
 def read_notes(path: Path) -> tuple[dict[str, LocalFile], dict[str, list[str]]]:
-    """Read the notes; what cannot be read is none."""
+    """Return files and cards of the notes; nothing where they cannot be read."""
     try:
         content: Any = json.loads(path.read_bytes())
         if content["format"] != FORMAT:

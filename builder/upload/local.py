@@ -2,30 +2,27 @@
 
 import hashlib
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 from nucleusnet_core.contract import CARD_NAME, SUMS_NAME
 from nucleusnet_core.errors import CorruptDataError, SourceChangedError
+from nucleusnet_core.terminal.progress import Progress
 
 from ..dataset_folder import Report, read_sums, walk
-from .journal import Journal, LocalFile
+from .journal import LocalFile, UploadJournal
 
 GIT_MAX_BYTES = 16 << 20
 """The Hub keeps no larger files in git itself, so their git ids are not needed."""
 SHOWN_PROBLEMS = 10
 
-Stage = Callable[[str, int], None]
-Step = Callable[[int, int], None]
 
-
-def verified_files(folder: Path, journal: Journal, *, workers: int, stage: Stage, step: Step) -> dict[str, LocalFile]:
+def verified_files(folder: Path, journal: UploadJournal, *, workers: int, progress: Progress) -> dict[str, LocalFile]:
     """Return the files of a folder; verify them unless the journal says that these very ones have been.
 
     Raises:
         CorruptDataError: something is wrong with the folder.
         SourceChangedError: a file was changed meanwhile.
-        DatasetNotFoundError: it is no dataset folder.
+        DatasetNotFoundError: it is not a dataset folder.
         ManifestError: its manifest is damaged.
     """
     before = states(folder)
@@ -34,11 +31,11 @@ def verified_files(folder: Path, journal: Journal, *, workers: int, stage: Stage
         return journal.files
     data = {path: state for path, state in before.items() if path != CARD_NAME}
     if data != {path: state for path, state in known.items() if path != CARD_NAME}:
-        check_all(folder, workers, stage, step)
+        check_all(folder, workers, progress)
     else:
         check_only_card(folder)
     sums = read_sums(folder, Report())
-    files = {path: describe(folder, path, state, sums.get(path)) for path, state in before.items()}
+    files = {path: local_file(folder, path, state, sums.get(path)) for path, state in before.items()}
     refuse_changes(folder, files)
     journal.files = files
     journal.save()
@@ -49,7 +46,7 @@ def states(folder: Path) -> dict[str, tuple[int, int]]:
     """Return size and time of modification of every file, by path.
 
     Raises:
-        CorruptDataError: something there is no file, such as a link.
+        CorruptDataError: something there is not a plain file, such as a link.
     """
     report = Report()
     facts = {path: (folder / path).lstat() for path in sorted(walk(folder, report))}
@@ -57,7 +54,7 @@ def states(folder: Path) -> dict[str, tuple[int, int]]:
     return {path: (fact.st_size, fact.st_mtime_ns) for path, fact in facts.items()}
 
 
-def check_all(folder: Path, workers: int, stage: Stage, step: Step) -> None:
+def check_all(folder: Path, workers: int, progress: Progress) -> None:
     """Verify the folder.
 
     Raises:
@@ -65,7 +62,7 @@ def check_all(folder: Path, workers: int, stage: Stage, step: Step) -> None:
     """
     from ..verify.verify import verify  # noqa: PLC0415 - a retry needs none of it
 
-    refuse_problems(folder, verify(folder, workers=workers, stage=stage, step=step))
+    refuse_problems(folder, verify(folder, workers=workers, progress=progress))
 
 
 def check_only_card(folder: Path) -> None:
@@ -87,11 +84,11 @@ def refuse_problems(folder: Path, report: Report) -> None:
     if report.problems:
         lines = [f"  {problem.where}: {problem.message}" for problem in report.problems[:SHOWN_PROBLEMS]]
         more = len(report.problems) - SHOWN_PROBLEMS
-        lines += [f"  and {more} more; nucleusnet verify lists them"] if more > 0 else []
-        raise CorruptDataError("\n".join([f"{folder}: an undamaged dataset expected; nothing was sent:", *lines]))
+        lines += [f"  and {more} more; `nucleusnet verify` lists them."] if more > 0 else []
+        raise CorruptDataError("\n".join([f"{folder} is damaged; nothing was sent:", *lines]))
 
 
-def describe(folder: Path, path: str, state: tuple[int, int], sha256: str | None) -> LocalFile:
+def local_file(folder: Path, path: str, state: tuple[int, int], sha256: str | None) -> LocalFile:
     """Describe a file; SHA256SUMS, which has just been verified, knows most hashes."""
     size, mtime_ns = state
     git_oid = ""
@@ -100,7 +97,9 @@ def describe(folder: Path, path: str, state: tuple[int, int], sha256: str | None
         git_oid = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
         sha256 = sha256 or hashlib.sha256(data).hexdigest()
     if sha256 is None:
-        raise CorruptDataError(f"{folder / path}: a line in {SUMS_NAME} expected for a file of {size:,} bytes.")
+        raise CorruptDataError(
+            f"{folder / path} has {size:,} bytes and no line in {SUMS_NAME}; build the dataset again."
+        )
     return LocalFile(path, size, mtime_ns, sha256, git_oid)
 
 
@@ -120,8 +119,8 @@ def refuse_changes(folder: Path, files: dict[str, LocalFile]) -> None:
 
 
 def changed(folder: Path, path: str) -> SourceChangedError:
-    """Return the error of a file that changed under our feet."""
+    """Return the error for a file that changed meanwhile."""
     return SourceChangedError(
-        f"{folder / path}: the file that was verified expected, another one found; nothing was published: leave the "
-        "folder alone and call the upload again."
+        f"{folder / path} was changed since it was verified, and nothing was published; leave the folder alone and run "
+        "the upload again."
     )

@@ -13,7 +13,7 @@ _OF_THE_HUB = {".gitattributes"}
 
 
 @dataclass(frozen=True)
-class RemoteFile:
+class HubFile:
     """One file of a revision on the Hub.
 
     Attributes:
@@ -34,7 +34,7 @@ class UploadPlan:
     """What one commit has to do.
 
     Attributes:
-        send: files that the repository lacks or has otherwise.
+        send: files that the repository does not hold as they are.
         delete: paths of an earlier version that are no longer there.
         unchanged: number of files that are there already.
     """
@@ -54,15 +54,15 @@ class UploadPlan:
         return sum(file.size for file in self.send)
 
 
-def same_content(local: LocalFile, remote: RemoteFile | None) -> bool:
-    """Say whether the repository holds these very bytes."""
+def same_content(local: LocalFile, remote: HubFile | None) -> bool:
+    """Return whether the repository holds these very bytes."""
     if remote is None or local.size != remote.size:
         return False
     return local.sha256 == remote.sha256 if remote.sha256 is not None else local.git_oid == remote.git_oid
 
 
-def refuse_strangers(repo_id: str, remote: Mapping[str, RemoteFile]) -> None:
-    """Refuse a repository that holds something else than a dataset of ours.
+def refuse_other_repository(repo_id: str, remote: Mapping[str, HubFile]) -> None:
+    """Refuse a repository that holds something other than a NucleusNet dataset.
 
     Raises:
         UploadError: it is not empty and has no manifest.
@@ -70,29 +70,29 @@ def refuse_strangers(repo_id: str, remote: Mapping[str, RemoteFile]) -> None:
     strangers = sorted(remote.keys() - _OF_THE_HUB - {CARD_NAME})
     if strangers and MANIFEST_NAME not in remote:
         raise UploadError(
-            f"{repo_id}: an empty repository or one with a {MANIFEST_NAME} of ours expected, found "
-            f"{counted(len(strangers), 'other file')} such as {strangers[0]!r}; name another repository."
+            f"{repo_id} has no {MANIFEST_NAME} of NucleusNet but {counted(len(strangers), 'other file')} such as "
+            f"{strangers[0]!r}; name another repository, or an empty one."
         )
 
 
 def refuse_edited_card(
-    repo_id: str, local: LocalFile, remote: RemoteFile | None, *, ours: Collection[str], replace_card: bool
+    repo_id: str, local: LocalFile, remote: HubFile | None, *, ours: Collection[str], replace_card: bool
 ) -> None:
     """Refuse to overwrite a card that somebody changed on the Hub.
 
     Raises:
-        UploadError: it differs from the folder's, and is none that was sent from here.
+        UploadError: it differs from the folder's, and was not sent from here.
     """
     if remote is None or replace_card or same_content(local, remote) or remote.git_oid in ours:
         return
     raise UploadError(
-        f"{repo_id}: the {CARD_NAME} of the last upload from here expected, another one found on the Hub; copy its "
-        f"changes into {CARD_NAME} of the folder, or pass --replace-card to overwrite it."
+        f"{repo_id}: the {CARD_NAME} on the Hub was changed since the last upload from here; copy the changes into "
+        f"{CARD_NAME} of the folder, or pass --replace-card to overwrite it."
     )
 
 
 def plan_upload(
-    local: Mapping[str, LocalFile], remote: Mapping[str, RemoteFile], *, listed: Collection[str]
+    local: Mapping[str, LocalFile], remote: Mapping[str, HubFile], *, listed: Collection[str]
 ) -> UploadPlan:
     """Compare a folder with a repository.
 
@@ -106,16 +106,16 @@ def plan_upload(
     return UploadPlan(send, delete, len(local) - len(send))
 
 
-def differences(local: Mapping[str, LocalFile], remote: Mapping[str, RemoteFile]) -> list[str]:
-    """Say of each file of the folder that the repository does not hold as it is, what is there instead."""
+def wrong_files(local: Mapping[str, LocalFile], remote: Mapping[str, HubFile]) -> list[str]:
+    """Return a line for each file of the folder that the repository does not hold as it is: what is there instead."""
     lines = []
     for path, file in sorted(local.items()):
         found = remote.get(path)
         if found is None:
-            lines.append(f"{path}: nothing there")
+            lines.append(f"{path} is missing")
         elif found.size != file.size:
-            lines.append(f"{path}: {file.size:,} bytes expected, {found.size:,} found")
+            lines.append(f"{path} has {found.size:,} bytes instead of {file.size:,}")
         elif not same_content(file, found):
             wanted = file.git_oid if found.sha256 is None else file.sha256
-            lines.append(f"{path}: hash {wanted[:16]} expected, {(found.sha256 or found.git_oid)[:16]} found")
+            lines.append(f"{path} has the hash {(found.sha256 or found.git_oid)[:16]} instead of {wanted[:16]}")
     return lines

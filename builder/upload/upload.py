@@ -1,7 +1,6 @@
 """Publishes a dataset folder on the Hugging Face Hub: verified first, sent patiently, visible at once, checked last."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,16 +8,18 @@ from huggingface_hub import HfApi, get_token
 
 from nucleusnet_core.contract import CARD_NAME, MANIFEST_NAME
 from nucleusnet_core.errors import UploadError, UsageError
+from nucleusnet_core.storage.retries import PATIENT_POLICY, RetryPolicy
+from nucleusnet_core.terminal.progress import NoProgress, Progress
+from nucleusnet_core.terminal.wording import counted
 
 from ..dataset_folder import read_manifest, read_text
 from .client import client_settings, without_xet
 from .commit import check_arrived, commit
 from .files import Addition, is_large, send_files
 from .hub import Head, HubTarget
-from .journal import Journal, LocalFile, open_journal
-from .local import Stage, Step, refuse_changes, verified_files
-from .plan import RemoteFile, UploadPlan, plan_upload, refuse_edited_card, refuse_strangers, same_content
-from .retries import Patience
+from .journal import LocalFile, UploadJournal, open_journal
+from .local import refuse_changes, verified_files
+from .plan import HubFile, UploadPlan, plan_upload, refuse_edited_card, refuse_other_repository, same_content
 
 _REPO_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _REF = re.compile(r"[\w][\w./-]*", re.ASCII)
@@ -34,7 +35,7 @@ class UploadOptions:
         public: make a new repository public.
         revision: branch.
         tag: name for the version, or None.
-        dry_run: only say what would be done.
+        dry_run: only say what would be done; needs no token for what everybody may read.
         replace_card: overwrite a card that was changed on the Hub.
         workers: processes that verify the folder.
         endpoint: address of the Hub, None for the usual one.
@@ -53,31 +54,12 @@ class UploadOptions:
     token: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse names that cannot be some."""
+        """Refuse what cannot be a name on the Hub."""
         if not _REPO_ID.fullmatch(self.repo_id):
-            raise UsageError(f"--repo: owner/name expected, {self.repo_id!r} found.")
+            raise UsageError(f"--repo: {self.repo_id!r} is not of the form owner/name.")
         for option, name in (("--revision", self.revision), ("--tag", self.tag)):
             if name is not None and (not _REF.fullmatch(name) or ".." in name):
-                raise UsageError(f"{option}: a name of letters, digits and . _ / - expected, {name!r} found.")
-
-
-@dataclass(frozen=True)
-class UploadProgress:
-    """Callbacks of a running upload.
-
-    Attributes:
-        stage: a stage of the check begins: its name and the number of its steps.
-        step: steps and nuclei that were just checked.
-        sending: sending begins: number of files and bytes.
-        moved: bytes that were just sent; negative where a file begins again.
-        say: told of what goes wrong and passes, and of other news.
-    """
-
-    stage: Stage = lambda _name, _steps: None
-    step: Step = lambda _steps, _nuclei: None
-    sending: Callable[[int, int], None] = lambda _files, _bytes: None
-    moved: Callable[[int], None] = lambda _bytes: None
-    say: Callable[[str], None] = lambda _text: None
+                raise UsageError(f"{option}: {name!r} is not a name of letters, digits and . _ / -.")
 
 
 @dataclass(frozen=True)
@@ -100,7 +82,7 @@ class UploadResult:
 
 
 def upload(
-    options: UploadOptions, *, patience: Patience | None = None, progress: UploadProgress | None = None
+    options: UploadOptions, *, policy: RetryPolicy = PATIENT_POLICY, progress: Progress | None = None
 ) -> UploadResult:
     """Publish a dataset folder; safe to call again at any time, after any end.
 
@@ -109,27 +91,26 @@ def upload(
         CorruptDataError: the folder is damaged.
         SourceChangedError: it was changed meanwhile.
         TransferError: the Hub could not be reached for hours.
-        OutputError: another upload of the folder is running.
+        OutputError: another upload of the folder is running, or nothing can be written beside it.
     """
-    progress, patience = progress or UploadProgress(), patience or Patience()
+    progress, folder = progress or NoProgress(), options.folder.absolute()
     # A string alone, so that the client never looks for another token in between.
     api = HfApi(endpoint=options.endpoint, token=options.token or get_token() or False)
     read_manifest(options.folder)
-    target = HubTarget(options.repo_id, options.revision, api, patience, progress.say)
-    with client_settings(patience), open_journal(options.folder.absolute()) as journal:
-        target.check_token()
-        local = verified_files(
-            options.folder.absolute(), journal, workers=options.workers, stage=progress.stage, step=progress.step
-        )
-        return publish(options, target, journal, local, progress)
+    target = HubTarget(options.repo_id, options.revision, api, policy, progress.say)
+    with client_settings(policy), open_journal(folder, dry_run=options.dry_run) as journal:
+        if api.token or not options.dry_run:
+            target.check_token()
+        local = verified_files(folder, journal, workers=options.workers, progress=progress)
+        return publish_folder(options, target, journal, local, progress)
 
 
-def publish(
+def publish_folder(
     options: UploadOptions,
     target: HubTarget,
-    journal: Journal,
+    journal: UploadJournal,
     local: dict[str, LocalFile],
-    progress: UploadProgress,
+    progress: Progress,
 ) -> UploadResult:
     """Bring the repository to the state of the folder."""
     head = target.head()
@@ -138,7 +119,11 @@ def publish(
     if (head is None or head.commit is None) and not options.dry_run:
         head = make(options, target, repository=created)
     elif options.public and head is not None and target.is_private():
-        progress.say(f"{options.repo_id} is private; --public is for new ones, make it public in its settings: {url}")
+        progress.say(
+            f"{options.repo_id} stays private; --public is for new ones: make it public in its settings, {url}."
+        )
+    elif head is None and not target.api.token:
+        progress.say(f"{options.repo_id} is new, or it is private and cannot be seen without a token.")
     found = head.commit if head is not None else None
     plan = compare(options, target, journal, local, found)
     refuse_other_tag(options, plan, head)
@@ -153,15 +138,19 @@ def publish(
 
 
 def compare(
-    options: UploadOptions, target: HubTarget, journal: Journal, local: dict[str, LocalFile], commit_id: str | None
+    options: UploadOptions,
+    target: HubTarget,
+    journal: UploadJournal,
+    local: dict[str, LocalFile],
+    commit_id: str | None,
 ) -> UploadPlan:
-    """Return what is to be changed on top of a commit.
+    """Return what to change on top of a commit.
 
     Raises:
         UploadError: somebody else's files or changes are in the way.
     """
     remote = target.files(commit_id) if commit_id is not None else {}
-    refuse_strangers(options.repo_id, remote)
+    refuse_other_repository(options.repo_id, remote)
     refuse_edited_card(
         options.repo_id,
         local[CARD_NAME],
@@ -182,12 +171,12 @@ def make(options: UploadOptions, target: HubTarget, *, repository: bool) -> Head
         target.make_branch()
         head = target.head()
     if head is None or head.commit is None:
-        raise UploadError(f"{target.name}: a new repository expected, none can be seen; may the token read it?")
+        raise UploadError(f"{target.name} was made but cannot be seen; check that the token may read it.")
     return head
 
 
 def listed_paths(
-    target: HubTarget, local: dict[str, LocalFile], remote: dict[str, RemoteFile], commit_id: str | None
+    target: HubTarget, local: dict[str, LocalFile], remote: dict[str, HubFile], commit_id: str | None
 ) -> list[str]:
     """Return what the repository's manifest lists; one that is the folder's own is not read."""
     if commit_id is None or same_content(local[MANIFEST_NAME], remote.get(MANIFEST_NAME)):
@@ -205,8 +194,8 @@ def refuse_other_tag(options: UploadOptions, plan: UploadPlan, head: Head | None
         return
     if not plan.nothing or head.tags[options.tag] != head.commit:
         raise UploadError(
-            f"{options.repo_id}: a new tag expected, {options.tag} names commit {head.tags[options.tag][:12]} already; "
-            "name another --tag, readers rely on the old one."
+            f"{options.repo_id}: the tag {options.tag} already names commit {head.tags[options.tag][:12]}; choose "
+            "another --tag: readers rely on the old one."
         )
 
 
@@ -217,15 +206,15 @@ def send(
     *,
     parent: str,
     local: dict[str, LocalFile],
-    progress: UploadProgress,
+    progress: Progress,
 ) -> str:
-    """Send what is missing, commit it, and check that it arrived; returns the commit."""
+    """Send what is missing, commit it, check that it arrived, and return the commit."""
     folder = options.folder.absolute()
     if any(file.path == CARD_NAME for file in plan.send):
         target.check_head(read_text(folder / CARD_NAME))
-    progress.sending(len(plan.send), plan.bytes)
+    progress.begin(f"send {counted(len(plan.send), 'file')}", plan.bytes, unit="B")
     with without_xet(wanted=not target.offers_xet()):
-        additions = [Addition(folder, file, progress.moved, target.stop) for file in plan.send]
+        additions = [Addition(folder, file, progress.step, target.stop) for file in plan.send]
         large = [addition for addition, file in zip(additions, plan.send, strict=True) if is_large(file)]
         send_files(target, large)
         refuse_changes(folder, local)

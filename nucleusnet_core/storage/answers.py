@@ -50,7 +50,7 @@ class FileState:
     modified: str | None = None
 
     def is_same(self, other: "FileState") -> bool:
-        """Say whether nothing that is known of both differs; a time matters only without entity tags."""
+        """Return whether nothing that is known of both differs; a time matters only without entity tags."""
         if None not in (self.size, other.size) and self.size != other.size:
             return False
         if None not in (self.etag, other.etag):
@@ -79,9 +79,7 @@ def check_same(where: str, before: FileState, now: FileState) -> None:
         SourceChangedError: it does.
     """
     if not before.is_same(now):
-        raise SourceChangedError(
-            f"{where}: the file that was read from before expected, another one found; open the dataset again"
-        )
+        raise SourceChangedError(f"{where}: the file has changed since it was first read; open the dataset again.")
 
 
 def answer_range(request: Request, status: int, headers: Headers) -> tuple[int, int | None]:
@@ -110,9 +108,9 @@ def answer_range(request: Request, status: int, headers: Headers) -> tuple[int, 
         if request.stop is None or (request.start == 0 and request.stop == size):
             return 0, size
         raise TransferError(
-            f"{request.where}: an answer with a part of the file expected, the whole file found: this server cannot "
-            "send parts of files, such as `python -m http.server`; use one that can (nginx, Apache, S3, the Hub), or "
-            "copy the dataset folder here"
+            f"{request.where}: the server sent the whole file instead of a part. It cannot send parts of files, as "
+            "`python -m http.server` cannot; use one that can (nginx, Apache, S3, the Hub), or copy the dataset "
+            "folder to this machine."
         )
     match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
     if not match:
@@ -125,16 +123,16 @@ def answer_range(request: Request, status: int, headers: Headers) -> tuple[int, 
 
 def too_large(request: Request, found: int) -> CorruptDataError:
     """Return the error for a file with more bytes than it may have."""
-    return CorruptDataError(f"{request.where}: at most {request.limit:,} bytes expected, {found:,} found")
+    return CorruptDataError(f"{request.where} has {found:,} bytes; at most {request.limit:,} are allowed.")
 
 
 def too_short(request: Request, size: int | None) -> CorruptDataError:
     """Return the error for a file that ends before the wanted bytes do."""
-    found = "less" if size is None else f"{size:,}"
-    expected = request.start if request.stop is None else request.stop
+    found = "too few" if size is None else f"{size:,}"
+    needed = request.start if request.stop is None else request.stop
     return CorruptDataError(
-        f"{request.where}: at least {expected:,} bytes expected, {found} found; the file is truncated: it must be "
-        "uploaded again"
+        f"{request.where} has {found} bytes; at least {needed:,} are needed: the file is truncated and must be "
+        "uploaded again."
     )
 
 
@@ -142,6 +140,6 @@ def wrong_bytes(request: Request, found: str) -> TransferError:
     """Return the error for an answer that was not asked for."""
     end = "the end" if request.stop is None else f"{request.stop:,}"
     return TransferError(
-        f"{request.where}: bytes {request.start:,} to {end} expected, {found} found; the server, or a proxy before "
-        "it, does not keep to HTTP"
+        f"{request.where}: the server was asked for bytes {request.start:,} to {end} and sent {found}; it, or a proxy "
+        "before it, does not follow HTTP."
     )

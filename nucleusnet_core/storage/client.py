@@ -28,7 +28,7 @@ _inherited: list[_Shared] = []
 def client() -> httpx2.Client:
     """Return the client; it is thread-safe.
 
-    What a program has set with `huggingface_hub.set_client_factory`, such as a proxy or certificates, holds here too.
+    What a program has set with `huggingface_hub.set_client_factory`, such as a proxy or certificates, is used here too.
     The client of `huggingface_hub` itself is not used: its child processes close it after a fork, and wait forever if
     a thread of the parent was about to send a request.
     """
@@ -55,7 +55,7 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    """Make a client of its own for a forked process; that of the parent, and its locks, are left as they are."""
+    """Let a forked process make a client of its own; that of the parent, and its locks, are left as they are."""
     global _shared  # noqa: PLW0603 - a lock that may be held by a thread that does not exist here cannot be reused
     _inherited.append(_shared)
     _shared = _Shared()

@@ -1,4 +1,4 @@
-"""Where the files of a dataset lie, as far as readers see it: exact byte ranges of named files."""
+"""A dataset in a folder of this machine: exact byte ranges of named files."""
 
 import contextlib
 import functools
@@ -13,13 +13,13 @@ from ..errors import CorruptDataError, DatasetNotFoundError, SourceChangedError
 READS_AHEAD = hasattr(os, "posix_fadvise")
 """Whether this system can be told which bytes of a file to get into its cache."""
 READ_AHEAD_BYTES = 128 << 10
-"""What Linux gets at most when it is told once, unless a disk is set to more."""
+"""The most that Linux reads ahead when it is told once, unless a disk is set to more."""
 
 
 class FolderFile:
     """A file of a dataset folder, open until it is closed or nothing refers to it any more.
 
-    Size and time of modification are looked at before each read.
+    Size and time of modification are compared before each read.
 
     Args:
         path: the file.
@@ -79,26 +79,25 @@ class FolderFile:
     def _expect(self, stop: int, size: int) -> None:
         if stop > size:
             raise CorruptDataError(
-                f"{self._path}: at least {stop:,} bytes expected, {size:,} found; the file is truncated: get it again"
+                f"{self._path} has {size:,} bytes; at least {stop:,} are needed: the file is truncated; get it again."
             )
 
     def _unreadable(self, error: OSError) -> CorruptDataError:
         return CorruptDataError(
-            f"{self._path}: a readable file expected, {error.strerror or error} found; check the permissions and the "
-            "disk"
+            f"{self._path} cannot be read ({error.strerror or error}); check the permissions and the disk."
         )
 
 
 class FolderStore:
     """A dataset in a folder of this machine.
 
-    Size and time of modification are remembered from the first read of a file on: a dataset that is built again under a
-    reader is an error, not a mixture. Paths that lead out of the folder are refused.
+    Size and time of modification are remembered from the first read of a file on: a dataset that is built again while
+    it is read is an error, not a mixture. Paths that lead out of the folder are refused.
 
     Args:
         folder: the dataset folder.
-        follow_links: read files that are links to some other place, as in the cache of `huggingface_hub`. Who passes
-            files on to others refuses them.
+        follow_links: read files that are links to some other place, as in the cache of `huggingface_hub`. What passes
+            files on to others must refuse them.
 
     Raises:
         DatasetNotFoundError: there is no such folder.
@@ -107,8 +106,8 @@ class FolderStore:
     def __init__(self, folder: str | os.PathLike[str], *, follow_links: bool = True) -> None:
         path = Path(folder)
         if not path.is_dir():
-            found = "a file" if path.exists() else "nothing"
-            raise DatasetNotFoundError(f"{path}: a dataset folder expected, {found} found; check the path")
+            fact = "is a file, not a dataset folder" if path.exists() else "does not exist"
+            raise DatasetNotFoundError(f"{path} {fact}; check the path.")
         self._folder = path.resolve()
         self._follow_links = follow_links
         self._seen: dict[str, tuple[int, int]] = {}
@@ -119,7 +118,7 @@ class FolderStore:
         return str(self._folder)
 
     def without_links(self) -> "FolderStore":
-        """Give the same folder for who refuses links that lead out of it."""
+        """Return the same folder with links that lead out of it refused."""
         return FolderStore(self._folder, follow_links=False)
 
     def open_file(self, path: str) -> FolderFile:
@@ -141,28 +140,26 @@ class FolderStore:
         with contextlib.closing(self.open_file(path)) as file:
             size = file.size()
             if size > max_bytes:
-                raise CorruptDataError(f"{self._folder / path}: at most {max_bytes:,} bytes expected, {size:,} found")
+                raise CorruptDataError(f"{self._folder / path} has {size:,} bytes; at most {max_bytes:,} are allowed.")
             return file.read(0, size)
 
     def close(self) -> None:
-        """Do nothing: files are closed by who opened them."""
+        """Do nothing: whoever opens a file closes it."""
 
     def _inside(self, path: str) -> Path:
         named = self._folder / path
         file_path = Path(os.path.normpath(named)) if self._follow_links else named.resolve()
         if not file_path.is_relative_to(self._folder):
             raise CorruptDataError(
-                f"{self._folder / path}: a file inside the dataset folder expected, a way out of it found; copy the "
-                "dataset's files into one folder"
+                f"{self._folder / path} leads out of the dataset folder; copy the dataset's files into one folder."
             )
         if not file_path.is_file():
-            found = "something else" if file_path.exists() else "nothing"
-            raise DatasetNotFoundError(f"{file_path}: a file of the dataset expected, {found} found; get it again")
+            fact = "is not a file" if file_path.exists() else "does not exist"
+            raise DatasetNotFoundError(f"{file_path} {fact}; check the path, or get the dataset again.")
         return file_path
 
     def _check(self, path: str, state: tuple[int, int]) -> None:
         if self._seen.setdefault(path, state) != state:
             raise SourceChangedError(
-                f"{self._folder / path}: the file that was read from before expected, another one found; open the "
-                "dataset again"
+                f"{self._folder / path}: the file has changed since it was first read; open the dataset again."
             )

@@ -12,14 +12,14 @@ class HttpStore(RemoteStore):
     """A dataset folder at a URL; the server must be able to send parts of files.
 
     Size, entity tag and time of modification are remembered from the first read of a file on: a dataset that is
-    uploaded again under a reader is an error, not a mixture.
+    uploaded again while it is read is an error, not a mixture.
 
     Args:
         url: the folder's; a query, such as a signature, goes with every request, and is never shown.
         policy: how long failing reads are tried again.
 
     Raises:
-        DatasetNotFoundError: it is no http(s) URL.
+        DatasetNotFoundError: it is not an http(s) URL.
     """
 
     def __init__(self, url: str, policy: RetryPolicy | None = None) -> None:
@@ -31,7 +31,7 @@ class HttpStore(RemoteStore):
             valid = False
         if not valid:
             shown = url.partition("?")[0].rpartition("@")[2]
-            raise DatasetNotFoundError(f"{shown}: the http(s) URL of a dataset folder expected; check the spelling")
+            raise DatasetNotFoundError(f"{shown} is not the http(s) URL of a dataset folder; check the spelling.")
 
     @property
     def name(self) -> str:
@@ -53,9 +53,8 @@ class HttpStore(RemoteStore):
         where = f"{self.name}/{path}"
         if status in (401, 403):
             return DatasetNotFoundError(
-                f"{where}: a file that may be read expected, status {status} found; check the URL and your rights"
+                f"{where} may not be read (status {status}); check the URL and your permissions."
             )
         return DatasetNotFoundError(
-            f"{where}: a file of the dataset expected, status {status} found; check the URL, and that the whole "
-            "folder was uploaded"
+            f"{where} is not there (status {status}); check the URL, and that the whole folder was uploaded."
         )

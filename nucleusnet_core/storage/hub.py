@@ -15,7 +15,7 @@ from .retries import RetryPolicy
 _COMMIT = re.compile(r"[0-9a-f]{40}", re.ASCII)
 _COMMIT_HEADER = "X-Repo-Commit"
 _targets_of_commits: dict[str, str] = {}
-"""Where files of commits were redirected to, by address; what has expired is asked for again."""
+"""Where files of commits were redirected to, by address; an address that has expired is asked for again."""
 
 
 class HubStore(RemoteStore):
@@ -53,10 +53,7 @@ class HubStore(RemoteStore):
     def _pin(self, commit: str) -> None:
         """Read everything from this commit from now on; the first of several threads decides."""
         if self._commit.setdefault(self._revision, commit) != commit:
-            raise SourceChangedError(
-                f"{self.name}: one commit expected, {commit} found too: the repository changed while it was opened; "
-                "open it again"
-            )
+            raise SourceChangedError(f"{self.name} has changed to commit {commit} while it was opened; open it again.")
         self._targets = _targets_of_commits
 
     def _url(self, path: str) -> str:
@@ -81,7 +78,7 @@ class HubStore(RemoteStore):
             return True
         if is_last and self._revision not in self._commit:
             raise TransferError(
-                f"{self._endpoint}: a Hub expected, an answer without {_COMMIT_HEADER} found; check HF_ENDPOINT"
+                f"{self._endpoint} is not a Hub: its answer has no {_COMMIT_HEADER}; check HF_ENDPOINT."
             )
         return False
 
@@ -91,20 +88,20 @@ class HubStore(RemoteStore):
         page = f"{self._endpoint}/datasets/{self._repo_id}"
         log_in = "log in with `hf auth login` or set HF_TOKEN"
         if not self._is_hub(url):
-            return TransferError(f"{self.name}/{path}: its bytes expected, status {status} of the Hub's storage found")
-        if code == "EntryNotFound":
-            return DatasetNotFoundError(f"{self.name}/{path}: a file of the dataset expected, none found; see {page}")
-        if code == "RevisionNotFound":
-            return DatasetNotFoundError(
-                f"{self._repo_id}: a branch, tag or commit expected, {self._revision!r} found; see {page}"
+            return TransferError(
+                f"{self.name}/{path} cannot be read: the Hub's storage answers with status {status}; try again later."
             )
+        if code == "EntryNotFound":
+            return DatasetNotFoundError(f"{self.name}/{path} is not there; see {page}.")
+        if code == "RevisionNotFound":
+            return DatasetNotFoundError(f"{self._repo_id} has no branch, tag or commit {self._revision!r}; see {page}.")
         if code == "GatedRepo":
             return DatasetNotFoundError(
-                f"{self._repo_id}: a dataset that you may read expected, a gated one found; ask for access at {page}, "
-                f"and {log_in}"
+                f"{self._repo_id} is gated, and you may not read it yet; ask for access at {page}, and {log_in}."
             )
-        sent = "the token that was sent" if "authorization" in self._headers(url) else "no token was sent, which"
+        has_token = "authorization" in self._headers(url)
+        sent = "the token that was sent does not open it" if has_token else "no token was sent"
         return DatasetNotFoundError(
-            f"{self._repo_id}: a dataset on {self._endpoint} expected, status {status} found: it does not exist, or it "
-            f"is private and {sent} does not open it; check the spelling, or {log_in}"
+            f"{self._repo_id} cannot be read from {self._endpoint} (status {status}): it does not exist, or it is "
+            f"private and {sent}; check the spelling, or {log_in}."
         )

@@ -3,22 +3,11 @@
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-if TYPE_CHECKING:
-    pass
-
-
-_REPOSITORY = re.compile(r"(?P<repo_id>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^@\s]+))?", re.ASCII)
-
-
-_HUB_URI = re.compile(rf"hf://datasets/{_REPOSITORY.pattern}/?", re.ASCII)
-
-
+REPOSITORY = re.compile(r"(?P<repo_id>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^@\s]+))?", re.ASCII)
+_HUB_URI = re.compile(rf"hf://datasets/{REPOSITORY.pattern}/?", re.ASCII)
 _HUB_PAGE = re.compile(r"/datasets/(?P<repo_id>[\w.-]+/[\w.-]+)(?:/tree/(?P<revision>[^/]+))?/?", re.ASCII)
-
-
 _HUB_URL = "https://huggingface.co"
 
 
@@ -32,7 +21,7 @@ class HubRepository:
 
 def hub_repository(source: str) -> HubRepository | None:
     """Return the repository on the Hub that a text names, or None; `HF_ENDPOINT` decides which pages are the Hub's."""
-    match = _REPOSITORY.fullmatch(source) or _HUB_URI.fullmatch(source)
+    match = REPOSITORY.fullmatch(source) or _HUB_URI.fullmatch(source)
     for endpoint in (hub_endpoint(), _HUB_URL):
         if source.startswith(f"{endpoint}/"):
             match = match or _HUB_PAGE.fullmatch(source.removeprefix(endpoint))

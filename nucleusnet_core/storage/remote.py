@@ -93,7 +93,7 @@ class RemoteStore:
         raise NotImplementedError
 
     def _note(self, headers: Headers, *, is_last: bool) -> bool:
-        """Take notice of an answer that is good or a redirect, and say whether that is enough of them."""
+        """Read what an answer that is good or a redirect says of the dataset; return whether that is enough."""
         return True
 
     def _refusal(self, path: str, url: str, status: int, headers: Headers) -> NucleusNetError:
@@ -114,7 +114,7 @@ class RemoteStore:
                 attempts.wait(error.reason, reached=self._reached, asked_seconds=error.asked)
 
     def _rest(self, path: str, request: Request, parts: list[bytes]) -> Iterator[bytes]:
-        """Yield what is missing of the wanted bytes behind `parts`; they are emptied if it has to be all again.
+        """Yield what is missing of the wanted bytes behind `parts`, which is emptied if the server sends them again.
 
         Raises:
             _FailedError: the answer, or the rest of it, did not come.
@@ -149,7 +149,7 @@ class RemoteStore:
 
     @contextlib.contextmanager
     def _answer(self, path: str, request: Request) -> Iterator[httpx2.Response]:
-        """Send a request and give an answer that has the file or the part, or says that there is no such part."""
+        """Yield the answer to a request: it has the file or the part, or says that there is no such part."""
         asks_for_part = request.start > 0 or request.stop is not None
         last = "" if request.stop is None else request.stop - 1
         wanted_range = {"Range": f"bytes={request.start}-{last}"} if asks_for_part else {}
@@ -175,7 +175,9 @@ class RemoteStore:
                     remembered, url = None, origin
                 else:
                     raise self._failure(path, url, response)
-        raise TransferError(f"{request.where}: at most {_MOST_REDIRECTS} redirects expected, more found")
+        raise TransferError(
+            f"{request.where}: the server redirects more than {_MOST_REDIRECTS} times; check the address."
+        )
 
     @contextlib.contextmanager
     def _sent(self, url: str, wanted_range: dict[str, str]) -> Iterator[httpx2.Response]:
@@ -191,7 +193,7 @@ class RemoteStore:
             return _FailedError(f"status {status}", asked_seconds(response.headers))
         if status in _REFUSALS:
             return self._refusal(path, url, status, response.headers)
-        return TransferError(f"{self.name}/{path}: status 200 or 206 expected, {status} found; check the address")
+        return TransferError(f"{self.name}/{path}: the server answers with status {status}; check the address.")
 
 
 def _redirect_target(where: str, url: str, response: httpx2.Response) -> str:
@@ -201,7 +203,9 @@ def _redirect_target(where: str, url: str, response: httpx2.Response) -> str:
     except ValueError:
         target = scheme = ""
     if scheme not in ("http", "https"):
-        raise TransferError(f"{where}: a redirect to an http(s) URL expected, another one found")
+        raise TransferError(
+            f"{where}: the server redirects to something that is not an http(s) URL; check the address."
+        )
     return target
 
 
@@ -219,15 +223,15 @@ def _failures(where: str) -> Iterator[None]:
         yield
     except OfflineModeIsEnabled:
         raise TransferError(
-            f"{where}: a network connection expected, HF_HUB_OFFLINE=1 found; unset it, or give the dataset as a folder"
+            f"{where} cannot be read: HF_HUB_OFFLINE=1 forbids the network; unset it, or give the dataset as a folder."
         ) from None
     except (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError, httpx2.InvalidURL) as error:
-        raise TransferError(f"{where}: an http(s) URL expected, another one found ({error}); check it") from error
+        raise TransferError(f"{where} is not an http(s) URL that can be read ({error}); check it.") from error
     except httpx2.TransportError as error:
         if isinstance(_cause(error), ssl.SSLCertVerificationError):
             raise TransferError(
-                f"{where}: a certificate that this machine trusts expected, another one found ({error}); check the "
-                "address, or set SSL_CERT_FILE"
+                f"{where}: this machine does not trust the certificate of the server ({error}); check the address, or "
+                "set SSL_CERT_FILE."
             ) from error
         raise _FailedError(_reason(error)) from error
 
@@ -244,5 +248,5 @@ def _reason(error: httpx2.TransportError) -> str:
         return "no connection in time"
     if isinstance(error, httpx2.TimeoutException):
         return "the answer stalled"
-    detail = str(error).partition(" (received")[0]  # counts would make each failure another one
+    detail = str(error).partition(" (received")[0]  # with its counts, every failure would be a reason of its own
     return f"{'no connection' if isinstance(error, httpx2.ConnectError) else 'the connection broke'} ({detail})"

@@ -6,8 +6,8 @@ from typing import Protocol
 class Store(Protocol):
     """Reads the files of one dataset; may be used by several threads, and pickled for other processes.
 
-    Paths are relative to the dataset, with forward slashes. `name` says in messages where the dataset lies: a folder,
-    a URL, or `owner/name@commit`.
+    Paths are relative to the dataset, with forward slashes. `name` says in messages where the dataset is: a folder, a
+    URL, or `owner/name@commit`.
     """
 
     @property
@@ -38,4 +38,4 @@ class Store(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of connections; a later read makes new ones."""
+        """Forget connections; a later read makes new ones."""

@@ -18,7 +18,7 @@ _INTERRUPTIBLE_SECONDS = 0.5
 
 
 class ReadThreads:
-    """A few threads that work off reads in order.
+    """A few threads that do reads in order.
 
     `concurrent.futures` would wait at the end of the process for what is still under way, minutes if a server hangs.
     These are daemon threads, so a read must not run code that cannot stop anywhere: sockets and files, but not pyarrow.
@@ -49,7 +49,7 @@ class ReadThreads:
         return future
 
     def close(self) -> None:
-        """Give up all reads; who waits for one gets a CancelledError at once, and the threads end."""
+        """Give up all reads; whoever waits for one gets a CancelledError at once, and the threads end."""
         self._closed = True
         self._abandon()
         for _ in range(self._count):
@@ -67,7 +67,7 @@ def in_parallel(
 ) -> Generator[Result, None, None]:
     """Yield `function(item)` of every item, in order, with some items worked on ahead.
 
-    The first error is raised when its turn comes; then, or when the iterator is closed, items not yet begun are left.
+    The first error is raised when its turn comes. After it, or when the iterator is closed, no further item is begun.
 
     Args:
         function: called in other threads; a read (see `ReadThreads`).
@@ -91,7 +91,7 @@ def in_parallel(
 
 
 def result_of(future: "Future[Result]") -> Result:
-    """Wait for a read and return what it gives.
+    """Return the result of a read, after waiting for it.
 
     Windows delivers an interrupt from the keyboard only between waits, so this one is cut into short ones.
     """
@@ -106,7 +106,7 @@ def _work(tasks: "SimpleQueue[_Task | None]") -> None:
 
 
 def _run(task: _Task | None) -> bool:
-    """Do one task and forget its result before waiting for the next; without one, say that it is time to end."""
+    """Do one task and forget its result before the next is waited for; return False where there is none: the end."""
     if task is None:
         return False
     future, read = task

@@ -44,8 +44,9 @@ def verified(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """That dataset folder, with the notes of an upload beside it that say it was verified."""
     from builder.upload.journal import open_journal
     from builder.upload.local import verified_files
+    from nucleusnet_core.terminal.progress import NoProgress
 
     folder = Path(shutil.copytree(built, tmp_path_factory.mktemp("verified") / "nucleusnet"))
     with open_journal(folder) as journal:
-        verified_files(folder, journal, workers=1, stage=lambda _name, _steps: None, step=lambda _steps, _rows: None)
+        verified_files(folder, journal, workers=1, progress=NoProgress())
     return folder

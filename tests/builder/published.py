@@ -12,37 +12,58 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from builder.upload.retries import Patience
-from builder.upload.upload import UploadOptions, UploadProgress, UploadResult, upload
+from builder.upload.upload import UploadOptions, UploadResult, upload
 from nucleusnet_core.manifest import Manifest
+from nucleusnet_core.storage.retries import RetryPolicy
+from nucleusnet_core.terminal.progress import NoProgress, Progress
 from tests.hub.server import Hub, client_environment
 from tests.root import ROOT
 
 REPO = "user/nucleusnet"
-IMPATIENT = Patience(
-    first_delay_seconds=0.05, factor=2, longest_delay_seconds=0.2, give_up_seconds=30, silence_seconds=10
+IMPATIENT = RetryPolicy(
+    give_up_seconds=30, most_attempts=1000, first_delay_seconds=0.05, longest_delay_seconds=0.2, stall_seconds=10
 )
 UPLOAD = """
 import sys
 from pathlib import Path
 from builder.upload.upload import UploadOptions, upload
-from builder.upload.retries import Patience
-upload(UploadOptions(Path(sys.argv[1]), "user/nucleusnet", tag="v1.0.0"), patience=Patience(0.05, 2, 0.2, 30, 10))
+from nucleusnet_core.storage.retries import RetryPolicy
+policy = RetryPolicy(give_up_seconds=30, most_attempts=1000, first_delay_seconds=0.05, longest_delay_seconds=0.2)
+upload(UploadOptions(Path(sys.argv[1]), "user/nucleusnet", tag="v1.0.0"), policy=policy)
 """
+
+
+class Heard(NoProgress):
+    """What an upload tells of itself."""
+
+    def __init__(self) -> None:
+        self.stages: list[tuple[str, str]] = []
+        self.said: list[str] = []
+
+    def begin(self, what: str, total: int | None, *, unit: str = "image") -> None:
+        self.stages.append((what, unit))
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    @property
+    def verified(self) -> bool:
+        """Whether the folder was checked, and not only sent."""
+        return any(unit != "B" for _, unit in self.stages)
 
 
 def publish(
     folder: Path,
     hub: Hub,
     *,
-    patience: Patience = IMPATIENT,
-    progress: UploadProgress | None = None,
+    policy: RetryPolicy = IMPATIENT,
+    progress: Progress | None = None,
     token: str = "hf_write",
     **options: object,
 ) -> UploadResult:
     """Upload in this process."""
     wanted = UploadOptions(folder, REPO, endpoint=hub.url, token=token, **options)  # type: ignore[arg-type]
-    return upload(wanted, patience=patience, progress=progress)
+    return upload(wanted, policy=policy, progress=progress)
 
 
 def command_environment(hub: Hub, home: Path, token: str | None = "hf_write") -> dict[str, str]:

@@ -162,6 +162,7 @@ class HubHandler(BaseHTTPRequestHandler):
             headers["X-Error-Code"] = refusal.code
         if self.fault and self.fault.retry_after is not None:
             headers["Retry-After"] = self.fault.retry_after
+        headers |= self.fault.headers if self.fault else {}
         self.answer_json({"error": refusal.message}, refusal.status, headers)
 
     def role(self) -> str:

@@ -1,4 +1,4 @@
-"""The API of the test Hub's repositories: who, create, list, commit, refs, and reading files."""
+"""The API of the test Hub's repositories: whoami, create, list, commit, refs, and reading files."""
 
 import json
 import re

@@ -30,9 +30,10 @@ from nucleusnet_core.errors import (
     SourceChangedError,
     UsageError,
 )
+from nucleusnet_core.terminal.progress import NoProgress
 from tests.root import ROOT
 
-from ..commands import contents, nucleusnet, start
+from ..commands import COMMAND, contents, environment, nucleusnet, start
 from .archive_input import (
     IMAGE_BYTES,
     MASK_BYTES,
@@ -308,7 +309,9 @@ def test_a_file_larger_than_a_record_is_named(tmp_path: Path) -> None:
     write_stitched(tmp_path / "stitched", 3)
     with (tmp_path / "stitched" / "Run01TL_top_left.tif").open("r+b") as file:
         file.truncate(60 * 10**9)  # sparse
-    with pytest.raises(ArchiveError, match=r"Run01TL_top_left\.tif.*50,000,000,000, 60,000,000,000 found"):
+    with pytest.raises(
+        ArchiveError, match=r"Run01TL_top_left\.tif has 60,000,000,000 bytes; in a record of 50,000,000,000"
+    ):
         archive(options(tmp_path / "stitched", tmp_path / "zips", Limits()))
     assert not (tmp_path / "zips").exists()
 
@@ -317,18 +320,42 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_written(tmp_path
     write_stitched(tmp_path / "stitched", 1)
     with (tmp_path / "stitched" / "Run00TL_top_left.tif").open("r+b") as file:
         file.truncate(15 * 10**12)  # sparse
-    with pytest.raises(OutputError, match=r"15000\.0 GB of free space expected"):
+    with pytest.raises(OutputError, match=r"of free space; about 15000\.0 GB are needed"):
         archive(options(tmp_path / "stitched", tmp_path / "zips", Limits(record_bytes=20 * 10**12)))
     assert published(tmp_path / "zips") == {}
 
 
-class Disturbance:
+@posix_only
+def test_a_disk_that_is_full_after_all_is_said_and_the_next_call_goes_on(tmp_path: Path) -> None:
+    import resource
+
+    write_stitched(tmp_path / "stitched", 2, image_bytes=3_000_000)
+    command = [*COMMAND, "archive", "stitched", "--out", "zips", "--zip-bytes", "4MB", "--quiet"]
+    limit = (5_000_000, resource.RLIM_INFINITY)  # bytes of a file: the next best thing to a small disk
+    (tmp_path / "stitched" / "Run01TL_top_left.tif").write_bytes(bytes(6_000_000))
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "zips: the disk is full (File too large); make room and " in done.stderr
+    assert done.stderr.count("\n") == 1
+    again = nucleusnet("archive", "stitched", "--out", "zips", "--zip-bytes", "4MB", "--json", cwd=tmp_path)
+    assert (json.loads(again.stdout)["written"], json.loads(again.stdout)["kept"]) == (2, 1)
+
+
+class Disturbance(NoProgress):
     """Does something when the first bytes have been copied."""
 
     def __init__(self, action: object) -> None:
         self.action, self.done = action, False
 
-    def __call__(self, _bytes: int) -> None:
+    def step(self, count: int = 1, *, nuclei: int = 0) -> None:
         if not self.done:
             self.done = True
             self.action()  # type: ignore[operator]
@@ -336,8 +363,6 @@ class Disturbance:
 
 @pytest.mark.parametrize("what", ["grows", "shrinks", "touched"])
 def test_a_file_that_changes_while_it_is_read_ends_the_archive(tmp_path: Path, what: str) -> None:
-    from builder.archive.archive import Progress
-
     write_stitched(tmp_path / "stitched", 2, image_bytes=3_000_000)
     path = tmp_path / "stitched" / "Run00TL_top_left.tif"
     actions = {
@@ -347,19 +372,19 @@ def test_a_file_that_changes_while_it_is_read_ends_the_archive(tmp_path: Path, w
     }
     limits = Limits(record_bytes=20_000_000)
     with pytest.raises(SourceChangedError, match=r"Run00TL_top_left\.tif"):
-        archive(options(tmp_path / "stitched", tmp_path / "zips", limits), Progress(step=Disturbance(actions[what])))
+        archive(options(tmp_path / "stitched", tmp_path / "zips", limits), Disturbance(actions[what]))
     assert contents(tmp_path / "zips").keys() == {"metadata.json"}
     archive(options(tmp_path / "stitched", tmp_path / "zips", limits))
     assert unpacked(tmp_path / "zips", tmp_path / "back") == contents(tmp_path / "stitched")
 
 
 def test_a_file_that_is_gone_when_its_turn_comes_is_named(tmp_path: Path) -> None:
-    from builder.archive.archive import Progress
-
     write_stitched(tmp_path / "stitched", 6)
     last = tmp_path / "stitched" / "Run05TL_top_left.tif"
-    with pytest.raises(ArchiveError, match=r"Run05TL_top_left\.tif: a file that can be read.*No such file"):
-        archive(options(tmp_path / "stitched", tmp_path / "zips"), Progress(step=Disturbance(last.unlink)))
+    with pytest.raises(
+        ArchiveError, match=r"Run05TL_top_left\.tif cannot be read \(No such file.*finished zips are kept"
+    ):
+        archive(options(tmp_path / "stitched", tmp_path / "zips"), Disturbance(last.unlink))
     write_stitched(tmp_path / "again", 6)
     shutil.copy2(tmp_path / "again" / last.name, last)
     assert archive(options(tmp_path / "stitched", tmp_path / "zips")).kept == 2
@@ -402,10 +427,10 @@ def link_folder(folder: Path) -> None:
         (add_line("../outside.txt"), CorruptDataError, r"\.\./outside\.txt"),
         (add_line("/etc/passwd"), CorruptDataError, "/etc/passwd"),
         (add_line("data/..\\outside"), CorruptDataError, "outside"),
-        (add_line("data/missing.parquet"), ArchiveError, "data/missing.parquet.*none found"),
-        (link_shard, ArchiveError, "metadata/train-00000-of-00001.parquet.*a link found"),
-        (link_folder, ArchiveError, "10k/train-00000-of-00001.parquet.*a link found"),
-        (lambda folder: (folder / "README.md").unlink(), ArchiveError, r"README\.md.*none found"),
+        (add_line("data/missing.parquet"), ArchiveError, "data/missing.parquet does not exist"),
+        (link_shard, ArchiveError, "metadata/train-00000-of-00001.parquet is a link, or lies behind one"),
+        (link_folder, ArchiveError, "10k/train-00000-of-00001.parquet is a link, or lies behind one"),
+        (lambda folder: (folder / "README.md").unlink(), ArchiveError, r"README\.md does not exist"),
         (lambda folder: (folder / "manifest.json").write_text("{", "utf-8"), ManifestError, r"manifest\.json"),
     ],
 )
@@ -426,12 +451,12 @@ def test_links_among_the_images_are_followed_inside_and_refused_outside(tmp_path
     archive(options(tmp_path / "stitched", tmp_path / "zips"))
     assert unpacked(tmp_path / "zips", tmp_path / "back") == contents(tmp_path / "stitched")
     (tmp_path / "stitched" / "Run07TL_top_left.tif").symlink_to("missing.tif")
-    with pytest.raises(ArchiveError, match=r"Run07TL_top_left\.tif: a file that can be read"):
+    with pytest.raises(ArchiveError, match=r"Run07TL_top_left\.tif cannot be read"):
         archive(options(tmp_path / "stitched", tmp_path / "other"))
     (tmp_path / "stitched" / "Run07TL_top_left.tif").unlink()
     (tmp_path / "secret.tif").write_bytes(b"secret")
     (tmp_path / "stitched" / "Run06TL_top_left.tif").symlink_to(tmp_path / "secret.tif")
-    with pytest.raises(ArchiveError, match=r"Run06TL_top_left\.tif.*a link to .*secret\.tif found"):
+    with pytest.raises(ArchiveError, match=r"Run06TL_top_left\.tif is a link to .*secret\.tif, outside"):
         archive(options(tmp_path / "stitched", tmp_path / "other"))
 
 
@@ -450,14 +475,14 @@ def test_masks_of_another_folder_and_subfolders_keep_their_paths(tmp_path: Path)
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["cell.tif", "Cell.tif"], r"Cell\.tif|cell\.tif.*by more than case"),
-        (["e\u0301.tif", "\u00e9.tif"], "by more than case"),
+        (["cell.tif", "Cell.tif"], r"Cell\.tif|cell\.tif would be one file where upper and lower case"),
+        (["e\u0301.tif", "\u00e9.tif"], "would be one file where upper and lower case"),
         (["a\\..\\..\\evil.tif"], "evil.tif.*rename"),
         (["a:b.tif"], "a:b.tif.*rename"),
         (["line\nbreak.tif"], "rename"),
         ([os.fsdecode(b"\xff.tif")], "rename"),
-        (["only.txt"], "neither found"),
-        ([], "neither found"),
+        (["only.txt"], "holds neither stitched images"),
+        ([], "holds neither stitched images"),
     ],
 )
 def test_names_that_cannot_be_unpacked_everywhere_are_refused(tmp_path: Path, names: list[str], words: str) -> None:
@@ -472,15 +497,18 @@ def test_an_output_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
     write_stitched(tmp_path / "stitched", 1)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.docx").write_bytes(b"years")
-    with pytest.raises(OutputError, match="another folder found"):
+    with pytest.raises(UsageError, match="mine holds something other than an archive"):
         archive(options(tmp_path / "stitched", tmp_path / "mine", overwrite=True))
-    with pytest.raises(OutputError, match="outside of"):
-        archive(options(tmp_path / "stitched", tmp_path / "stitched" / "zips"))
-    with pytest.raises(OutputError, match="make it first"):
-        archive(options(tmp_path / "stitched", tmp_path / "no" / "zips"))
+    for place in (tmp_path / "stitched", tmp_path / "stitched" / "zips", tmp_path / "mine" / "thesis.docx"):
+        with pytest.raises(UsageError, match=r"--out: .* is an input|lies inside .*stitched, which is read|is a file"):
+            archive(options(tmp_path / "stitched", place))
+    write_dataset(tmp_path / "verdigris")
+    with pytest.raises(UsageError, match=r"--out: .* lies inside the dataset .*verdigris"):
+        archive(options(tmp_path / "stitched", tmp_path / "verdigris" / "zips"))
+    archive(options(tmp_path / "stitched", tmp_path / "made" / "zips"))
     archive(options(tmp_path / "stitched", tmp_path / "zips"))
     (tmp_path / "zips" / "record-2").symlink_to(tmp_path / "mine")
-    with pytest.raises(OutputError, match="record-2: a folder of the archive expected"):
+    with pytest.raises(OutputError, match="record-2 is a file or link in the place of a folder"):
         archive(options(tmp_path / "stitched", tmp_path / "zips", overwrite=True))
     (tmp_path / "zips" / "record-2").unlink()
     (tmp_path / "zips" / "record-1" / "notes.txt").write_bytes(b"mine")
@@ -509,7 +537,7 @@ def test_sizes_are_read_in_decimal_units(text: str, expected: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "GB", "-1", "1e9", "5 GiB", "ten"])
 def test_what_is_no_size_is_refused_by_the_option_s_name(text: str) -> None:
-    with pytest.raises(UsageError, match=r"--zip-bytes: a size such as 50GB"):
+    with pytest.raises(UsageError, match=r"--zip-bytes: .* is not a size such as 50GB"):
         parse_bytes(text, "--zip-bytes")
 
 
@@ -526,7 +554,7 @@ def test_creators_are_read_with_and_without_the_optional_parts() -> None:
     ("field", "value"), [("title", " "), ("description", ""), ("license", "free for all"), ("published", "2026-13-01")]
 )
 def test_metadata_that_no_repository_takes_are_refused(field: str, value: str) -> None:
-    with pytest.raises(UsageError, match="expected"):
+    with pytest.raises(UsageError, match=r"is empty|is not an SPDX identifier|is not a date"):
         RecordMetadata.from_dict(METADATA.to_dict() | {field: value})
 
 
@@ -548,6 +576,13 @@ def test_the_command_takes_the_card_s_words_remembers_options_and_reports(tmp_pa
         version="1.0.0",
         published="2025-05-05",
     )
+
+
+def test_the_dataset_of_the_bare_name_is_archived_unless_another_folder_is_named(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "nucleusnet")
+    done = nucleusnet("archive", "--out", "zips", "--quiet", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert unpacked(tmp_path / "zips", tmp_path / "back") == contents(tmp_path / "nucleusnet")
 
 
 def test_a_study_file_says_who_and_what_and_options_win(tmp_path: Path) -> None:
@@ -583,11 +618,15 @@ def test_an_unknown_license_is_said_in_the_crate(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["stitched", "--out", "zips", "--record-files", "3"], 2, "--record-files: at least 4"),
-        (["stitched", "--out", "zips", "--record-bytes", "1MB", "--creator", "X; 1234-5678"], 2, "ORCID"),
-        (["stitched", "--out", "zips", "--license", "a b"], 2, "--license"),
-        (["nowhere", "--out", "zips"], 1, "nowhere: a folder expected"),
-        (["stitched", "--out", "zips", "--masks", "nowhere"], 1, "nowhere: a folder expected"),
+        (["stitched", "--out", "zips", "--record-files", "3"], 2, "--record-files is 3; it must be at least 4"),
+        (["stitched", "--out", "zips", "--record-bytes", "1MB", "--creator", "X; 1234-5678"], 2, "is not an ORCID iD"),
+        (["stitched", "--out", "zips", "--license", "a b"], 2, "--license: 'a b' is not an SPDX"),
+        (["nowhere", "--out", "zips"], 2, "nowhere does not exist; give a folder of this machine."),
+        (
+            ["stitched", "--out", "zips", "--masks", "nowhere"],
+            2,
+            "nowhere does not exist; give a folder of this machine.",
+        ),
     ],
 )
 def test_wrong_use_is_told_in_one_line(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:

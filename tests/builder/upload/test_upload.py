@@ -3,14 +3,14 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
 
-from builder.upload.journal import journal_path
-from builder.upload.retries import Patience
-from builder.upload.upload import UploadOptions, UploadProgress
+from builder.upload.journal import journal_path, open_journal
+from builder.upload.upload import UploadOptions
 from nucleusnet_core.errors import (
     CorruptDataError,
     DatasetNotFoundError,
@@ -20,7 +20,9 @@ from nucleusnet_core.errors import (
 )
 from tests.builder.commands import COMMAND
 from tests.builder.published import (
+    IMPATIENT,
     REPO,
+    Heard,
     command_environment,
     large_bytes,
     make_new_version,
@@ -94,34 +96,34 @@ def test_what_was_uploaded_streams_samples_and_has_the_bare_name(hub: Hub, folde
 
 def test_a_finished_upload_sends_nothing_again_and_checks_nothing_again(hub: Hub, folder: Path) -> None:
     first = publish(folder, hub, tag="v1.0.0")
-    sent, asked, stages = hub.arrived_bytes, len(hub.seen), []
-    again = publish(folder, hub, tag="v1.0.0", progress=UploadProgress(stage=lambda name, _steps: stages.append(name)))
+    sent, asked, heard = hub.arrived_bytes, len(hub.seen), Heard()
+    again = publish(folder, hub, tag="v1.0.0", progress=heard)
     assert (again.plan.nothing, again.commit) == (True, first.commit)
     assert hub.arrived_bytes == sent
     assert len(hub.seen) - asked <= 5
-    assert stages == []
+    assert heard.stages == []
     assert hub.requests("/commit/main") == ["POST /api/datasets/user/nucleusnet/commit/main 200"]
 
 
 @pytest.mark.parametrize("notes", [b"", b"{}", b'{"format": 0}', b'{"format": 1, "files": [3], "cards": {}}'])
 def test_notes_that_cannot_be_read_are_forgotten(hub: Hub, folder: Path, notes: bytes) -> None:
     journal_path(folder).write_bytes(notes)
-    stages: list[str] = []
-    publish(folder, hub, dry_run=True, progress=UploadProgress(stage=lambda name, _steps: stages.append(name)))
-    assert stages == ["files"]
+    first, second = Heard(), Heard()
+    publish(folder, hub, progress=first)
+    assert first.verified
     assert sorted(path.name for path in folder.parent.iterdir()) == ["nucleusnet", "nucleusnet.upload.json"]
-    publish(folder, hub, dry_run=True, progress=UploadProgress(stage=lambda name, _steps: stages.append(name)))
-    assert stages == ["files"]
+    publish(folder, hub, progress=second)
+    assert second.stages == []
 
 
 @pytest.mark.parametrize("public", [False, True])
 def test_a_new_repository_is_private_unless_public_is_asked_for(hub: Hub, folder: Path, public: bool) -> None:
     publish(folder, hub, public=public)
     assert hub.repositories[REPO].private is not public
-    said: list[str] = []
-    publish(folder, hub, public=True, progress=UploadProgress(say=said.append))
+    heard = Heard()
+    publish(folder, hub, public=True, progress=heard)
     assert hub.repositories[REPO].private is not public
-    assert any("is private" in text for text in said) is not public
+    assert any("stays private" in text for text in heard.said) is not public
 
 
 def test_a_dry_run_says_what_it_would_send_and_changes_nothing(hub: Hub, folder: Path) -> None:
@@ -152,6 +154,43 @@ def test_a_new_version_replaces_the_old_one_and_leaves_other_files_alone(hub: Hu
     assert set(result.plan.delete) == {path for path in first if path.startswith("10k/")}
 
 
+@pytest.mark.parametrize("public", [False, True])
+def test_a_dry_run_needs_no_token_for_what_everybody_may_read_and_leaves_no_notes(
+    hub: Hub, folder: Path, tmp_path: Path, public: bool
+) -> None:
+    journal_path(folder).unlink()
+    done = run_command(hub, tmp_path, folder, "--repo", REPO, "--dry-run", "--json", "--quiet", token=None)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["created"]
+    assert done.stderr == f"nucleusnet: {REPO} is new, or it is private and cannot be seen without a token.\n"
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["nucleusnet"]
+    assert hub.repositories == {}
+    publish(folder, hub, public=public)
+    make_new_version(folder)
+    notes, before = journal_path(folder).read_bytes(), visible(hub)
+    done = run_command(hub, tmp_path, folder, "--repo", REPO, "--dry-run", "--json", "--quiet", token=None)
+    assert json.loads(done.stdout)["created"] is not public, "a private one cannot be seen"
+    assert (json.loads(done.stdout)["unchanged"] > 0) is public
+    assert (journal_path(folder).read_bytes(), visible(hub)) == (notes, before)
+
+
+def test_a_dry_run_is_no_second_upload(hub: Hub, folder: Path) -> None:
+    with open_journal(folder):
+        assert publish(folder, hub, dry_run=True).created
+
+
+def test_the_folder_of_the_bare_name_is_published_unless_another_is_named(
+    hub: Hub, folder: Path, tmp_path: Path
+) -> None:
+    done = run_command(hub, folder.parent, "--repo", REPO, "--json", "--quiet")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["folder"] == "nucleusnet"
+    assert visible(hub) == published_as(folder)
+    done = run_command(hub, tmp_path, "owner/elsewhere", "--repo", REPO)
+    assert done.returncode == 2
+    assert done.stderr.startswith("nucleusnet: owner/elsewhere is not a folder on this machine")
+
+
 @pytest.mark.parametrize("files", [{"model.bin": b"x"}, {"manifest.json": b"{}", "index.html": b""}])
 def test_a_repository_of_something_else_is_refused(hub: Hub, folder: Path, files: dict[str, bytes]) -> None:
     publish(folder, hub)
@@ -168,13 +207,13 @@ def test_a_card_edited_in_the_folder_is_uploaded_as_it_is(hub: Hub, folder: Path
     card = folder / "README.md"
     card.write_text(card.read_text("utf-8") + "\nThanks to Zoë.\n", "utf-8")
     sent = hub.arrived_bytes
-    stages: list[str] = []
-    result = publish(folder, hub, progress=UploadProgress(stage=lambda name, _steps: stages.append(name)))
+    heard = Heard()
+    result = publish(folder, hub, progress=heard)
     assert [file.path for file in result.plan.send] == ["README.md"]
-    assert (hub.arrived_bytes, stages) == (sent, [])
+    assert (hub.arrived_bytes, heard.stages) == (sent, [("send 1 file", "B")])
     assert visible(hub) == published_as(folder)
     card.write_text(card.read_text("utf-8").replace("num_examples: ", "num_examples: 9"), "utf-8")
-    with pytest.raises(CorruptDataError, match=r"README\.md: rows of config .* found"):
+    with pytest.raises(CorruptDataError, match=r"README\.md: the number of rows of config .* is 9\d+, but"):
         publish(folder, hub)
 
 
@@ -193,7 +232,7 @@ def test_a_card_edited_on_the_hub_stops_the_upload_unless_it_may_be_replaced(hub
 def test_a_missing_token_is_an_error_before_the_hub_is_asked(hub: Hub, folder: Path, tmp_path: Path) -> None:
     done = run_command(hub, tmp_path, folder, "--repo", REPO, token=None)
     assert done.returncode == 1
-    assert "token expected, none found; log in with `hf auth login`" in done.stderr
+    assert "no Hugging Face token was found; log in with `hf auth login`" in done.stderr
     assert hub.seen == []
 
 
@@ -204,8 +243,8 @@ FINE: dict[str, object] = {"role": "fineGrained", "fineGrained": {"scoped": [{"p
     ("token", "message"),
     [
         ("hf_old", r"status 401.*refused or has expired"),
-        ("hf_read", "may write expected, a read-only one found"),
-        ("hf_fine", "may write expected, a read-only one found"),
+        ("hf_read", "the token is read-only; log in"),
+        ("hf_fine", "the token is read-only; log in"),
     ],
 )
 def test_a_token_that_cannot_write_is_an_error_before_anything_is_sent(
@@ -223,7 +262,7 @@ def test_a_damaged_folder_or_none_is_not_sent(hub: Hub, folder: Path, tmp_path: 
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 1
     shard.write_bytes(data)
-    with pytest.raises(CorruptDataError, match=rf"nothing was sent:\n  data/{shard.name}: SHA-256"):
+    with pytest.raises(CorruptDataError, match=rf"nothing was sent:\n  data/{shard.name}: its SHA-256 is"):
         publish(folder, hub)
     with pytest.raises(DatasetNotFoundError):
         publish(tmp_path / "nothing", hub)
@@ -234,7 +273,7 @@ def test_a_tag_of_another_version_is_refused_before_anything_is_sent(hub: Hub, f
     publish(folder, hub, tag="v1.0.0")
     make_new_version(folder)
     before = (visible(hub), hub.arrived_bytes)
-    with pytest.raises(UploadError, match=r"v1\.0\.0 names commit"):
+    with pytest.raises(UploadError, match=r"v1\.0\.0 already names commit"):
         publish(folder, hub, tag="v1.0.0")
     assert (visible(hub), hub.arrived_bytes) == before
 
@@ -247,7 +286,7 @@ def test_a_new_branch_is_made_and_the_main_one_stays(hub: Hub, folder: Path) -> 
     assert visible(hub, "next/2.0") == published_as(folder)
     assert visible(hub) == first
     hub.repositories[REPO].tags["frozen"] = hub.repositories[REPO].branches["main"]
-    with pytest.raises(UploadError, match="a branch expected"):
+    with pytest.raises(UploadError, match="frozen is a tag, not a branch"):
         publish(folder, hub, revision="frozen")
 
 
@@ -260,7 +299,9 @@ def test_xet_is_switched_off_where_the_hub_has_none_and_only_for_the_upload(hub:
 
 def test_a_card_that_the_hub_refuses_is_an_error_before_anything_is_sent(hub: Hub, folder: Path) -> None:
     hub.card_errors = ['"license" must be one of [...]']
-    with pytest.raises(UploadError, match=r'head the Hub accepts expected, found: "license" must be one of'):
+    with pytest.raises(
+        UploadError, match=r'the Hub refuses the lines at the top of README\.md: "license" must be one of'
+    ):
         publish(folder, hub)
     assert (visible(hub), hub.arrived_bytes) == ({}, 0)
 
@@ -269,30 +310,30 @@ def test_a_link_that_came_into_a_verified_folder_is_refused(hub: Hub, folder: Pa
     publish(folder, hub)
     (tmp_path / "secret").write_text("private")
     (folder / "data" / "notes.txt").symlink_to(tmp_path / "secret")
-    with pytest.raises(CorruptDataError, match=r"data/notes\.txt: a file expected, a link found"):
+    with pytest.raises(CorruptDataError, match=r"data/notes\.txt: this is a link"):
         publish(folder, hub)
 
 
 def test_the_client_uses_xet_where_the_hub_offers_it_and_its_failures_are_waited_out(hub: Hub, folder: Path) -> None:
     hub.offers_xet = True
-    said: list[str] = []
-    with pytest.raises(TransferError, match=r"failed for 0:00:0\d, .*call the upload again"):
-        publish(folder, hub, patience=Patience(0.1, 2, 0.5, 1.0, 10), progress=UploadProgress(say=said.append))
+    heard = Heard()
+    with pytest.raises(TransferError, match=r"attempts failed in \d\.\d s: .*run the upload again"):
+        publish(folder, hub, policy=replace(IMPATIENT, give_up_seconds=1.0), progress=heard)
     assert hub.requests("POST /cas/v1/xorbs/")
     assert hub.requests("PUT /storage/") == []
-    assert any("again in" in text for text in said)
+    assert any("trying again in" in text for text in heard.said)
     assert visible(hub) == {}
 
 
 @pytest.mark.parametrize(("option", "value"), [("repo_id", "nucleusnet"), ("revision", "../main"), ("tag", "")])
 def test_names_that_cannot_be_some_are_wrong_usage(folder: Path, option: str, value: str) -> None:
     names = {"repo_id": REPO, option: value}
-    with pytest.raises(UsageError, match=r"expected, .* found"):
+    with pytest.raises(UsageError, match=r"is not of the form owner/name|is not a name of letters"):
         UploadOptions(folder, **names)  # type: ignore[arg-type]
 
 
 def test_wrong_usage_exits_two(hub: Hub, folder: Path, tmp_path: Path) -> None:
     done = run_command(hub, tmp_path, folder, "--repo", "nucleusnet")
     assert done.returncode == 2
-    assert "--repo: owner/name expected, 'nucleusnet' found" in done.stderr
+    assert "--repo: 'nucleusnet' is not of the form owner/name." in done.stderr
     assert hub.seen == []

@@ -29,7 +29,7 @@ IMAGE_BYTES, MASK_BYTES = 15_209, 455
 
 
 def group_table() -> pa.Table:
-    """Give one row group's rows; the cells are noise of the size that real ones have when compressed."""
+    """Return one row group's rows; the cells are noise of the size that real ones have when compressed."""
     noise = np.random.default_rng(0)
     cells = {"image": IMAGE_BYTES, "mask": MASK_BYTES}
     rows: list[dict[str, Any]] = []
@@ -86,7 +86,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def draw(source: str, seed: int) -> int:
-    """Open a dataset, draw a random thousand, and give the number of its rows."""
+    """Open a dataset, draw a random thousand, and return the number of its rows."""
     table, _ = sample_table(open_dataset(source), n=1000, seed=seed)
     assert table["image"].combine_chunks().field("bytes")[0].as_buffer().size == IMAGE_BYTES
     return len(table)

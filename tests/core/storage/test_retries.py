@@ -6,7 +6,14 @@ from datetime import UTC, datetime
 import pytest
 
 from nucleusnet_core.errors import TransferError, UsageError
-from nucleusnet_core.storage.retries import Attempts, RetryPolicy, asked_seconds
+from nucleusnet_core.storage.retries import (
+    PATIENT_POLICY,
+    RESENT_STATUSES,
+    RETRIED_STATUSES,
+    Attempts,
+    RetryPolicy,
+    asked_seconds,
+)
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -28,6 +35,11 @@ def quick(**changed: float) -> RetryPolicy:
         ({"Retry-After": "-5"}, None),
         ({"RateLimit": '"resolvers";r=0;t=42'}, 42.0),
         ({"RateLimit": '"resolvers";r=3;t=42'}, None),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{NOW.timestamp() + 30:.0f}"}, 30.0),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{NOW.timestamp() - 30:.0f}"}, 0.0),
+        ({"X-RateLimit-Remaining": "3", "X-RateLimit-Reset": f"{NOW.timestamp() + 30:.0f}"}, None),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "soon"}, None),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "9999999999", "Retry-After": "7"}, 7.0),
     ],
 )
 def test_what_a_server_asks_for_is_understood(headers: dict[str, str], seconds: float | None) -> None:
@@ -40,8 +52,22 @@ def test_giving_up_says_what_was_tried_how_often_and_how_long() -> None:
     attempts.wait("the answer stalled", reached=True)
     with pytest.raises(TransferError) as caught:
         attempts.wait("status 503", reached=True)
-    assert str(caught.value).startswith("http://host/set/a.bin: its bytes expected, 3 failed attempts in 0.0 s found: ")
-    assert "status 503 (2 x), the answer stalled (1 x); check the address" in str(caught.value)
+    assert str(caught.value) == (
+        "http://host/set/a.bin: 3 attempts failed in 0.0 s: status 503 (2 x), the answer stalled (1 x); check the "
+        "address and the connection, and try again."
+    )
+
+
+def test_many_different_reasons_are_not_all_said_and_the_remedy_is_the_caller_s() -> None:
+    attempts = Attempts("shard", quick(most_attempts=8), remedy="call again.")
+    for number in range(7):
+        attempts.wait(f"reason {number}", reached=True)
+    with pytest.raises(TransferError) as caught:
+        attempts.wait("reason 6", reached=True)
+    assert str(caught.value) == (
+        "shard: 8 attempts failed in 0.0 s: reason 6 (2 x), reason 0 (1 x), reason 1 (1 x), reason 2 (1 x), "
+        "reason 3 (1 x), and others; call again."
+    )
 
 
 def wait_forever(attempts: Attempts, reached: bool, *, came: int = 0) -> None:
@@ -67,10 +93,10 @@ def test_time_without_a_byte_is_bounded_and_shorter_before_first_contact(
 def test_enough_bytes_start_the_clock_again_and_drops_do_not() -> None:
     for count, most in ((70_000, 12), (1_000, 4)):
         attempts = Attempts("a", quick(give_up_seconds=0.05, most_attempts=12))
-        with pytest.raises(TransferError, match="failed attempts") as caught:
+        with pytest.raises(TransferError, match="attempts failed") as caught:
             wait_forever(attempts, True, came=count)
-        assert int(str(caught.value).split()[4]) <= most
-        assert ("12 failed" in str(caught.value)) == (count == 70_000)
+        assert int(str(caught.value).split()[1]) <= most
+        assert ("12 attempts failed" in str(caught.value)) == (count == 70_000)
 
 
 def test_the_delay_grows_up_to_a_limit_and_has_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,8 +121,25 @@ def test_what_the_server_asks_for_is_waited_and_not_counted_as_lost(monkeypatch:
         attempts.wait("status 429", reached=True, asked_seconds=140.0)
 
 
+def test_a_server_that_asks_for_no_wait_again_and_again_is_not_stormed() -> None:
+    attempts = Attempts("a", RetryPolicy(first_delay_seconds=1.0, longest_delay_seconds=8.0))
+    pauses = [attempts.pause("status 503", reached=True, asked_seconds=0.0) for _ in range(5)]
+    assert all(limit / 2 <= pause <= limit for pause, limit in zip(pauses, [1, 2, 4, 8, 8], strict=True))
+
+
+def test_uploads_and_deposits_go_on_through_a_night_that_hosts_a_storm() -> None:
+    attempts = Attempts("shard", PATIENT_POLICY)
+    pauses = [attempts.pause("status 503", reached=True) for _ in range(200)]
+    assert sum(pauses) > 6 * 3600
+    assert attempts.pause("status 429", reached=True, asked_seconds=3600.0) >= 3600
+
+
+def test_no_space_is_passed_over_in_a_read_and_refused_in_an_upload() -> None:
+    assert {507} == RETRIED_STATUSES - RESENT_STATUSES
+
+
 def test_a_policy_that_never_gives_up_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"give_up_seconds: a number above 0 .* inf found"):
+    with pytest.raises(UsageError, match=r"give_up_seconds is inf; it must be a number above 0"):
         RetryPolicy(give_up_seconds=float("inf"))
-    with pytest.raises(UsageError, match=r"most_attempts: a number above 0 .* 0 found"):
+    with pytest.raises(UsageError, match=r"most_attempts is 0; it must be a number above 0"):
         RetryPolicy(most_attempts=0)
