@@ -1,4 +1,4 @@
-"""What a build costs, beside the published procedure and scPortrait; writes its tables into benchmarks/README.md."""
+"""Measure what a build costs beside the published procedure and scPortrait; write tables of benchmarks/README.md."""
 
 import argparse
 import hashlib
@@ -18,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.measuring import Cost, command_cost, measured, peak_mb, table, write_results
-from benchmarks.shuffle import REFERENCE_ROWS, shuffle_cost
+from benchmarks.reference import IMAGE_PX, NUCLEI_PER_MM2, ROWS
+from benchmarks.shuffle import shuffle_cost
 from builder.build.options import BuildOptions
 from builder.cutting.measure import sum_intensities
 from builder.inputs.images import decode_image, read_file
@@ -31,9 +32,8 @@ from builder.pieces.task import PieceTask
 from builder.shards.write import shard_tasks, write_shard
 from builder.simulate.simulate import simulate
 from builder.workers.engine import local_workers, run_tasks
-from nucleusnet_core.contract import KEPT
+from nucleusnet_core.contract import DEFAULT, KEPT, PUBLISHED_PIXELS_PER_UM
 
-REAL_NUCLEI_PER_MM2 = 275.0
 PUBLISHED_SAMPLE = 20
 REPEATS = 3
 FACTS = ("height", "width", "bit_depth", "mean_intensity", "std_intensity")
@@ -46,13 +46,13 @@ def piece_tasks(stitched: Path, pieces: Path) -> list[PieceTask]:
 
     pieces.mkdir(exist_ok=True)
     options = BuildOptions(stitched, pieces / "out")
-    columns = nucleusnet_dataset.features("default").arrow_schema
+    columns = nucleusnet_dataset.features(DEFAULT).arrow_schema
     sources, _ = find_sources(stitched)
     return [PieceTask(source, options.piece_parameters(), columns, pieces) for source in sources]
 
 
 def one_image(task: PieceTask, scratch: Path) -> tuple[Cost, Receipt]:
-    """Measure everything that one image costs in steady state: piece, and its share of a shard."""
+    """Measure everything that one image costs once the program has started: its piece, and its share of a shard."""
     make_piece(task)  # loads the machine code
 
     def whole() -> Receipt:
@@ -64,7 +64,7 @@ def one_image(task: PieceTask, scratch: Path) -> tuple[Cost, Receipt]:
 
 
 def least(call: Callable[[], Any]) -> tuple[Cost, Any]:
-    """Run something three times; returns the smallest cost and the last result."""
+    """Run something three times, and return the smallest cost and the last result."""
     costs = []
     for _ in range(REPEATS):
         with measured() as cost:
@@ -98,7 +98,7 @@ def stages(task: PieceTask, receipt: Receipt, scratch: Path) -> list[tuple[str, 
     sums = step("add up intensities", lambda: sum_intensities(image, regions))
     crops, outcomes = step("cut and encode", lambda: cut_all(image, regions, task.parameters))
     kept = np.array([index for index, outcome in enumerate(outcomes) if outcome == KEPT])
-    measured_columns = step("measure", lambda: shape_measurements(regions, 8.0453) | sums.columns())
+    measured_columns = step("measure", lambda: shape_measurements(regions, PUBLISHED_PIXELS_PER_UM) | sums.columns())
     rows = step("rows of the piece", lambda: piece_table(task, regions, kept, crops, measured_columns))
     facts = {name: getattr(receipt, name) for name in FACTS}
     step("write the piece, SHA-256", lambda: write_piece(task, rows, regions.label, outcomes, facts))
@@ -107,7 +107,7 @@ def stages(task: PieceTask, receipt: Receipt, scratch: Path) -> list[tuple[str, 
 
 
 def published(task: PieceTask, sample: int) -> tuple[Cost, int]:
-    """Measure the published procedure on some nuclei, and extrapolate to all; returns the cost and all nuclei."""
+    """Measure the published procedure on some nuclei; return the cost, extrapolated to all, and the number of all."""
     import imagecodecs
     import tifffile
 
@@ -126,25 +126,20 @@ def published(task: PieceTask, sample: int) -> tuple[Cost, int]:
 
 
 def scportrait(python: str, task: PieceTask, scratch: Path) -> dict[str, Any] | None:
-    """Run scPortrait's extraction with its own Python; None where it is not installed."""
+    """Return what scPortrait's extraction costs, run with its own Python; None where it is not installed."""
     script = Path(__file__).with_name("scportrait_extract.py")
-    command = [
-        python,
-        str(script),
-        str(task.source.image_path),
-        str(task.source.mask_path),
-        str(scratch / "scportrait"),
-    ]
+    command = [python, script, task.source.image_path, task.source.mask_path, scratch / "scportrait"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        print(f"scPortrait left out: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+        reason = "".join(done.stderr.strip().splitlines()[-1:])
+        print(f"scPortrait is left out, as it does not run with {python}: {reason}", file=sys.stderr)
         return None
     result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return result
 
 
 def seconds_an_image(task: PieceTask, workers: int, images: int = 40) -> tuple[float, float]:
-    """Measure the wall time an image with some workers, start-up left out, and the peak memory of a worker, MB."""
+    """Return the wall time an image with some workers, start-up left out, and the peak memory of a worker, MB."""
     crew, before = local_workers(workers), 4 * workers
     ends = run_tasks(peak_after, [task] * (before + images), make_executor=crew.make_executor, workers=workers)
     for _ in range(before):
@@ -161,7 +156,7 @@ def peak_after(task: PieceTask) -> float:
 
 
 def many_images(stitched: Path, scratch: Path, images: int) -> Cost:
-    """Measure a build of many images, given as links to few."""
+    """Return what a build of many images costs, which are links to a few."""
     folder = scratch / f"many-{images}"
     folder.mkdir()
     sources, _ = find_sources(stitched)
@@ -179,7 +174,7 @@ def many_images(stitched: Path, scratch: Path, images: int) -> Cost:
 def parsed() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, default=12_500, help="height and width of the image, px")
+    parser.add_argument("--size", type=int, default=IMAGE_PX, help="height and width of the image, px")
     parser.add_argument("--many", type=int, nargs="*", default=[10, 100, 1000], help="numbers of small images")
     parser.add_argument("--scportrait", default=sys.executable, help="Python that has scPortrait")
     parser.add_argument("--all", action="store_true", help="run the published procedure on every nucleus (5 minutes)")
@@ -190,12 +185,10 @@ def peers(task: PieceTask, ours: Cost, arguments: argparse.Namespace, scratch: P
     """Return the rows of the comparison."""
     slow, nuclei = published(task, 10**9 if arguments.all else PUBLISHED_SAMPLE)
     named = "published procedure" if arguments.all else f"published procedure, from {PUBLISHED_SAMPLE} nuclei"
-    rows = [("this build, everything", ours.cpu_s), (f"{named}", slow.cpu_s)]
+    rows = [("this build, everything", ours.cpu_s), (named, slow.cpu_s)]
     peer = scportrait(arguments.scportrait, task, scratch)
-    if peer is None:
-        print("scPortrait is not installed for this Python; left out", file=sys.stderr)
-    else:
-        rows += [(f"scPortrait {peer['version']}, extract()", peer["extract"]), ("with load", peer["all"])]
+    if peer is not None:
+        rows += [(f"scPortrait {peer['version']}, extract()", peer["extract"]), ("with loading", peer["all"])]
     return [[name, f"{cpu:.2f}", f"{cpu / ours.cpu_s:.0f}", f"{nuclei / cpu:,.0f}"] for name, cpu in rows]
 
 
@@ -204,7 +197,7 @@ def main() -> None:
     arguments = parsed()
     with tempfile.TemporaryDirectory() as temporary:
         scratch = Path(temporary)
-        simulate(scratch / "large", images=1, size_px=arguments.size, nuclei_per_mm2=REAL_NUCLEI_PER_MM2)
+        simulate(scratch / "large", images=1, size_px=arguments.size, nuclei_per_mm2=NUCLEI_PER_MM2)
         (task,) = piece_tasks(scratch / "large", scratch / "pieces")
         ours, receipt = one_image(task, scratch)
         tables = [
@@ -225,14 +218,14 @@ def main() -> None:
 
 
 def stages_table(spent: list[tuple[str, Cost]]) -> str:
-    """Return the stages with their sum."""
+    """Return the table of the stages, with their sum."""
     rows = [[name, f"{cost.cpu_s:.3f}"] for name, cost in spent]
     rows.append(["sum", f"{sum(cost.cpu_s for _, cost in spent):.3f}"])
     return table("Its stages, each the least of three runs", ["stage", "CPU s"], rows)
 
 
 def command_table(scratch: Path) -> str:
-    """Measure `nucleusnet build` of this image from start to end: first on a machine that has compiled nothing."""
+    """Return the table of `nucleusnet build` of this image, first on a machine that has compiled nothing."""
     rows = []
     for name in ("the first ever, compiling", "any later one"):
         out = scratch / f"command {len(rows)}"
@@ -252,7 +245,7 @@ def command_table(scratch: Path) -> str:
 
 
 def workers_table(task: PieceTask) -> str:
-    """Compare one worker with two."""
+    """Return the table of one worker and two."""
     one, peak = seconds_an_image(task, 1)
     two, _ = seconds_an_image(task, 2)
     rows = [["1", f"{one:.3f}", "1.00", f"{peak:.0f}"], ["2", f"{two:.3f}", f"{one / two:.2f}", f"{peak:.0f}"]]
@@ -260,7 +253,7 @@ def workers_table(task: PieceTask) -> str:
 
 
 def many_table(numbers: list[int], scratch: Path) -> str:
-    """Compare the cost per image of builds of few and many small images."""
+    """Return the table of builds of few and many small images."""
     simulate(scratch / "small", images=12, size_px=1000)
     costs = [(number, many_images(scratch / "small", scratch, number)) for number in numbers]
     rows = [[f"{number:,}", f"{1000 * cost.cpu_s / number:.1f}"] for number, cost in costs]
@@ -268,9 +261,9 @@ def many_table(numbers: list[int], scratch: Path) -> str:
 
 
 def shuffle_table(task: PieceTask, scratch: Path) -> str:
-    """Measure the shuffle of as many rows as the reference dataset has."""
+    """Return the table of a shuffle of as many rows as the published dataset has."""
     cost = shuffle_cost(piece_path(task.pieces_dir, task.source.stem), scratch / "synthetic")
-    row = [f"{REFERENCE_ROWS:,}", f"{cost['cpu_s']:.1f}", f"{cost['peak_mb']:.0f}"]
+    row = [f"{ROWS:,}", f"{cost['cpu_s']:.1f}", f"{cost['peak_mb']:.0f}"]
     return table("The shuffle alone, cells of 64 bytes", ["rows", "CPU s", "peak MB"], [row])
 
 

@@ -1,4 +1,4 @@
-"""The crops that loaders are compared on: as this project writes them, and as plain PNG in Parquet."""
+"""Write the crops that loaders are compared on: as this project writes them, and as plain PNG in Parquet."""
 
 import io
 import itertools
@@ -17,19 +17,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from benchmarks.loader_peers import CHECKSUMS, OURS, PLAIN
+from benchmarks.reference import RUNS
 from builder.build.build import build
 from builder.build.options import BuildOptions
 from builder.shards.parquet_writer import in_groups, shard_entry, write_parquet
-from builder.simulate.simulate import NUCLEI_PER_MM2, simulate_image, write_simulated
+from builder.simulate.parameters import SimulateParameters
+from builder.simulate.set_folder import write_simulated
+from builder.simulate.simulate import simulate_image
 from nucleusnet_core.cells.png import decode_cell
-from nucleusnet_core.contract import PUBLISHED_PIXELS_PER_UM, ROW_GROUP_ROWS
+from nucleusnet_core.contract import DATA_FOLDER, DEFAULT, MANIFEST_NAME, PUBLISHED_PIXELS_PER_UM, ROW_GROUP_ROWS
 from nucleusnet_core.manifest import Manifest, ShardEntry
 
-RUNS = 100
 SHARDS = 8
 SPLIT = "train"
-OURS, PLAIN = "ours", "plain"
-CHECKSUMS = "checksums.npy"
 _SPARE = 1.25
 """Nuclei are simulated beyond the wanted number by this factor: some touch others or the border."""
 _WINDOW_PX = 364
@@ -38,9 +39,9 @@ _RUNS_IN_TURN, _IMAGES_IN_TURN = 12, 192
 
 
 def make_data(folder: Path, crops: int) -> int:
-    """Write the crops below `folder`: `built`, `ours` and `plain`; give their number."""
+    """Write the crops below `folder` as `built`, `ours` and `plain`, and return their number."""
     built = build_crops(folder, crops)
-    rows = min(crops, built.rows("default", SPLIT))
+    rows = min(crops, built.rows(DEFAULT, SPLIT))
     per_shard = ceil(ceil(rows / ROW_GROUP_ROWS) / SHARDS) * ROW_GROUP_ROWS
     write_dataset(folder, OURS, built, [min(per_shard, rows - start) for start in range(0, rows, per_shard)])
     write_plain(folder)
@@ -49,7 +50,7 @@ def make_data(folder: Path, crops: int) -> int:
 
 def build_crops(folder: Path, crops: int) -> Manifest:
     """Simulate one stitched image of each of 100 runs, and build the dataset `built` of them."""
-    side_mm = sqrt(_SPARE * crops / RUNS / NUCLEI_PER_MM2)
+    side_mm = sqrt(_SPARE * crops / RUNS / SimulateParameters.nuclei_per_mm2)
     size_px = max(1000, _WINDOW_PX + ceil(1000 * side_mm * PUBLISHED_PIXELS_PER_UM))
     stitched = folder / "stitched"
     with ProcessPoolExecutor() as pool:
@@ -67,8 +68,8 @@ def simulate_run(run: int, size_px: int, folder: Path) -> None:
 
 
 def row_groups(folder: Path, rows: int) -> Iterator[pa.Table]:
-    """Give the rows of a folder's shards in order, from the first again after the last, `rows` in all."""
-    paths = sorted((folder / "data").glob("*.parquet"))
+    """Yield the rows of a folder's shards in order, `rows` in all; after the last row comes the first again."""
+    paths = sorted((folder / DATA_FOLDER).glob("*.parquet"))
     while True:
         for path in paths:
             with pq.ParquetFile(path) as file:
@@ -85,7 +86,7 @@ def write_dataset(folder: Path, name: str, built: Manifest, shard_rows: Sequence
     groups = in_groups(row_groups(folder / "built", sum(shard_rows)), ROW_GROUP_ROWS)
     entries = []
     for number, rows in enumerate(shard_rows):
-        path = f"data/{SPLIT}-{number:05d}-of-{len(shard_rows):05d}.parquet"
+        path = f"{DATA_FOLDER}/{SPLIT}-{number:05d}-of-{len(shard_rows):05d}.parquet"
         entries.append(write_shard(folder / name, path, itertools.islice(groups, ceil(rows / ROW_GROUP_ROWS))))
     write_manifest(folder / name, built, entries)
 
@@ -96,18 +97,18 @@ def write_shard(folder: Path, path: str, groups: Iterable[pa.Table]) -> ShardEnt
     groups = iter(groups)
     first = next(groups)
     write_parquet(folder / path, first.schema, itertools.chain([first], groups))
-    return shard_entry(folder, path, "default", SPLIT)
+    return shard_entry(folder, path, DEFAULT, SPLIT)
 
 
 def write_manifest(folder: Path, built: Manifest, entries: list[ShardEntry]) -> None:
     """Write the manifest of a folder that holds these shards."""
     rows = sum(entry.rows for entry in entries)
     counts: dict[str, Any] = {"found": rows, "kept": rows, "dropped": {}, "splits": {SPLIT: rows}}
-    (folder / "manifest.json").write_bytes(replace(built, shards=entries, **counts).to_json())
+    (folder / MANIFEST_NAME).write_bytes(replace(built, shards=entries, **counts).to_json())
 
 
 def write_plain(folder: Path) -> None:
-    """Write the crops as ordinary PNG into Parquet as `datasets` writes it, run after run; and their checksums."""
+    """Write the crops as ordinary PNG into Parquet as `datasets` writes it, run after run, and their checksums."""
     rows: list[tuple[int, bytes]] = []
     checksums = []
     for table in row_groups(folder / OURS, dataset_rows(folder / OURS)):
@@ -119,20 +120,20 @@ def write_plain(folder: Path) -> None:
                 rows.append((run, file.getvalue()))
     rows.sort(key=lambda row: row[0])
     np.save(folder / CHECKSUMS, np.array(checksums, np.uint32))
-    (folder / PLAIN / "data").mkdir(parents=True)
+    (folder / PLAIN / DATA_FOLDER).mkdir(parents=True)
     plain = plain_rows([run for run, _ in rows], [png for _, png in rows])
     for number in range(SHARDS):
-        path = folder / PLAIN / "data" / f"{SPLIT}-{number:05d}-of-{SHARDS:05d}.parquet"
+        path = folder / PLAIN / DATA_FOLDER / f"{SPLIT}-{number:05d}-of-{SHARDS:05d}.parquet"
         plain.shard(SHARDS, number, contiguous=True).to_parquet(path)
 
 
 def dataset_rows(folder: Path) -> int:
-    """Give the number of rows of a dataset folder."""
-    return Manifest.from_json((folder / "manifest.json").read_bytes()).kept
+    """Return the number of rows of a dataset folder."""
+    return Manifest.from_json((folder / MANIFEST_NAME).read_bytes()).kept
 
 
 def plain_rows(runs: list[int], pngs: list[bytes]) -> datasets.Dataset:
-    """Make a dataset of PNG files and the numbers of their runs."""
+    """Return a dataset of PNG files and the numbers of their runs."""
     features = datasets.Features({"image": datasets.Image(mode="L"), "run": datasets.Value("int32")})
     images = [{"bytes": png, "path": None} for png in pngs]
     return datasets.Dataset(pa.Table.from_pydict({"image": images, "run": runs}, schema=features.arrow_schema))
@@ -140,6 +141,6 @@ def plain_rows(runs: list[int], pngs: list[bytes]) -> datasets.Dataset:
 
 def plain_dataset(folder: Path) -> datasets.Dataset:
     """Read the plain crops again."""
-    paths = sorted((folder / PLAIN / "data").iterdir())
+    paths = sorted((folder / PLAIN / DATA_FOLDER).iterdir())
     table = pa.concat_tables(pq.read_table(path) for path in paths)
     return plain_rows(table["run"].to_pylist(), [cell["bytes"] for cell in table["image"].to_pylist()])

@@ -1,11 +1,10 @@
-"""One epoch of one loader, in a process of its own; prints one line of JSON.
-
-    python loader_epoch.py FOLDER LOADER WORKERS
+"""Measure one epoch of one loader, in a process of its own; print one line of JSON.
 
 The clocks start when the first batch is there, so that imports, opening and the start of worker processes are left out;
 but not for a loader that unpacks everything before.
 """
 
+import argparse
 import contextlib
 import json
 import os
@@ -23,30 +22,31 @@ import numpy as np
 import psutil
 import torch
 
-from benchmarks.loader_peers import BATCH, LOADERS
+from benchmarks.loader_peers import BATCH, CHECKSUMS, LOADERS
 from benchmarks.measuring import cpu_seconds, peak_mb
+from nucleusnet_core.contract import CROP_PX
 
 
 def image_batch(batch: Any) -> torch.Tensor:
-    """Give the images of a batch: what a training loop would use of it."""
+    """Return the images of a batch, which is what a training loop would use of it."""
     images = batch["image"] if isinstance(batch, Mapping) else batch
     return torch.as_tensor(images)
 
 
 def check(images: torch.Tensor, folder: Path) -> None:
-    """Refuse a loader that does not give batches of the crops, pixel by pixel."""
-    if images.dtype != torch.uint8 or images.shape[1:] != (1, 256, 256):
-        sys.exit(f"uint8 images (B, 1, 256, 256) expected, {images.dtype} {tuple(images.shape)} found")
-    known = np.load(folder / "checksums.npy")
+    """Refuse a loader whose first batch is not one of crops, pixel by pixel."""
+    if images.dtype != torch.uint8 or images.shape[1:] != (1, CROP_PX, CROP_PX):
+        sys.exit(f"The images are {images.dtype} {tuple(images.shape)}, not uint8 (B, 1, {CROP_PX}, {CROP_PX}).")
+    known = np.load(folder / CHECKSUMS)
     found = [zlib.crc32(np.ascontiguousarray(image)) for image in images.numpy()]
     if len(set(found) & set(known.tolist())) != len(images):
-        sys.exit("the images of the first batch are not distinct crops of the data set")
+        sys.exit("The images of the first batch are not different crops of the dataset.")
 
 
 def all_cpu_seconds(*, has_workers: bool) -> float:
     """Return user and system time of this process and of its children, those that still run included."""
     spent = cpu_seconds()
-    for child in psutil.Process().children(recursive=True) if has_workers else ():  # looking takes some 20 ms
+    for child in psutil.Process().children(recursive=True) if has_workers else ():  # listing them takes some 20 ms
         with contextlib.suppress(psutil.Error):
             times = child.cpu_times()
             spent += times.user + times.system
@@ -64,7 +64,7 @@ def workers_mb() -> float:
 
 
 def measure(loader: Iterable[Any], folder: Path, *, with_start: bool, has_workers: bool) -> dict[str, float]:
-    """Iterate once; what comes before the second batch counts only `with_start`."""
+    """Return what one epoch costs; what comes before the second batch counts only `with_start`."""
     begun, cpu_s = time.perf_counter(), all_cpu_seconds(has_workers=has_workers)
     batches = iter(loader)
     first = image_batch(next(batches))
@@ -79,9 +79,9 @@ def measure(loader: Iterable[Any], folder: Path, *, with_start: bool, has_worker
         if has_workers and number % 32 == 24:
             workers = max(workers, workers_mb())
     wall_s, cpu_s = time.perf_counter() - begun, all_cpu_seconds(has_workers=has_workers) - cpu_s
-    expected = len(np.load(folder / "checksums.npy"))
+    expected = len(np.load(folder / CHECKSUMS))
     if not expected - 2 * BATCH < images < expected + BATCH:
-        sys.exit(f"{expected} images expected, {images} found")
+        sys.exit(f"The epoch has {images:,} images; the dataset has {expected:,}.")
     return {
         "cpu_ms": 1000 * cpu_s / (images - before),
         "images_s": (images - before) / wall_s,
@@ -93,7 +93,12 @@ def measure(loader: Iterable[Any], folder: Path, *, with_start: bool, has_worker
 
 def main() -> None:
     """Measure, print, and leave without waiting for whatever threads a library still has."""
-    folder, name, workers = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="folder of the crops in all formats")
+    parser.add_argument("loader", choices=list(LOADERS), help="the loader")
+    parser.add_argument("workers", type=int, help="number of worker processes")
+    arguments = parser.parse_args()
+    folder, name, workers = arguments.folder, arguments.loader, arguments.workers
     torch.set_num_threads(1)
     with contextlib.redirect_stdout(sys.stderr):
         begun = time.perf_counter()

@@ -1,10 +1,9 @@
-"""Writes the plain crops in the formats of other loaders, where these are installed; prints which in one line of JSON.
-
-    python loader_formats.py FOLDER
+"""Write the plain crops in the formats of the loaders that are installed, and print which these are, as JSON.
 
 Runs with a Python that has the other loaders. Crops lie run after run, as they do in the plain Parquet.
 """
 
+import argparse
 import contextlib
 import functools
 import io
@@ -21,12 +20,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.loader_peers import PLAIN
+from nucleusnet_core.contract import DATA_FOLDER
+
 SHARDS = 8
 CHUNK_BYTES = 1 << 26
 
 
 def define_torchvision_operators() -> None:
-    """Let torchvision from PyPI be imported beside a CPU build of torch: it expects these operators."""
+    """Define operators that torchvision from PyPI needs and that a CPU build of torch does not bring."""
     import torch
 
     library = torch.library.Library("torchvision", "FRAGMENT")
@@ -37,23 +42,23 @@ def define_torchvision_operators() -> None:
 
 
 def read_pngs(folder: Path) -> list[bytes]:
-    """Read the plain crops."""
-    tables = [pq.read_table(path, columns=["image"]) for path in sorted((folder / "plain" / "data").iterdir())]
+    """Return the plain crops."""
+    tables = [pq.read_table(path, columns=["image"]) for path in sorted((folder / PLAIN / DATA_FOLDER).iterdir())]
     return [cell["bytes"] for table in tables for cell in table["image"].to_pylist()]
 
 
 def pixels_of(png: bytes) -> npt.NDArray[np.uint8]:
-    """Decode a crop."""
+    """Return the pixels of a PNG file, (256, 256)."""
     return np.array(Image.open(io.BytesIO(png)))
 
 
 def raw_pixels(png: bytes) -> bytes:
-    """Decode a crop to the bytes of its pixels."""
+    """Return the pixels of a PNG file as bytes."""
     return pixels_of(png).tobytes()
 
 
 def write_litdata(folder: Path, pngs: list[bytes]) -> None:
-    """PNG files, and raw pixels with zstd."""
+    """Write PNG files, and raw pixels with zstd."""
     import litdata
 
     for name, item, compression in (("png", png_item, None), ("zstd", pixel_item, "zstd")):
@@ -71,22 +76,22 @@ def write_litdata(folder: Path, pngs: list[bytes]) -> None:
 
 @functools.cache
 def cached_pngs(folder: Path) -> list[bytes]:
-    """Read the plain crops once a process."""
+    """Return the plain crops, read once in each process."""
     return read_pngs(folder)
 
 
 def png_item(folder: Path, number: int) -> dict[str, bytes]:
-    """Give the PNG file of a crop."""
+    """Return the PNG file of a crop."""
     return {"image": cached_pngs(folder)[number]}
 
 
 def pixel_item(folder: Path, number: int) -> dict[str, npt.NDArray[np.uint8]]:
-    """Give the pixels of a crop."""
+    """Return the pixels of a crop."""
     return {"image": pixels_of(cached_pngs(folder)[number])}
 
 
 def write_mosaicml(folder: Path, pngs: list[bytes]) -> None:
-    """PNG files, and raw pixels with zstd."""
+    """Write PNG files, raw pixels with zstd, and raw pixels without compression."""
     define_torchvision_operators()
     from streaming import MDSWriter
 
@@ -99,7 +104,7 @@ def write_mosaicml(folder: Path, pngs: list[bytes]) -> None:
 
 
 def write_webdataset(folder: Path, pngs: list[bytes]) -> None:
-    """Tar files of PNG files."""
+    """Write tar files of PNG files."""
     (folder / "webdataset").mkdir()
     for shard, numbers in enumerate(np.array_split(np.arange(len(pngs)), SHARDS)):
         with tarfile.open(folder / "webdataset" / f"{shard:05d}.tar", "w") as file:
@@ -110,7 +115,7 @@ def write_webdataset(folder: Path, pngs: list[bytes]) -> None:
 
 
 def write_lance(folder: Path, pngs: list[bytes]) -> None:
-    """A column of PNG files."""
+    """Write a column of PNG files."""
     import lance
 
     table = pa.table({"image": pa.array(pngs, pa.large_binary())})
@@ -118,7 +123,7 @@ def write_lance(folder: Path, pngs: list[bytes]) -> None:
 
 
 def write_grain(folder: Path, pngs: list[bytes]) -> None:
-    """ArrayRecord files of PNG files."""
+    """Write ArrayRecord files of PNG files."""
     import grain  # noqa: F401 - without it nothing reads them
     from array_record.python.array_record_module import ArrayRecordWriter
 
@@ -141,7 +146,9 @@ WRITERS: dict[str, Callable[[Path, list[bytes]], None]] = {
 
 def main() -> None:
     """Write every format that can be written."""
-    folder = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="folder of the plain crops, in which the others are written")
+    folder = parser.parse_args().folder
     pngs = read_pngs(folder)
     versions = {}
     for package, write in WRITERS.items():
@@ -150,7 +157,7 @@ def main() -> None:
             with contextlib.redirect_stdout(sys.stderr):
                 write(folder, pngs)
         except ImportError as error:
-            print(f"{package} left out: {error}", file=sys.stderr)
+            print(f"{package} is left out: {error}", file=sys.stderr)
         else:
             versions[package] = number
     print(json.dumps(versions))

@@ -1,4 +1,4 @@
-"""A dataset of the full size: two shards, written once and linked 70 times; and a Hub that serves it.
+"""A dataset of the published size, two shards that are written once and linked 70 times, and a Hub that serves it.
 
 Its plain counterpart lies run after run, as it was published: the Hub puts into every shard the runs that belong there.
 """
@@ -17,34 +17,34 @@ import numpy as np
 import pyarrow.parquet as pq
 from datasets.arrow_writer import get_parquet_column_options, get_writer_batch_size_from_data_size
 
-from benchmarks.loader_data import RUNS, SPLIT, plain_dataset, row_groups, write_manifest, write_shard
+from benchmarks.loader_data import SPLIT, plain_dataset, row_groups, write_manifest, write_shard
+from benchmarks.reference import ROWS, RUNS
 from builder.shards.parquet_writer import in_groups
-from nucleusnet_core.contract import ROW_GROUP_ROWS
+from nucleusnet_core.contract import DATA_FOLDER, MANIFEST_NAME, ROW_GROUP_ROWS
 from nucleusnet_core.manifest import Manifest, ShardEntry
 from tests.hub.repository import Blob, Repository
 from tests.hub.server import Hub, serve_hub
 
-FULL_ROWS = 1_061_277
 FULL_SHARDS = 70
 FULL, FULL_PLAIN = "full", "full-plain"
 REPOSITORIES = {FULL: "user/nucleusnet", FULL_PLAIN: "user/plain"}
 
 
 def full_shard_rows() -> list[int]:
-    """Give the rows of each shard at full size; they differ by one at most."""
-    edges = [FULL_ROWS * number // FULL_SHARDS for number in range(FULL_SHARDS + 1)]
+    """Return the number of rows of each shard at full size; they differ by one at most."""
+    edges = [ROWS * number // FULL_SHARDS for number in range(FULL_SHARDS + 1)]
     return [stop - start for start, stop in itertools.pairwise(edges)]
 
 
 def write_full_size(folder: Path) -> None:
     """Write two shards of the full size, link them 70 times to a dataset, and write their plain counterparts."""
-    built = Manifest.from_json((folder / "built" / "manifest.json").read_bytes())
+    built = Manifest.from_json((folder / "built" / MANIFEST_NAME).read_bytes())
     written: dict[int, ShardEntry] = {}
     entries = []
     plain = plain_dataset(folder)
     (folder / FULL_PLAIN).mkdir()
     for number, rows in enumerate(full_shard_rows()):
-        path = f"data/{SPLIT}-{number:05d}-of-{FULL_SHARDS:05d}.parquet"
+        path = f"{DATA_FOLDER}/{SPLIT}-{number:05d}-of-{FULL_SHARDS:05d}.parquet"
         if rows in written:
             os.link(folder / FULL / written[rows].path, folder / FULL / path)
         else:
@@ -56,9 +56,9 @@ def write_full_size(folder: Path) -> None:
 
 
 def write_full_plain(path: Path, plain: datasets.Dataset, rows: int) -> None:
-    """Write a plain shard of the full size whose runs lie uncompressed, so that `RunFile` can replace them.
+    """Write a plain shard of the full size with uncompressed runs, so that `RunFile` can replace them.
 
-    Row groups are of the size that `datasets` would choose.
+    Its row groups have the size that `datasets` would choose.
     """
     table = plain.data.table.take(np.arange(rows) % len(plain))
     options = get_parquet_column_options(plain.features, table.schema)
@@ -87,7 +87,7 @@ class RunFile:
         metadata = pq.read_metadata(path)
         for number in range(metadata.num_row_groups):
             group = metadata.row_group(number)
-            runs = 1 + np.arange(first_row, first_row + group.num_rows) * RUNS // FULL_ROWS
+            runs = 1 + np.arange(first_row, first_row + group.num_rows) * RUNS // ROWS
             chunk = group.column(group.num_columns - 1)
             stop = chunk.data_page_offset + chunk.total_compressed_size
             patches.append((stop - 4 * group.num_rows, runs.astype("<i4").tobytes()))
@@ -108,7 +108,7 @@ class RunFile:
 
 
 def full_files(folder: Path, name: str) -> dict[str, Any]:
-    """Give the files of a dataset of the full size as a repository holds them; shards are mapped, not read.
+    """Return the files of a dataset of the full size as a repository holds them; shards are mapped, not read.
 
     Args:
         folder: where `write_full_size` wrote.
@@ -116,10 +116,10 @@ def full_files(folder: Path, name: str) -> dict[str, Any]:
     """
     files: dict[str, Any] = {}
     if name == FULL:
-        files["manifest.json"] = (folder / FULL / "manifest.json").read_bytes()
+        files[MANIFEST_NAME] = (folder / FULL / MANIFEST_NAME).read_bytes()
     first_row = 0
     for number, rows in enumerate(full_shard_rows()):
-        path = f"data/{SPLIT}-{number:05d}-of-{FULL_SHARDS:05d}.parquet"
+        path = f"{DATA_FOLDER}/{SPLIT}-{number:05d}-of-{FULL_SHARDS:05d}.parquet"
         if name == FULL:
             files[path] = mapped(folder / FULL / path)
         else:
@@ -129,14 +129,14 @@ def full_files(folder: Path, name: str) -> dict[str, Any]:
 
 
 def mapped(path: Path) -> mmap.mmap:
-    """Map a file into memory, read only."""
+    """Return a file mapped into memory, read only."""
     with path.open("rb") as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 @contextlib.contextmanager
 def served_hub(folder: Path, latency_s: float) -> Iterator[Hub]:
-    """Run a Hub on loopback that holds both datasets of the full size, each row of the plain one with its true run."""
+    """Run a Hub on this machine with both datasets of the full size, each row of the plain one with its true run."""
     with serve_hub() as hub:
         for name, repository in REPOSITORIES.items():
             files = {}

@@ -1,6 +1,7 @@
-"""The loaders that are compared: each opens the same crops in its own format and gives batches of 256 images.
+"""The loaders that are compared: each opens the same crops in its own format, in batches of 256 images.
 
-All decode to uint8 `(B, 1, 256, 256)`. Where a loader leaves the decoding of PNG to the user, OpenCV does it.
+All decode to uint8 `(B, 1, 256, 256)`. Where a loader leaves the decoding of PNG to the user, OpenCV does it. Runs also
+with a Python that has the other loaders and none of what the build needs.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,52 +13,57 @@ import numpy as np
 import torch
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler
 
+from nucleusnet_core.contract import CROP_PX, DATA_FOLDER
+
+OURS, PLAIN = "ours", "plain"
+"""Folders of the crops: as this project writes them, and as plain PNG in Parquet."""
+CHECKSUMS = "checksums.npy"
 BATCH = 256
 BUFFER = 1000
 """Rows of the shuffle buffers."""
 
 
 def decode_into(png: Any, pixels: Any) -> None:
-    """Decode a PNG file into pixels `(256, 256)`."""
+    """Decode a PNG file into an array `(256, 256)`."""
     import cv2
 
     pixels[:] = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
 
 
 def decoded(pngs: Sequence[Any]) -> torch.Tensor:
-    """Decode PNG files to a batch."""
-    images = torch.empty((len(pngs), 1, 256, 256), dtype=torch.uint8)
+    """Return the pixels of PNG files as a batch."""
+    images = torch.empty((len(pngs), 1, CROP_PX, CROP_PX), dtype=torch.uint8)
     for png, image in zip(pngs, images.numpy(), strict=True):
         decode_into(png, image[0])
     return images
 
 
 def decoded_one(png: Any) -> torch.Tensor:
-    """Decode a PNG file to `(1, 256, 256)`."""
+    """Return the pixels of a PNG file, `(1, 256, 256)`."""
     return decoded([png])[0]
 
 
 def this_project(folder: Path, workers: int) -> Iterable[Any]:
     from loaders import train_loader
 
-    return train_loader(str(folder / "ours"), "train", batch_size=BATCH, num_workers=workers, drop_last=False)
+    return train_loader(str(folder / OURS), "train", batch_size=BATCH, num_workers=workers, drop_last=False)
 
 
 def hf_stream(folder: Path) -> Any:
     """Open a folder's Parquet files as `datasets` streams them."""
     import datasets
 
-    files = sorted(str(path) for path in (folder / "data").glob("*.parquet"))
+    files = sorted(str(path) for path in (folder / DATA_FOLDER).glob("*.parquet"))
     return datasets.load_dataset("parquet", data_files=files, split="train", streaming=True).select_columns(["image"])
 
 
 def hf_plain(folder: Path, workers: int) -> Iterable[Any]:
-    return DataLoader(hf_stream(folder / "plain").with_format("torch"), batch_size=BATCH, num_workers=workers)
+    return DataLoader(hf_stream(folder / PLAIN).with_format("torch"), batch_size=BATCH, num_workers=workers)
 
 
 def hf_shuffled(folder: Path, workers: int) -> Iterable[Any]:
     leave_out_sleep()
-    stream = hf_stream(folder / "plain").shuffle(seed=0, buffer_size=BUFFER)
+    stream = hf_stream(folder / PLAIN).shuffle(seed=0, buffer_size=BUFFER)
     return DataLoader(stream.with_format("torch"), batch_size=BATCH, num_workers=workers)
 
 
@@ -69,19 +75,19 @@ def leave_out_sleep() -> None:
 
 
 def hf_on_ours(folder: Path, workers: int) -> Iterable[Any]:
-    return DataLoader(hf_stream(folder / "ours").with_format("torch"), batch_size=BATCH, num_workers=workers)
+    return DataLoader(hf_stream(folder / OURS).with_format("torch"), batch_size=BATCH, num_workers=workers)
 
 
 def hf_tuned(folder: Path, workers: int) -> Iterable[Any]:
     import datasets
 
-    stream = hf_stream(folder / "plain").cast_column("image", datasets.Image(decode=False))
+    stream = hf_stream(folder / PLAIN).cast_column("image", datasets.Image(decode=False))
     batches = stream.with_format("arrow").batch(BATCH)
     return DataLoader(batches, batch_size=None, num_workers=workers, collate_fn=decoded_table)
 
 
 def decoded_table(table: Any) -> torch.Tensor:
-    """Decode the only cell of an Arrow table, a list of images."""
+    """Return the images in the only cell of an Arrow table as a batch."""
     cells = table["image"].combine_chunks().flatten().field("bytes")
     return decoded([cell.as_buffer() for cell in cells])
 
@@ -89,7 +95,7 @@ def decoded_table(table: Any) -> torch.Tensor:
 def hf_map(folder: Path, workers: int) -> Iterable[Any]:
     import datasets
 
-    files = sorted(str(path) for path in (folder / "plain" / "data").glob("*.parquet"))
+    files = sorted(str(path) for path in (folder / PLAIN / DATA_FOLDER).glob("*.parquet"))
     rows = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(folder / "hf-cache"))
     rows = rows.select_columns(["image"]).with_format("torch")
     return DataLoader(rows, batch_size=BATCH, num_workers=workers, shuffle=True)
@@ -104,7 +110,7 @@ def litdata_zstd(folder: Path, workers: int) -> Iterable[Any]:
 
 
 def from_pixels(pixels: Any) -> torch.Tensor:
-    """Give pixels `(256, 256)` as a tensor `(1, 256, 256)`; a copy where the array cannot be written to."""
+    """Return pixels `(256, 256)` as a tensor `(1, 256, 256)`; a copy where the array cannot be written to."""
     return torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())[None]
 
 
@@ -123,20 +129,20 @@ def mosaicml_png(folder: Path, workers: int) -> Iterable[Any]:
 
 
 def mosaicml_zstd(folder: Path, workers: int) -> Iterable[Any]:
-    """The first epoch: shards are unpacked to disk when they are first needed."""
+    """Open the first epoch, in which shards are unpacked to disk when they are first needed."""
     for unpacked in (folder / "mosaicml-zstd").glob("*.mds"):
         unpacked.unlink()
     return mosaicml_loader(folder / "mosaicml-zstd", workers, from_raw)
 
 
 def mosaicml_unpacked(folder: Path, workers: int) -> Iterable[Any]:
-    """Later epochs: all shards lie unpacked on disk."""
+    """Open later epochs, in which all shards lie unpacked on disk."""
     return mosaicml_loader(folder / "mosaicml-unpacked", workers, from_raw)
 
 
 def from_raw(data: bytes) -> torch.Tensor:
-    """Give raw pixels as a tensor `(1, 256, 256)`."""
-    return torch.frombuffer(bytearray(data), dtype=torch.uint8).view(1, 256, 256)
+    """Return raw pixels as a tensor `(1, 256, 256)`."""
+    return torch.frombuffer(bytearray(data), dtype=torch.uint8).view(1, CROP_PX, CROP_PX)
 
 
 def mosaicml_loader(folder: Path, workers: int, decode: Callable[[bytes], torch.Tensor]) -> Iterable[Any]:
@@ -174,7 +180,7 @@ def lance(folder: Path, workers: int) -> Iterable[Any]:
 
 
 def decoded_rows(rows: Sequence[dict[str, Any]]) -> torch.Tensor:
-    """Decode the images of rows."""
+    """Return the images of rows as a batch."""
     return decoded([row["image"] for row in rows])
 
 
@@ -189,8 +195,8 @@ def grain(folder: Path, workers: int) -> Iterable[Any]:
 
 
 def decoded_array(png: bytes) -> Any:
-    """Decode a PNG file to an array `(1, 256, 256)`."""
-    pixels = np.empty((1, 256, 256), np.uint8)
+    """Return the pixels of a PNG file as an array `(1, 256, 256)`."""
+    pixels = np.empty((1, CROP_PX, CROP_PX), np.uint8)
     decode_into(png, pixels[0])
     return pixels
 
@@ -200,9 +206,9 @@ class Loader:
     """One row of the table.
 
     Attributes:
-        title: what it is called there.
-        package: what it needs.
-        open: opens it below a folder, with a number of worker processes.
+        title: its name there.
+        package: that it needs, empty for none.
+        open: opens the crops below a folder, with a number of worker processes.
         with_start: whether the time until the first batch counts.
     """
 

@@ -1,10 +1,9 @@
-"""A random 1,000 of a dataset on a server, in a process of its own; prints one line of JSON.
+"""Measure drawing a random 1,000 of a dataset on a server, in a process of its own; print one line of JSON.
 
-    python loader_random.py METHOD SOURCE
-
-Everything is cold but the imports: the manifest or file list, the footers and the rows are fetched.
+Nothing but the imports is done before: manifest or list of files, footers and rows are all fetched.
 """
 
+import argparse
 import contextlib
 import json
 import os
@@ -22,17 +21,17 @@ ROWS = 1000
 
 
 def blocks(source: str) -> list[Any]:
-    """Draw with this project's default method; returns the runs."""
+    """Draw with this project's default method, and return the runs."""
     return our_sample(source, "blocks")
 
 
 def rows(source: str) -> list[Any]:
-    """Draw an exact simple random sample with this project; returns the runs."""
+    """Draw an exact simple random sample with this project, and return the runs."""
     return our_sample(source, "rows")
 
 
 def our_sample(source: str, method: str) -> list[Any]:
-    """Draw with this project."""
+    """Draw with this project, and return the runs."""
     from nucleusnet_dataset import sample
 
     runs: list[Any] = sample(ROWS, source=source, seed=0, method=method)["run"][:]
@@ -40,7 +39,7 @@ def our_sample(source: str, method: str) -> list[Any]:
 
 
 def hf_shuffle(source: str) -> list[Any]:
-    """Draw as users of `datasets` do; returns the runs."""
+    """Draw as users of `datasets` do, and return the runs."""
     import datasets
 
     stream = datasets.load_dataset(source, split="train", streaming=True)
@@ -52,7 +51,7 @@ def hf_shuffle(source: str) -> list[Any]:
 
 
 def hf_shuffle_awake(source: str) -> list[Any]:
-    """The same without the 5 s that `datasets` sleeps in the end."""
+    """Draw in the same way, without the 5 s that `datasets` sleeps in the end, and return the runs."""
     from benchmarks.loader_peers import leave_out_sleep
 
     leave_out_sleep()
@@ -69,16 +68,19 @@ METHODS: dict[str, Callable[[str], list[Any]]] = {
 
 def main() -> None:
     """Draw, print, and leave without waiting for whatever threads a library still has."""
-    method, source = sys.argv[1:3]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("method", choices=list(METHODS), help="how to draw")
+    parser.add_argument("source", help="the dataset: its URL, or owner/name on the Hub")
+    arguments = parser.parse_args()
     import datasets
 
     import nucleusnet_dataset  # noqa: F401
 
     datasets.disable_progress_bars()
     with contextlib.redirect_stdout(sys.stderr), measured() as cost:
-        runs = METHODS[method](source)
+        runs = METHODS[arguments.method](arguments.source)
     if len(runs) != ROWS:
-        sys.exit(f"{ROWS} rows expected, {len(runs)} found")
+        sys.exit(f"{len(runs):,} rows were drawn, not {ROWS:,}.")
     print(json.dumps({"seconds": cost.wall_s, "cpu_s": cost.cpu_s, "runs": len(set(runs))}), flush=True)
     os._exit(0)
 

@@ -1,4 +1,4 @@
-"""How long it takes until the first batch is there, and what importing costs; each in fresh processes."""
+"""Measure what importing costs and how long the first batch takes, each in fresh processes."""
 
 import json
 import subprocess
@@ -25,7 +25,7 @@ os._exit(0)
 
 
 def start_costs(folder: Path, repeat: int) -> dict[str, tuple[float, float]]:
-    """Measure in turns; give wall and CPU seconds, medians, of each step by its name."""
+    """Return the medians of wall and CPU seconds of each step by its name, measured in turns."""
     steps = {
         "import datasets": _IMPORT.format(module="datasets"),
         "import nucleusnet_dataset": _IMPORT.format(module="nucleusnet_dataset"),

@@ -1,7 +1,7 @@
-"""What loading costs beside other loaders, and a random 1,000; writes its tables into benchmarks/README.md.
+"""Measure what loading costs beside other loaders, and what a random 1,000 costs; write tables of benchmarks/README.md.
 
-Everything is measured in processes of their own, in turns; the tables give medians. Loaders that are not installed are
-left out by name; `--peers PYTHON` names the interpreter of an environment that has them.
+Everything is measured in processes of their own, in turns; the tables show medians. Loaders that are not installed are
+left out; `--peers PYTHON` names the Python of an environment that has them.
 """
 
 import argparse
@@ -23,19 +23,19 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.loader_data import OURS, RUNS, make_data
+from benchmarks.loader_data import make_data
 from benchmarks.loader_full import (
     FULL,
     FULL_PLAIN,
-    FULL_ROWS,
     FULL_SHARDS,
     REPOSITORIES,
     served_hub,
     write_full_size,
 )
-from benchmarks.loader_peers import LOADERS
+from benchmarks.loader_peers import LOADERS, OURS
 from benchmarks.loader_start import start_costs
 from benchmarks.measuring import table, write_results
+from benchmarks.reference import ROWS, RUNS
 from tests.hub.server import client_environment
 from tests.range_server import serve
 
@@ -61,7 +61,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--peers", default=sys.executable, metavar="PYTHON", help="Python that has the other loaders")
     parser.add_argument("--only", nargs="*", choices=list(LOADERS), default=list(LOADERS), help="loaders to compare")
     parser.add_argument("--skip-random", action="store_true", help="measure epochs only")
-    parser.add_argument("--data", type=Path, help="folder for the crops, used again if it holds them; else temporary")
+    parser.add_argument(
+        "--data", type=Path, help="folder for the crops, used again if it holds them; default: a temporary one"
+    )
     return parser.parse_args()
 
 
@@ -86,7 +88,7 @@ def main() -> None:
 
 @contextlib.contextmanager
 def data_folder(kept: Path | None) -> Iterator[Path]:
-    """Give the folder for the crops: a temporary one, or the one that is kept."""
+    """Yield the folder for the crops: a temporary one, or the one that is kept."""
     if kept is None:
         with tempfile.TemporaryDirectory() as temporary:
             yield Path(temporary)
@@ -96,7 +98,7 @@ def data_folder(kept: Path | None) -> Iterator[Path]:
 
 
 def prepare(folder: Path, wanted: int, peers: str) -> tuple[int, dict[str, str]]:
-    """Write the crops in all formats unless they are there; give their number and the versions of the loaders."""
+    """Write the crops in all formats unless they exist; return their number and the versions of the loaders."""
     done = folder / "prepared.json"
     if not done.exists():
         crops = make_data(folder, wanted)
@@ -109,12 +111,12 @@ def prepare(folder: Path, wanted: int, peers: str) -> tuple[int, dict[str, str]]
     facts = json.loads(done.read_text())
     if (facts["wanted"], facts["peers"]) != (wanted, peers):
         said = f"--crops {facts['wanted']} --peers {facts['peers']}"
-        sys.exit(f"--data: crops of {said} are in {folder}; name these, or another folder")
+        sys.exit(f"--data: {folder} holds the crops of {said}; give the same options, or another folder.")
     return facts["crops"], facts["versions"]
 
 
 def run_epochs(folder: Path, names: Sequence[str], arguments: argparse.Namespace) -> Results:
-    """Measure epochs in turns."""
+    """Return what epochs cost, measured in turns."""
     results: Results = defaultdict(list)
     for repetition in range(arguments.repeat):
         for workers in WORKERS:
@@ -125,14 +127,14 @@ def run_epochs(folder: Path, names: Sequence[str], arguments: argparse.Namespace
                     results[name, workers].append(measured)
                     print(f"{repetition + 1}: {name}, {workers} workers: {measured}", file=sys.stderr)
     if not results["ours", 0]:
-        sys.exit("the loader of this project failed; see above")
+        sys.exit("The loader of this project failed; see above.")
     return results
 
 
 def run(
     program: str, *arguments: str, python: str = sys.executable, environment: Mapping[str, str] | None = None
 ) -> dict[str, float] | None:
-    """Run one of the programs beside this one; give what it printed, or None after saying why it failed."""
+    """Run one of the programs beside this one; return what it printed, or None after printing why it failed."""
     command = [python, str(ROOT / "benchmarks" / program), *arguments]
     environment = {**(environment or os.environ), "OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
     process = subprocess.Popen(
@@ -143,7 +145,7 @@ def run(
     except subprocess.TimeoutExpired:
         out, errors = "", f"not done after {TIMEOUT_S} s"
     finally:
-        with contextlib.suppress(ProcessLookupError):  # its own group: workers that it has left behind go with it
+        with contextlib.suppress(ProcessLookupError):  # its own group: workers that it left behind end too
             os.killpg(process.pid, signal.SIGKILL)
     lines = [line for line in out.splitlines() if line.startswith("{")]
     if not lines:
@@ -154,12 +156,12 @@ def run(
 
 
 def middle(measured: Sequence[Mapping[str, float]], name: str) -> float:
-    """Give the median of one figure; not a number if there is none."""
+    """Return the median of one figure, not a number if it was never measured."""
     return median(each[name] for each in measured) if measured else float("nan")
 
 
 def epoch_table(crops: int, results: Results) -> str:
-    """Compare the loaders, the cheapest first."""
+    """Return the table of the loaders, the cheapest first."""
     names = sorted({name for name, _ in results}, key=lambda name: middle(results[name, 0], "cpu_ms"))
     ours = middle(results["ours", 0], "cpu_ms")
     rows = []
@@ -176,7 +178,7 @@ def epoch_table(crops: int, results: Results) -> str:
 
 
 def start_table(costs: Mapping[str, tuple[float, float]]) -> str:
-    """Show what starting costs."""
+    """Return the table of what starting costs."""
     rows = [[name, f"{wall:.2f}", f"{cpu:.2f}"] for name, (wall, cpu) in costs.items()]
     ratio = costs["import nucleusnet_dataset"][1] / costs["import datasets"][1]
     rows.append(["`import nucleusnet_dataset`, times `import datasets`", "", f"{ratio:.2f}"])
@@ -184,7 +186,7 @@ def start_table(costs: Mapping[str, tuple[float, float]]) -> str:
 
 
 def run_draws(folder: Path, repeat: int) -> Results:
-    """Draw a random 1,000 in turns, from servers that count what they send."""
+    """Return what a random 1,000 costs, drawn in turns from servers that count what they send."""
     results: Results = defaultdict(list)
     for _ in range(repeat):
         for latency_s in LATENCIES_S:
@@ -202,13 +204,13 @@ def run_draws(folder: Path, repeat: int) -> Results:
 
 
 def draw(method: str, source: str, hub: Any) -> dict[str, float] | None:
-    """Draw once with empty caches."""
+    """Return what it costs to draw once with empty caches."""
     with tempfile.TemporaryDirectory() as home:
         return run("loader_random.py", method, source, environment=client_environment(hub, home))
 
 
 def random_table(results: Results) -> str:
-    """Compare the ways to draw."""
+    """Return the table of the ways to draw."""
     rows = []
     for name in DRAWS:
         near, far = (results[name, latency_s] for latency_s in LATENCIES_S)
@@ -216,7 +218,7 @@ def random_table(results: Results) -> str:
         figures += [f"{middle(far, 'seconds'):.2f}", f"{middle(near, 'cpu_s'):.2f}", f"{middle(near, 'runs'):.0f}"]
         rows.append([name, *figures])
     head = ["", "requests", "MB", "seconds", "seconds, 50 ms a request", "CPU s", f"runs of {RUNS}"]
-    return table(f"A random 1,000 of {FULL_ROWS:,} in {FULL_SHARDS} shards, cold, over HTTP", head, rows)
+    return table(f"A random 1,000 of {ROWS:,} in {FULL_SHARDS} shards, cold, over HTTP", head, rows)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """CPU seconds and peak memory of this process and its children, and tables of them."""
 
+import argparse
 import contextlib
 import json
 import resource
@@ -13,7 +14,7 @@ from pathlib import Path
 
 @dataclass
 class Cost:
-    """What a block has cost, children included once they have ended.
+    """What a block costs, children included once they have ended.
 
     Attributes:
         cpu_s: user and system time.
@@ -26,7 +27,7 @@ class Cost:
 
 @contextlib.contextmanager
 def measured() -> Iterator[Cost]:
-    """Measure a block."""
+    """Yield a cost that is filled in when the block ends."""
     cost, begun, cpu_s = Cost(), time.perf_counter(), cpu_seconds()
     yield cost
     cost.cpu_s, cost.wall_s = cpu_seconds() - cpu_s, time.perf_counter() - begun
@@ -41,7 +42,7 @@ def cpu_seconds() -> float:
 def peak_mb() -> float:
     """Return the largest resident memory of this process so far, MB.
 
-    Linux hands `ru_maxrss` of a parent on to the programs it starts, so that /proc is asked first.
+    On Linux, a program inherits `ru_maxrss` from the process that starts it, so /proc is asked first.
     """
     status = Path("/proc/self/status")
     if status.exists():
@@ -53,7 +54,7 @@ def peak_mb() -> float:
 def command_cost(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, float]:
     """Run a command and return its CPU and wall seconds, and the peak memory of its largest process, MB.
 
-    This module is the process between: what it starts inherits no peak from a large caller.
+    This module is started in between, so that the command inherits no peak from a large caller.
     """
     between = [sys.executable, __file__, *command]
     done = subprocess.run(between, env=dict(environment), check=True, stdout=subprocess.PIPE, text=True)
@@ -63,8 +64,11 @@ def command_cost(command: Sequence[str], environment: Mapping[str, str]) -> dict
 
 def main() -> None:
     """Run the command that the arguments are, and print its cost."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="the command, with its arguments")
+    command = parser.parse_args().command
     with measured() as cost:
-        subprocess.run(sys.argv[1:], check=True)
+        subprocess.run(command, check=True)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
     print(json.dumps({"cpu_s": cost.cpu_s, "wall_s": cost.wall_s, "peak_mb": peak}))
 

@@ -1,9 +1,10 @@
-"""CPU seconds of scPortrait's single-cell extraction from an image and its label image; prints one line of JSON.
+"""Measure the CPU seconds of scPortrait's single-cell extraction from an image and its mask; print one line of JSON.
 
-Runs with a Python that has scPortrait: it needs an environment of its own. Nothing is segmented: the label image is
-given as the segmentation, and `extract()` cuts 256 px around every label, as the build does.
+Runs with a Python that has scPortrait, which needs an environment of its own. Nothing is segmented: the mask is given
+as the segmentation, and `extract()` cuts a square around every label, of the size that the build cuts.
 """
 
+import argparse
 import contextlib
 import json
 import resource
@@ -11,20 +12,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import torch
 
-# torchvision from PyPI expects these operators, which a CPU build of torch does not bring.
-_OPERATORS = torch.library.Library("torchvision", "FRAGMENT")
-for _name in ("nms", "qnms"):
-    with contextlib.suppress(RuntimeError):  # where torchvision and torch fit, they are there already
-        _OPERATORS.define(f"{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
-import imagecodecs
-import scportrait
-import tifffile
-import yaml
-from scportrait.pipeline.extraction import HDF5CellExtraction
-from scportrait.pipeline.project import Project
+from nucleusnet_core.contract import CROP_PX
 
 
 def cpu_seconds() -> float:
@@ -33,14 +25,31 @@ def cpu_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def main() -> None:
-    """Load image and labels into a project, and extract."""
-    image_path, mask_path, folder = map(Path, sys.argv[1:4])
+def define_torchvision_operators():
+    """Define operators that torchvision from PyPI needs and that a CPU build of torch does not bring."""
+    import torch
+
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for name in ("nms", "qnms"):
+        with contextlib.suppress(RuntimeError):  # where torchvision and torch fit, they are there already
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return library
+
+
+def extracted(image_path: Path, mask_path: Path, folder: Path) -> dict[str, float | str]:
+    """Load image and mask into a project, extract, and return the CPU seconds of `extract()` and of everything."""
+    import imagecodecs
+    import scportrait
+    import tifffile
+    import yaml
+    from scportrait.pipeline.extraction import HDF5CellExtraction
+    from scportrait.pipeline.project import Project
+
     folder.mkdir(parents=True)
     begun = cpu_seconds()
     image, labels = tifffile.imread(image_path), imagecodecs.imread(mask_path).astype(np.uint32)
-    config = {"threads": 1, "image_size": 256, "cache": str(folder), "normalize_output": False, "compression": "lzf"}
-    (folder / "config.yml").write_text(yaml.safe_dump({"HDF5CellExtraction": config}))
+    config = {"threads": 1, "image_size": CROP_PX, "cache": str(folder), "normalize_output": False}
+    (folder / "config.yml").write_text(yaml.safe_dump({"HDF5CellExtraction": config | {"compression": "lzf"}}))
     project = Project(
         str(folder / "project"),
         config_path=str(folder / "config.yml"),
@@ -53,7 +62,19 @@ def main() -> None:
     loaded = cpu_seconds()
     project.extract()
     ended = cpu_seconds()
-    print(json.dumps({"version": scportrait.__version__, "extract": ended - loaded, "all": ended - begun}))
+    return {"version": scportrait.__version__, "extract": ended - loaded, "all": ended - begun}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("image", type=Path, help="the stitched image")
+    parser.add_argument("mask", type=Path, help="its label image")
+    parser.add_argument("folder", type=Path, help="where scPortrait may write; must not exist")
+    arguments = parser.parse_args()
+    library = define_torchvision_operators()  # in force while it exists
+    print(json.dumps(extracted(arguments.image, arguments.mask, arguments.folder)))
+    del library
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What segmentation costs on the processor, whole, in blocks and fast; writes its table into benchmarks/README.md."""
+"""Measure what segmentation costs on the CPU, whole, in blocks and fast; write its table of benchmarks/README.md."""
 
 import argparse
 import json
@@ -18,24 +18,26 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.measuring import measured, peak_mb, table, write_results
-from builder.segment.image_task import ImageTask, Place, segment_image
+from benchmarks.reference import IMAGE_PX, NUCLEI_PER_MM2
 from builder.segment.memory import BLOCK_PX, needed_memory
 from builder.segment.network.weights import WeightsKind, read_weights_file
-from builder.segment.segment import SegmentOptions, segment_parameters
+from builder.segment.options import SegmentOptions
+from builder.segment.segment import segment_parameters
+from builder.segment.segment_task import ComputePlace, SegmentTask, segment_image
 from builder.simulate.simulate import simulate_image
 
 MODEL = ROOT / "tests" / "builder" / "segment" / "simulated_nuclei.pth"
-REAL_NUCLEI_PER_MM2 = 275.0
 WAYS: dict[str, dict[str, Any]] = {
     "whole": {"block_px": 0},
     f"blocks of {BLOCK_PX:,} px": {"block_px": BLOCK_PX},
     "fast": {"fast": True},
 }
 ENOUGH = 1 << 50
+"""Bytes of memory that no image needs, so that none is refused."""
 
 
 def segmented(image: Path, way: str) -> dict[str, Any]:
-    """Segment an image in this process, after a small one that loads everything; returns what it cost."""
+    """Return what it costs to segment an image in this process, after a small one that loads everything."""
     warm = image.with_name("warm.tif")
     if not warm.exists():
         tifffile.imwrite(warm, simulate_image(0, size_px=600).pixels)
@@ -51,16 +53,16 @@ def segmented(image: Path, way: str) -> dict[str, Any]:
     }
 
 
-def task(image: Path, way: str) -> ImageTask:
+def task(image: Path, way: str) -> SegmentTask:
     """Return the task of an image."""
     weights = read_weights_file(MODEL)
     options = SegmentOptions(image.parent, str(MODEL), **WAYS[way])
-    place = Place("cpu", memory_bytes=ENOUGH)
-    return ImageTask(image.stem, image, image.parent, weights, segment_parameters(options, weights), place, 8)
+    place = ComputePlace("cpu", memory_bytes=ENOUGH)
+    return SegmentTask(image.stem, image, image.parent, weights, segment_parameters(options, weights), place, 8)
 
 
 def in_a_process(image: Path, way: str) -> dict[str, Any]:
-    """Segment an image in a process of its own."""
+    """Return what it costs to segment an image in a process of its own."""
     command = [sys.executable, __file__, "--one", str(image), way]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -68,9 +70,9 @@ def in_a_process(image: Path, way: str) -> dict[str, Any]:
 
 
 def rows_of(size_px: int, scratch: Path) -> list[list[str]]:
-    """Measure all ways on one image."""
+    """Return the lines of the table for one image, one for each way."""
     image = scratch / f"Run01TL_top_left_{size_px}.tif"
-    tifffile.imwrite(image, simulate_image(5, size_px=size_px, nuclei_per_mm2=REAL_NUCLEI_PER_MM2).pixels)
+    tifffile.imwrite(image, simulate_image(5, size_px=size_px, nuclei_per_mm2=NUCLEI_PER_MM2).pixels)
     rows = []
     digests = {}
     for way, values in WAYS.items():
@@ -100,7 +102,9 @@ def rows_of(size_px: int, scratch: Path) -> list[list[str]]:
 def parsed() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="*", default=[2000, 4000, 12_500], help="sides of the images, px")
+    parser.add_argument(
+        "--sizes", type=int, nargs="*", default=[2000, 4000, IMAGE_PX], help="heights and widths of the images, px"
+    )
     parser.add_argument("--one", nargs=2, metavar=("IMAGE", "WAY"), help="segment one image and print its cost")
     return parser.parse_args()
 
@@ -114,15 +118,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         rows = [row for size_px in arguments.sizes for row in rows_of(size_px, Path(scratch))]
     head = [
-        "px a side",
+        "height and width, px",
         "way",
         "nuclei",
-        "bytes of whole",
+        "same mask as whole",
         "CPU s",
         "CPU s per Mpx",
         "peak MB",
-        "of that the image",
-        "estimate MB",
+        "of which for the image",
+        "estimated MB",
     ]
     versions = ", ".join(f"{name} {version(name)}" for name in ("cellpose", "torch"))
     about = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}\n\n"

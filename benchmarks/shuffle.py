@@ -1,5 +1,6 @@
-"""What the shuffle costs at the size of the reference dataset, with small cells, in a process of its own."""
+"""Measure what the shuffle costs at the size of the published dataset, with small cells, in a process of its own."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -12,12 +13,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.measuring import measured, peak_mb
+from benchmarks.reference import IMAGES, ROWS
 from builder.pieces.make import write_table
 from builder.shards.write import gather
 
-REFERENCE_ROWS = 1_061_277
-REFERENCE_IMAGES = 1_600
-REFERENCE_SHARDS = 54
+SHARDS = 54
+"""As many as the published dataset has."""
 
 
 def shuffle_cost(template: Path, folder: Path) -> dict[str, float]:
@@ -26,8 +27,8 @@ def shuffle_cost(template: Path, folder: Path) -> dict[str, float]:
     with pa.OSFile(str(template)) as source, pa.ipc.open_file(source) as reader:
         rows = reader.read_all()
     rng = np.random.default_rng(0)
-    for image in range(REFERENCE_IMAGES):
-        edges = [REFERENCE_ROWS * number // REFERENCE_IMAGES for number in (image, image + 1)]
+    for image in range(IMAGES):
+        edges = [ROWS * number // IMAGES for number in (image, image + 1)]
         write_table(folder / f"{image}.rows.arrow", synthetic(rows, edges[1] - edges[0], rng))
     done = subprocess.run([sys.executable, __file__, str(folder)], capture_output=True, check=True)
     cost: dict[str, float] = json.loads(done.stdout)
@@ -46,12 +47,14 @@ def synthetic(rows: pa.Table, count: int, rng: np.random.Generator) -> pa.Table:
 
 def main() -> None:
     """Gather all shards one after the other, and print the cost."""
-    pieces = sorted(Path(sys.argv[1]).iterdir())
-    edges = [2**64 * number // REFERENCE_SHARDS for number in range(REFERENCE_SHARDS + 1)]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="folder of the pieces that `shuffle_cost` wrote")
+    pieces = sorted(parser.parse_args().folder.iterdir())
+    edges = [2**64 * number // SHARDS for number in range(SHARDS + 1)]
     with measured() as cost:
-        rows = sum(len(gather(pieces, edges[n], edges[n + 1] - 1)) for n in range(REFERENCE_SHARDS))
-    if rows != REFERENCE_ROWS:
-        sys.exit(f"{REFERENCE_ROWS} rows expected, {rows} gathered")
+        rows = sum(len(gather(pieces, edges[n], edges[n + 1] - 1)) for n in range(SHARDS))
+    if rows != ROWS:
+        sys.exit(f"{rows:,} rows were gathered, not {ROWS:,}.")
     print(json.dumps({"cpu_s": cost.cpu_s, "wall_s": cost.wall_s, "peak_mb": peak_mb()}))
 
 

@@ -2,10 +2,10 @@
 
     python benchmarks/train_segment_model.py --out tests/builder/segment/simulated_nuclei.pth
 
-About ten minutes of one CPU core. The network has a quarter of the published widths and is stored in half precision. It
-is made for the published thresholds:
+It takes about ten minutes of one CPU core. The network has a quarter of the published widths and is stored in half
+precision. It is made for the published thresholds:
 - A label is one body: what lies between the bodies of a pair belongs to it, as flows of a shape meet in one place and
-  cannot jump. Pairs, debris that is no nucleus, and borders of images are shown more often than they occur.
+  cannot jump. Pairs, debris (which is not a nucleus) and borders of images are shown more often than they occur.
 - The border of a nucleus lies where the logit is -2, because background weighs exp(2) times as much as nuclei.
 - Truth comes from the full resolution: the share of a pixel that lies in a nucleus, and the mean flow there.
 """
@@ -25,7 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from builder.inputs.masks import runs_from_array
 from builder.inputs.regions import regions_from_runs
-from builder.segment.flows.flow_check import FLOW_SCALE, heat_of
+from builder.segment.flows.flow_check import heat_of
+from builder.segment.flows.flow_field import FLOW_SCALE
 from builder.segment.flows.rescale import intensity_range, normalised
 from builder.segment.network.cellpose3 import Cellpose3Network
 from builder.simulate.simulate import EMPTY_INDEX, simulate_image
@@ -36,12 +37,14 @@ CELLPROB_THRESHOLD = -2.0
 FIELD_PX, TILE_PX, BATCH, PADDING_PX = 1536, 192, 8, 16
 TRAINING_SEED = 1000
 SIZES, LABEL_GAINS, GAINS, GAMMAS, NOISE, BLUR_PX = (0.75, 1.3), (0.3, 1.2), (0.6, 1.6), (0.75, 1.33), (0.0, 0.04), 3.0
-PLACES_SHARE = 0.4  # of the tiles show a pair or debris, where their field has any
-BACKGROUND_WEIGHT = 0.1  # of flows where there is no nucleus: cellpose never follows them
+PLACES_SHARE = 0.4
+"""Of the tiles, this share shows a pair or debris, where their field has any."""
+BACKGROUND_WEIGHT = 0.1
+"""Of flows where there is no nucleus: cellpose never follows them."""
 
 
 def joined(image):
-    """Join the bodies of pairs, and of other labels with several, by what their convex hull encloses of background."""
+    """Return labels in which pairs, and others of several bodies, own the background inside their convex hull."""
     labels = image.labels.copy()
     for nucleus in image.truth.nuclei:
         if nucleus.components > 1 or nucleus.kind == "anaphase":
@@ -55,7 +58,7 @@ def joined(image):
 
 
 def flows_of(labels):
-    """Flows y, x of each label as cellpose defines them, float32 (2, H, W); 0 in the background."""
+    """Return the flows (y, x) of each label as cellpose defines them, float32 (2, H, W); 0 in the background."""
     heat = heat_of(regions_from_runs(runs_from_array(labels)))
     rise = np.stack([heat[2:, 1:-1] - heat[:-2, 1:-1], heat[1:-1, 2:] - heat[1:-1, :-2]])
     rise /= 1e-60 + np.sqrt((rise**2).sum(0))
@@ -63,7 +66,7 @@ def flows_of(labels):
 
 
 def field(index, rng):
-    """A part of a simulated field at about the network's scale, padded as cellpose pads images.
+    """Return a part of a simulated field at about the network's scale, padded as cellpose pads images.
 
     Returns:
         Pixels (H, W); share in a nucleus, flow y, flow x (3, H, W); and places (y, x) of pairs and debris.
@@ -93,7 +96,7 @@ def field(index, rng):
 
 
 def turned(pixels, truth, turns, flipped):
-    """Turn and flip a tile; flows are vectors and turn with it."""
+    """Return a tile turned and flipped; flows are vectors and turn with it."""
     pixels, truth = np.rot90(pixels, turns), np.rot90(truth, turns, (1, 2)).copy()
     for _ in range(turns):
         truth[1], truth[2] = -truth[2].copy(), truth[1].copy()
@@ -104,7 +107,7 @@ def turned(pixels, truth, turns, flipped):
 
 
 def corner(shape, places, rng):
-    """First row and column of a tile: anywhere, often at a border, or such that it shows one of some places."""
+    """Return the first row and column of a tile: anywhere, often at a border, or where it shows one of some places."""
     room, beyond = np.subtract(shape, TILE_PX), TILE_PX // 8
     if len(places) and rng.random() < PLACES_SHARE:
         wanted = places[rng.integers(len(places))] - rng.integers(TILE_PX // 8, TILE_PX - TILE_PX // 8, 2)
@@ -114,7 +117,7 @@ def corner(shape, places, rng):
 
 
 def batch(fields, rng):
-    """Tiles of random fields, in another light each."""
+    """Return tiles of random fields, each with another brightness, contrast and noise."""
     tiles, truths = [], []
     for _ in range(BATCH):
         pixels, truth, places = fields[rng.integers(len(fields))]
@@ -157,9 +160,9 @@ def train(fields, steps, rng):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--fields", type=int, default=150)
-    parser.add_argument("--steps", type=int, default=1100)
+    parser.add_argument("--out", type=Path, required=True, help="where to write the weights")
+    parser.add_argument("--fields", type=int, default=150, help="number of simulated fields")
+    parser.add_argument("--steps", type=int, default=1100, help="steps of the training")
     options = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(1)

@@ -1,8 +1,9 @@
-"""Trains the convolutional autoencoder of the published study from the stream: stops, resumes, shows what it learned.
+"""Train the convolutional autoencoder of the published study from the stream, and show what it learned.
 
-The network takes 256 x 256 crops to 512 numbers and back: four stages of two 3 x 3 convolutions and an average pool
-(16, 32, 64, 128 filters), a linear layer to the latents, and transposed convolutions back to a sigmoid. Mean squared
-error, Adam with learning rate 3e-4, batches of 32. It computes in bfloat16 where the GPU or CPU does that natively.
+The network turns crops of 256 x 256 px into 512 numbers (latents) and back: four stages of two 3 x 3 convolutions and
+an average pool (16, 32, 64, 128 filters), a linear layer to the latents, and transposed convolutions back to a sigmoid.
+It learns from the mean squared error, with Adam, a learning rate of 3e-4 and batches of 32, and computes in bfloat16
+where the GPU or CPU does that natively. Stop it with Ctrl-C or a limit, and call it again to go on.
 
 Example: python examples/train_autoencoder.py --source nucleusnet --minutes 2 --batch-size 8
 """
@@ -22,22 +23,25 @@ from nucleusnet.loaders.transforms import ToFloat
 from PIL import Image
 from torch import nn
 
+from nucleusnet_core.contract import CROP_PX
+
 FILTERS = (16, 32, 64, 128)
 LATENTS = 512
-SIDE_PX = 256
 LEARNING_RATE = 3e-4
 DARK_LOGIT = -3.0
+"""Bias of the output at the beginning: most pixels are black."""
 SHOWN = 12
+"""Nuclei in the picture."""
 REPORT_SECONDS = 5
 SAVE_SECONDS = 60
 
 
 class Autoencoder(nn.Module):
-    """Crops (B, 1, 256, 256) of floats in [0, 1] to 512 latents and back."""
+    """Turns crops, float32 (B, 1, 256, 256) in [0, 1], into 512 latents each, and back."""
 
     def __init__(self) -> None:
         super().__init__()
-        side = SIDE_PX >> len(FILTERS)
+        side = CROP_PX >> len(FILTERS)
         widths = list(zip((1, *FILTERS), FILTERS, strict=False))
         down = [layer for given, wanted in widths for layer in (*convolutions(given, wanted), nn.AvgPool2d(2))]
         self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(FILTERS[-1] * side**2, LATENTS))
@@ -52,7 +56,7 @@ class Autoencoder(nn.Module):
             nn.Sigmoid(),
         )
         self.apply(draw_weights)
-        nn.init.constant_(output.get_parameter("bias"), DARK_LOGIT)  # most pixels are black
+        nn.init.constant_(output.get_parameter("bias"), DARK_LOGIT)
 
     def forward(self, crops: torch.Tensor) -> torch.Tensor:
         """Return the reconstructions."""
@@ -63,7 +67,7 @@ class Autoencoder(nn.Module):
 def draw_weights(layer: nn.Module) -> None:
     """Draw weights of a layer so that activations neither grow nor fade from layer to layer.
 
-    With PyTorch's own, the gradient fades to 1e-10 on its way to the latents, which is less than Adam notices.
+    With PyTorch's own weights, the gradient fades to 1e-10 on its way to the latents, which is less than Adam notices.
 
     Source: He et al., ICCV 2015, "Delving deep into rectifiers", equation 10.
     """
@@ -81,7 +85,7 @@ def convolutions(given: int, wanted: int) -> tuple[nn.Module, ...]:
 
 @dataclass
 class Meter:
-    """Images, their summed loss, and where the time goes."""
+    """Counts images and their loss, and the time that was spent waiting for data."""
 
     begun: float = field(default_factory=time.perf_counter)
     images: int = 0
@@ -89,7 +93,7 @@ class Meter:
     waited_seconds: float = 0.0
 
     def line(self) -> str:
-        """Return what to print."""
+        """Return loss, speed and waiting in one line."""
         seconds = time.perf_counter() - self.begun
         return (
             f"loss {float(self.summed_loss) / max(1, self.images):.5f}, {self.images / seconds:.1f} images/s, "
@@ -99,7 +103,17 @@ class Meter:
 
 @dataclass
 class Training:
-    """Everything that a checkpoint holds; `position` is where in the stream the last step ended."""
+    """Everything that a checkpoint holds, and what is needed to go on.
+
+    Attributes:
+        model: the network.
+        optimizer: of its weights.
+        loader: the stream of crops.
+        device: that computes.
+        mixed: whether it computes in bfloat16.
+        images: how many the network has seen.
+        position: where in the stream the last step ended.
+    """
 
     model: Autoencoder
     optimizer: torch.optim.Optimizer
@@ -117,18 +131,22 @@ class Training:
         partial.replace(path)
 
     def resume(self, path: Path) -> None:
-        """Go on where a checkpoint was written, at the next batch of its epoch."""
+        """Go on where a checkpoint was written, at the next batch of its epoch.
+
+        Raises:
+            SystemExit: the file is not such a checkpoint.
+        """
         try:
             state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
         except (OSError, RuntimeError, pickle.UnpicklingError) as error:
-            raise SystemExit(f"{path}: a checkpoint of this program expected, found {error}; name another") from error
+            raise SystemExit(f"{path} is not a checkpoint of this program ({error}); give another one.") from error
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.loader.load_state_dict(state["loader"])
         self.images, self.position = state["images"], state["loader"]
 
     def step(self, crops: torch.Tensor) -> torch.Tensor:
-        """Learn from one batch; returns the loss, still on the device."""
+        """Learn from one batch, and return the loss, still on the device."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
             loss = nn.functional.mse_loss(self.model(crops), crops)
         self.optimizer.zero_grad(set_to_none=True)
@@ -140,7 +158,7 @@ class Training:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Say whether a device computes in bfloat16 faster than in float32."""
+    """Return whether a device computes in bfloat16 faster than in float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     found = torch.cpu.get_capabilities() if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities") else {}
@@ -154,7 +172,7 @@ def unit(crops: torch.Tensor, device: torch.device) -> torch.Tensor:
 
 
 def timed(loader: TrainLoader, meters: list[Meter]) -> Iterator[torch.Tensor]:
-    """Give the crops of an epoch, and tell the last meter how long each batch had to be waited for."""
+    """Yield the crops of an epoch batch by batch, and tell the last meter how long each took to come."""
     batches = iter(loader)
     while True:
         asked = time.perf_counter()
@@ -166,7 +184,7 @@ def timed(loader: TrainLoader, meters: list[Meter]) -> Iterator[torch.Tensor]:
 
 
 def train(training: Training, options: argparse.Namespace) -> None:
-    """Train until an epoch, a number of batches or the time is reached; Ctrl-C stops too. Leaves a checkpoint."""
+    """Train until a number of epochs, of batches or of minutes is reached, or Ctrl-C; write checkpoints."""
     end, saved, left = time.perf_counter() + 60 * options.minutes, time.perf_counter(), options.batches
     meters = [Meter()]
     try:
@@ -185,7 +203,7 @@ def train(training: Training, options: argparse.Namespace) -> None:
                 if now > end or left <= 0:
                     return
     except KeyboardInterrupt:
-        print("stopped; call again to go on")
+        print("stopped; call again to go on.")
     finally:
         if meters[-1].images:
             report(training, meters[-1])
@@ -193,12 +211,12 @@ def train(training: Training, options: argparse.Namespace) -> None:
 
 
 def report(training: Training, meter: Meter) -> None:
-    """Print how it goes."""
+    """Print loss and speed."""
     print(f"epoch {training.loader.epoch}, {training.images:,} images: {meter.line()}", flush=True)
 
 
 def show(training: Training, crops: torch.Tensor, path: Path) -> float:
-    """Write originals above their reconstructions, each pair with the same contrast; returns the mean squared error."""
+    """Write originals above their reconstructions, both in the same contrast, and return the mean squared error."""
     training.model.eval()
     with torch.inference_mode():
         originals = unit(crops, training.device)
@@ -214,24 +232,28 @@ def show(training: Training, crops: torch.Tensor, path: Path) -> float:
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", default="nucleusnet", help="dataset folder, URL of one, or owner/name on the Hub")
-    parser.add_argument("--split", default="train")
-    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--source", default="nucleusnet", help="dataset folder, its URL, or owner/name on the Hub")
+    parser.add_argument("--split", default="train", help="split to learn from, or several: train+test")
+    parser.add_argument("--batch-size", type=int, default=32, help="crops of a batch")
     parser.add_argument(
-        "--workers", type=int, default=0, help="processes that read; 0: a thread does, which is cheaper"
+        "--workers", type=int, default=0, help="processes that read; 0 reads in a thread, which is cheaper"
     )
-    parser.add_argument("--epochs", type=int, default=1000, help="stop before the epoch of this number")
+    parser.add_argument("--epochs", type=int, default=1000, help="stop after so many passes through the split")
     parser.add_argument("--batches", type=int, default=1 << 60, help="stop after so many batches")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so long")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--checkpoint", type=Path, default=Path("autoencoder.pt"), help="resumed if it is there")
-    parser.add_argument("--out", type=Path, default=Path("autoencoder.png"), help="originals and reconstructions")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so many minutes")
+    parser.add_argument("--seed", type=int, default=0, help="decides the first weights and the order of the crops")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu, cuda, mps ...")
+    parser.add_argument("--checkpoint", type=Path, default=Path("autoencoder.pt"), help="goes on from it if it exists")
+    parser.add_argument("--out", type=Path, default=Path("autoencoder.png"), help="picture of originals and copies")
     return parser.parse_args(arguments)
 
 
 def prepared(options: argparse.Namespace) -> Training:
-    """Make the network and open the stream, where a checkpoint says or at the beginning."""
+    """Return the network and the stream, at the beginning or where the checkpoint was written.
+
+    Raises:
+        SystemExit: the checkpoint cannot be read, or its folder does not exist.
+    """
     torch.manual_seed(options.seed)
     device = torch.device(options.device)
     loader = train_loader(
@@ -246,7 +268,7 @@ def prepared(options: argparse.Namespace) -> Training:
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
     training = Training(model, optimizer, loader, device, has_bfloat16(device))
     if not options.checkpoint.absolute().parent.is_dir():
-        raise SystemExit(f"--checkpoint: a file in a folder expected, no folder {options.checkpoint.parent} found")
+        raise SystemExit(f"--checkpoint: the folder {options.checkpoint.parent} does not exist; make it first.")
     if options.checkpoint.exists():
         training.resume(options.checkpoint)
         print(f"going on after {training.images:,} images, in epoch {loader.epoch}")

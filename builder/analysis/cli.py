@@ -1,4 +1,4 @@
-"""The verbs that study a dataset: parse, call, report."""
+"""The verbs that study images and datasets: parse, call, report."""
 
 import json
 import sys
@@ -8,84 +8,117 @@ from typing import Annotated
 
 import typer
 
-from nucleusnet_core.errors import OutputError, UsageError
-from nucleusnet_core.terminal.bars import Bars, bar
-from nucleusnet_core.terminal.options import AS_JSON, QUIET, RECURSIVE, available_cores
-from nucleusnet_core.terminal.outputs import checked_suffix
+from nucleusnet_core.contract import BARE_NAME, NUCLEI_PER_RUN
+from nucleusnet_core.errors import UsageError
+from nucleusnet_core.terminal.bars import Bars
+from nucleusnet_core.terminal.options import (
+    ALLOW_PICKLE,
+    AS_JSON,
+    DATASET,
+    MASKS,
+    NUCLEI,
+    OUTPUT,
+    OVERWRITE,
+    QUIET,
+    RECURSIVE,
+    SOURCE,
+    WORKERS,
+    available_cores,
+)
+from nucleusnet_core.terminal.outputs import output_file
 from nucleusnet_core.terminal.wording import counted
 
 from .nucleus_ranking import Centre, Metric
-
-DATASET = Annotated[str, typer.Argument(help="The dataset's folder, URL, or owner/name on the Hub.")]
 
 
 def stats(
     source: Annotated[
         str,
-        typer.Argument(help="A folder of stitched images and masks, a CSV, or a dataset's folder, URL or owner/name."),
-    ],
+        typer.Argument(
+            metavar="SOURCE",
+            help="A folder of stitched images and masks, a CSV, or a dataset: a folder, its URL, or owner/name on the "
+            "Hub. Default: the dataset ./nucleusnet, else $NUCLEUSNET_DATA, else $NUCLEUSNET_REPO.",
+            show_default=False,
+        ),
+    ] = BARE_NAME,
     *,
+    masks: MASKS = None,
+    recursive: RECURSIVE = False,
+    allow_pickle: ALLOW_PICKLE = False,
+    workers: WORKERS = None,
+    top: Annotated[int, typer.Option(min=1, help="Number of representatives to show.", rich_help_panel=OUTPUT)] = 10,
     csv: Annotated[
-        Path | None, typer.Option(help="Write all images as a table, in the published form.", show_default=False)
+        Path | None,
+        typer.Option(help="Write the numbers of all images as a .csv.", show_default=False, rich_help_panel=OUTPUT),
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="Number of representatives.")] = 10,
     plot: Annotated[
-        Path | None, typer.Option(help="Write a scatter plot for print: .png, .svg or .pdf.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="Write a scatter plot for print: a .png, .svg or .pdf.", show_default=False, rich_help_panel=OUTPUT
+        ),
     ] = None,
     page: Annotated[
-        Path | None, typer.Option(help="Write a scatter plot to point at: one .html that works offline.")
+        Path | None,
+        typer.Option(
+            help="Write a scatter plot that names the images: one .html, which works offline.",
+            show_default=False,
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     panoramas: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Let points of --page link to this panorama.html of `nucleusnet browse`."),
+        typer.Option(
+            metavar="URL",
+            help="Address of a panorama.html of `nucleusnet browse`; images of --page link to it.",
+            show_default=False,
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
-    masks: Annotated[Path | None, typer.Option(help="Folder of the masks, if another.")] = None,
-    recursive: RECURSIVE = False,
-    allow_pickle: Annotated[
-        bool, typer.Option("--allow-pickle", help="Read masks <name>_seg.npy of images that have no other.")
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what is at --csv, --plot and --page.", rich_help_panel=OUTPUT)
     ] = False,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes; default: the cores.", show_default=False)
-    ] = None,
     quiet: QUIET = False,
     as_json: AS_JSON = False,
 ) -> None:
-    """Count and measure stitched images, and find those nearest to the centroid.
+    """Count and measure stitched images, and find those that represent all of them.
 
-    Number of ROIs, mean and standard deviation of the intensity over all mask pixels; the representatives are nearest
-    to the centroid after z-scoring number of ROIs and mean intensity. Images are measured; of a dataset, config
-    stitched is read and no pixel; a CSV has columns image, num_rois, mean_intensity, std_intensity, separated by
-    commas, semicolons or tabs.
+    Measured are the number of ROIs (regions of interest, the labels of a mask) and, over all pixels under the mask,
+    mean and standard deviation of the intensity. The representatives are the images nearest to the mean of all, after
+    numbers of ROIs and mean intensities are scaled to a standard deviation of 1.
+
+    Of a dataset, only its table of stitched images is read (config stitched), and no pixel. A CSV has the columns
+    image, num_rois, mean_intensity and std_intensity, separated by commas, semicolons or tabs.
 
     Example: nucleusnet stats nucleusnet --csv stitched.csv --page stitched.html
     """
-    from nucleusnet_core.terminal.progress import Progress
-
-    from .scatter_page import write_scatter_page
-    from .scatter_plot import check_plot, write_scatter_plot
+    from . import scatter_page, scatter_plot
     from .statistics import notes, rank_images, ranking_json, ranking_text
     from .statistics_csv import write_statistics_csv
-    from .statistics_source import FolderOptions, source_statistics
+    from .statistics_source import FolderOptions, input_files, source_statistics
 
-    check_outputs({"--csv": csv, "--plot": plot, "--page": page}, source)
-    if panoramas is not None and page is None:
-        raise UsageError("--panoramas: --page expected with it, none found; points of a page link to panoramas.")
-    if page is not None:
-        checked_suffix("--page", page, ".html", ".htm")
-    if plot is not None:
-        check_plot(plot)
     options = FolderOptions(masks, recursive, allow_pickle, workers or available_cores())
+    if panoramas is not None:
+        if page is None:
+            raise UsageError("--panoramas is an address that images of --page link to; give --page too.")
+        scatter_page.check_panoramas(panoramas)
+    known = {"--csv": (".csv",), "--plot": scatter_plot.SUFFIXES, "--page": scatter_page.SUFFIXES}
+    wanted = {option: path for option, path in zip(known, (csv, plot, page), strict=True) if path is not None}
+    inputs = input_files(source, options) if wanted else []
+    for option, path in wanted.items():
+        output_file(path, suffixes=known[option], overwrite=overwrite, inputs=inputs, option=option)
+    if plot is not None:
+        scatter_plot.check_matplotlib()
     with Bars(quiet=quiet) as bars:
-        measured = source_statistics(source, options, Progress(bars.stage, bars.step))
+        measured = source_statistics(source, options, bars)
     ranking = rank_images(measured.images)
     if csv is not None:
         write_statistics_csv(csv, measured.images)
     print(json.dumps(ranking_json(ranking, top)) if as_json else ranking_text(ranking, top))
     say(notes(ranking, top))
     if plot is not None:
-        write_scatter_plot(plot, ranking, top)
+        scatter_plot.write_scatter_plot(plot, ranking, top)
     if page is not None:
-        write_scatter_page(page, ranking, top, panoramas=panoramas)
+        scatter_page.write_scatter_page(page, ranking, top, panoramas=panoramas)
     if measured.failures:
         say([f"{counted(len(measured.failures), 'image is', 'images are')} not in these numbers:"])
         say([f"  {failure.name}: {failure.message}" for failure in measured.failures])
@@ -93,50 +126,74 @@ def stats(
 
 
 def mosaic(
-    source: DATASET = "nucleusnet",
+    source: SOURCE = BARE_NAME,
     *,
-    out: Annotated[Path, typer.Option(help="The mosaic, .png or .tif; the legend lies beside it.")],
-    per_run: Annotated[int, typer.Option(help="Nuclei of each run, at most 100.")] = 100,
+    per_run: Annotated[
+        int, typer.Option(help=f"Nuclei of each run, 1 to {NUCLEI_PER_RUN}.", rich_help_panel=NUCLEI)
+    ] = NUCLEI_PER_RUN,
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Where to write the mosaic, a .png or .tif; its legend is written beside it.", rich_help_panel=OUTPUT
+        ),
+    ],
+    overwrite: OVERWRITE = False,
     quiet: QUIET = False,
     as_json: AS_JSON = False,
 ) -> None:
-    """Show the random nuclei of every run (config 10k) as one grid, one row per run.
+    """Show random nuclei of every run as one grid, one row for each run.
 
-    Every nucleus is a tile of 256 x 256 px with raw camera values. OUT_legend.csv says which nucleus lies in which row
-    and column, counted from 0.
+    Every nucleus is a tile of 256 x 256 px with raw camera values. The legend, OUT_legend.csv, says which nucleus lies
+    in which row and column, counted from 0. The nuclei are those of config 10k, the dataset's random selection of 100
+    nuclei of each run.
 
     Example: nucleusnet mosaic nucleusnet --out nucleusnet-10k.png
     """
     from nucleusnet_core.dataset import open_dataset
 
     from .mosaic import mosaic_tiles, plan_mosaic
-    from .mosaic_file import SUFFIXES, legend_path, mosaic_json, mosaic_text, write_mosaic
+    from .mosaic_file import SUFFIXES, check_writer, legend_path, mosaic_json, mosaic_text, write_mosaic
 
-    checked_suffix("--out", out, *SUFFIXES)
-    check_outputs({"--out": out, "the legend of --out": legend_path(out)}, source)
+    output_file(out, suffixes=SUFFIXES, overwrite=overwrite)
+    output_file(legend_path(out), suffixes=(".csv",), overwrite=overwrite, option="The legend of --out")
+    check_writer(out)
     opened = open_dataset(source)
     planned = plan_mosaic(opened, per_run)
-    with bar("mosaic", len(planned.rows) * planned.columns, "tile", quiet=quiet) as shown:
-        write_mosaic(out, opened, planned, mosaic_tiles(opened, planned, lambda: shown.update(1)))
+    with Bars(quiet=quiet) as bars:
+        write_mosaic(out, opened, planned, mosaic_tiles(opened, planned, bars))
     print(json.dumps(mosaic_json(planned, out)) if as_json else mosaic_text(planned, out))
 
 
 def representatives(
-    source: DATASET = "nucleusnet",
+    source: SOURCE = BARE_NAME,
     *,
-    n: Annotated[int, typer.Option(help="Number of nuclei.")] = 12,
-    centre: Annotated[Centre, typer.Option(help="What the middle of all nuclei is.")] = Centre.mean,
-    metric: Annotated[Metric, typer.Option(help="How far a nucleus is from it.")] = Metric.euclidean,
     split: Annotated[
-        str | None, typer.Option(help="Split, or several: train+test; default: all.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Split to look at, or several, such as train+test; default: all.",
+            show_default=False,
+            rich_help_panel=DATASET,
+        ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="The contact sheet, a PNG.")] = Path("nucleusnet-representatives.png"),
+    n: Annotated[int, typer.Option(help="Number of nuclei.", rich_help_panel=NUCLEI)] = 12,
+    centre: Annotated[
+        Centre, typer.Option(help="What counts as the middle of all nuclei.", rich_help_panel=NUCLEI)
+    ] = Centre.mean,
+    metric: Annotated[
+        Metric, typer.Option(help="How the distance to the middle is measured.", rich_help_panel=NUCLEI)
+    ] = Metric.euclidean,
+    out: Annotated[Path, typer.Option(help="Where to write the contact sheet, a .png.", rich_help_panel=OUTPUT)] = Path(
+        "nucleusnet-representatives.png"
+    ),
+    overwrite: OVERWRITE = False,
+    quiet: QUIET = False,
     as_json: AS_JSON = False,
 ) -> None:
-    """Find the nuclei nearest to the middle of all by their z-scored measurements, and show them.
+    """Find the nuclei nearest to the middle of all by their measurements, and show them.
 
-    Compared are area, axes, eccentricity and intensities (mean, standard deviation, maximum, sum), read from config
-    metadata; only the chosen nuclei's images are fetched.
+    Compared are area, axes, eccentricity and intensities (mean, standard deviation, maximum, sum), each scaled to mean
+    0 and standard deviation 1 (z-scored). They are read from the dataset's table of measurements (config metadata); of
+    the images, only those of the chosen nuclei are fetched.
 
     Example: nucleusnet representatives nucleusnet --n 12 --centre geometric-median
     """
@@ -151,33 +208,19 @@ def representatives(
         write_contact_sheet,
     )
 
-    checked_suffix("--out", out, ".png")
-    check_outputs({"--out": out}, source)
+    output_file(out, suffixes=(".png",), overwrite=overwrite)
     opened = open_dataset(source)
     splits = [part.strip() for part in split.split("+")] if split is not None else []
-    found = find_representatives(opened, n, splits=splits, centre=centre, metric=metric)
-    write_contact_sheet(out, opened, found, fetch_crops(opened, found))
+    with Bars(quiet=quiet) as bars:
+        bars.begin("representatives", 2, unit="step")
+        found = find_representatives(opened, n, splits=splits, centre=centre, metric=metric)
+        bars.step()
+        crops = fetch_crops(opened, found)
+        bars.step()
+    write_contact_sheet(out, opened, found, crops)
     shown = representatives_json(found) | {"contact_sheet": str(out)}
     print(json.dumps(shown) if as_json else f"{representatives_text(found)}\n\ncontact sheet: {out}")
     say(representatives_notes(found))
-
-
-def check_outputs(outputs: dict[str, Path | None], source: str) -> None:
-    """Refuse, before anything is read, output files that cannot be or that would replace what is read.
-
-    Raises:
-        OutputError: one lies in a folder that does not exist, or is a folder.
-        UsageError: one is the source itself, or two are the same.
-    """
-    wanted = {option: path for option, path in outputs.items() if path is not None}
-    for option, path in wanted.items():
-        if path.is_dir() or not path.absolute().parent.is_dir():
-            found = "a folder" if path.is_dir() else "no such folder"
-            raise OutputError(f"{option}: a file in an existing folder expected, {found} found at {path}.")
-        if path.exists() and Path(source).is_file() and path.samefile(source):
-            raise UsageError(f"{option}: another file than the source expected, {path} found; choose another name.")
-    if len({path.absolute() for path in wanted.values()}) < len(wanted):
-        raise UsageError(f"{', '.join(wanted)}: different files expected, the same found; choose other names.")
 
 
 def say(lines: Sequence[str]) -> None:

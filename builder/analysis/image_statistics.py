@@ -4,14 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
-from nucleusnet_core.errors import InputImageError, InputMaskError
+import numpy.typing as npt
 
 from ..cutting.measure import IntensitySums, sum_runs
-from ..inputs.images import decode_image, read_file, reading
-from ..inputs.masks import LabelRuns, read_label_runs
+from ..inputs.masks import LabelRuns
 from ..inputs.pairs import Source
+from ..inputs.read_pair import read_pair
 from .statistics import ImageStatistics
 
 _COUNTED_BELOW = 1 << 24
@@ -19,36 +17,32 @@ _COUNTED_BELOW = 1 << 24
 
 
 @dataclass(frozen=True)
-class ImageTask:
-    """What a worker needs to measure one stitched image; small, and all of it can be pickled."""
+class MeasureTask:
+    """What a worker needs to measure one stitched image; small, and all of it can be pickled.
+
+    Attributes:
+        source: the image and its mask.
+        allow_pickle: the mask may be a `_seg.npy` file.
+    """
 
     source: Source
     allow_pickle: bool = False
 
 
-def measure_file(task: ImageTask) -> ImageStatistics:
+def measure_file(task: MeasureTask) -> ImageStatistics:
     """Read one stitched image with its mask and measure it.
 
     Raises:
         InputImageError: the image cannot be used.
         InputMaskError: the mask cannot be used, or has another shape than the image.
     """
-    image_path, mask_path = task.source.image_path, task.source.mask_path
-    with reading(mask_path, InputMaskError):
-        mask_data = mask_path.read_bytes()
-    runs = read_label_runs(mask_data, mask_path.name, allow_pickle=task.allow_pickle)
-    with reading(image_path, InputImageError):
-        image_data = read_file(image_path)
-    pixels, _ = decode_image(image_data, image_path.name)
-    if pixels.shape != runs.shape:
-        raise InputMaskError(
-            f"{mask_path.name}: {pixels.shape[0]} x {pixels.shape[1]} px expected like {image_path.name}, "
-            f"{runs.shape[0]} x {runs.shape[1]} found; segment the same image again."
-        )
-    return image_statistics(task.source.stem, pixels, runs)
+    source = task.source
+    # Hashing both files would take a fifth of the time that reading them takes.
+    pair = read_pair(source.image_path, source.mask_path, allow_pickle=task.allow_pickle, hashes=False)
+    return image_statistics(source.stem, pair.image.pixels, pair.runs)
 
 
-def image_statistics(name: str, pixels: NDArray[Any], runs: LabelRuns) -> ImageStatistics:
+def image_statistics(name: str, pixels: npt.NDArray[Any], runs: LabelRuns) -> ImageStatistics:
     """Measure a stitched image in one pass over the pixels under its mask, in exact integer sums.
 
     Args:
@@ -64,7 +58,7 @@ def image_statistics(name: str, pixels: NDArray[Any], runs: LabelRuns) -> ImageS
     return ImageStatistics(name, count_labels(runs.label), mean, std)
 
 
-def count_labels(labels: NDArray[np.uint32]) -> int:
+def count_labels(labels: npt.NDArray[np.uint32]) -> int:
     """Return how many different labels there are."""
     if labels.size and labels.max() < _COUNTED_BELOW:
         return int(np.count_nonzero(np.bincount(labels)))

@@ -9,19 +9,24 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
+from nucleusnet_core.cells.png_chunks import SIGNATURE, chunk
 from nucleusnet_core.contract import CROP_PX
 from nucleusnet_core.dataset import OpenDataset
-from nucleusnet_core.errors import NucleusNetError, OutputError, UsageError
+from nucleusnet_core.errors import UsageError
 from nucleusnet_core.files.atomic import atomic_path
-from nucleusnet_core.terminal.outputs import checked_suffix
+from nucleusnet_core.terminal.outputs import writing
 from nucleusnet_core.terminal.wording import counted
 
 from .mosaic import Mosaic
 
 SUFFIXES = (".png", ".tif", ".tiff")
 LEGEND_COLUMNS = ("row", "column", "run", "nucleus_id")
+_FILTER_UP = 2
+_COMPRESSION_LEVEL = 6
+_MOST_PIXELS_PER_UM = 4000
+"""A PNG states whole pixels per metre in 32 bits."""
 
 
 def legend_csv(mosaic: Mosaic) -> str:
@@ -39,57 +44,59 @@ def legend_path(out: Path) -> Path:
     return out.with_name(f"{out.stem}_legend.csv")
 
 
-def write_mosaic(out: Path, opened: OpenDataset, mosaic: Mosaic, tiles: Iterator[NDArray[Any]]) -> None:
+def check_writer(out: Path) -> None:
+    """Refuse, before anything is read, a TIFF where no package can write it.
+
+    Raises:
+        UsageError: the name is that of a TIFF, and tifffile is not installed.
+    """
+    if out.suffix.lower() == ".png":
+        return
+    try:
+        import tifffile  # noqa: F401, PLC0415 - only for TIFF, and an extra
+    except ImportError as error:
+        raise UsageError(
+            '--out: tifffile, which writes TIFF, is not installed; run: python -m pip install "nucleusnet[build]", or '
+            "give a name that ends in .png."
+        ) from error
+
+
+def write_mosaic(out: Path, opened: OpenDataset, mosaic: Mosaic, tiles: Iterator[npt.NDArray[Any]]) -> None:
     """Write mosaic and legend, both whole or not at all; memory holds one row of tiles and a row group a split.
 
     Args:
-        out: a PNG or TIFF, as the name ends.
+        out: a PNG if its name ends in .png, else a TIFF.
         opened: the dataset.
         mosaic: as planned.
         tiles: of the grid, see `mosaic_tiles`.
 
     Raises:
-        UsageError: the name ends otherwise, or tifffile is not installed.
         OutputError: it cannot be written there.
         NucleusNetError: the dataset is damaged or cannot be reached.
     """
     scale = opened.manifest.parameters.get("pixels_per_um")
-    pixels_per_um = float(scale) if isinstance(scale, int | float) and 0 < scale < 4000 else None
-    kind = checked_suffix("--out", out, *SUFFIXES)
-    try:
-        with atomic_path(legend_path(out)) as legend, atomic_path(out) as partial:
-            legend.write_bytes(legend_csv(mosaic).encode())
-            if kind == ".png":
-                with partial.open("wb") as file:
-                    write_png_rows(
-                        file,
-                        mosaic_rows(tiles, mosaic.columns),
-                        shape=mosaic.shape,
-                        bit_depth=opened.manifest.bit_depth,
-                        pixels_per_m=round(pixels_per_um * 1e6) if pixels_per_um else None,
-                    )
-            else:
-                write_tiff_tiles(partial, tiles, mosaic.shape, opened.manifest.bit_depth, pixels_per_um)
-    except NucleusNetError:
-        raise
-    except OSError as error:
-        raise OutputError(f"{out}: a file that can be written expected ({error}); choose another --out.") from error
+    pixels_per_um = float(scale) if isinstance(scale, int | float) and 0 < scale < _MOST_PIXELS_PER_UM else None
+    with writing(out), atomic_path(legend_path(out)) as legend, atomic_path(out) as partial:
+        legend.write_bytes(legend_csv(mosaic).encode())
+        if out.suffix.lower() != ".png":
+            write_tiff_tiles(partial, tiles, mosaic.shape, opened.manifest.bit_depth, pixels_per_um)
+            return
+        with partial.open("wb") as file:
+            write_png_rows(
+                file,
+                mosaic_rows(tiles, mosaic.columns),
+                shape=mosaic.shape,
+                bit_depth=opened.manifest.bit_depth,
+                pixels_per_m=round(pixels_per_um * 1e6) if pixels_per_um else None,
+            )
 
 
 def write_tiff_tiles(
-    path: Path, tiles: Iterator[NDArray[Any]], shape: tuple[int, int], bit_depth: int, pixels_per_um: float | None
+    path: Path, tiles: Iterator[npt.NDArray[Any]], shape: tuple[int, int], bit_depth: int, pixels_per_um: float | None
 ) -> None:
-    """Write a tiled TIFF in which every nucleus is one tile.
+    """Write a tiled TIFF in which every nucleus is one tile."""
+    import tifffile  # noqa: PLC0415 - only for TIFF, and an extra
 
-    Raises:
-        UsageError: tifffile is not installed.
-    """
-    try:
-        import tifffile  # noqa: PLC0415 - only for TIFF
-    except ImportError as error:
-        raise UsageError(
-            '--out: tifffile expected for TIFF, none found; python -m pip install "nucleusnet[build]", or write a PNG.'
-        ) from error
     per_cm = 1e4 * pixels_per_um if pixels_per_um else 0.0
     tifffile.imwrite(
         path,
@@ -109,7 +116,7 @@ def write_tiff_tiles(
     )
 
 
-def mosaic_rows(tiles: Iterator[NDArray[Any]], columns: int) -> Iterator[NDArray[Any]]:
+def mosaic_rows(tiles: Iterator[npt.NDArray[Any]], columns: int) -> Iterator[npt.NDArray[Any]]:
     """Yield each row of tiles as pixels, (256, columns * 256)."""
     for first in tiles:
         yield np.hstack([first, *(next(tiles) for _ in range(columns - 1))])
@@ -136,7 +143,7 @@ def mosaic_text(mosaic: Mosaic, out: Path) -> str:
     said = mosaic_json(mosaic, out)
     lines = [
         f"{out}: {said['nuclei']:,} nuclei of {counted(said['rows'], 'run')}, "
-        f"{said['rows']} x {said['columns']} tiles, {said['height_px']:,} x {said['width_px']:,} px",
+        f"{said['rows']} x {said['columns']} tiles, {said['height_px']:,} x {said['width_px']:,} px (height x width)",
         f"legend: {said['legend']}",
     ]
     if mosaic.fewer:
@@ -146,17 +153,13 @@ def mosaic_text(mosaic: Mosaic, out: Path) -> str:
     return "\n".join(lines)
 
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
-
-_FILTER_UP = 2
-
-
-_LEVEL = 6
-
-
 def write_png_rows(
-    file: BinaryIO, blocks: Iterable[NDArray[Any]], *, shape: tuple[int, int], bit_depth: int, pixels_per_m: int | None
+    file: BinaryIO,
+    blocks: Iterable[npt.NDArray[Any]],
+    *,
+    shape: tuple[int, int],
+    bit_depth: int,
+    pixels_per_m: int | None,
 ) -> None:
     """Write a grey PNG with filter Up on every row.
 
@@ -165,24 +168,24 @@ def write_png_rows(
         blocks: (rows, width) uint8 or uint16 each; together they are the image from top to bottom.
         shape: (height, width) of the image, px.
         bit_depth: bits of a pixel, 8 or 16.
-        pixels_per_m: scale, None if unknown.
+        pixels_per_m: the scale, None if unknown.
 
     Raises:
-        ValueError: the blocks are not the image that was announced.
+        ValueError: the blocks are not an image of this shape and bit depth.
 
     Source: W3C, Portable Network Graphics (Third Edition).
     """
     height, width = shape
-    file.write(_SIGNATURE)
+    file.write(SIGNATURE)
     file.write(chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bit_depth, 0, 0, 0, 0)))
     if pixels_per_m is not None:
         file.write(chunk(b"pHYs", struct.pack(">IIB", pixels_per_m, pixels_per_m, 1)))
-    packer = zlib.compressobj(_LEVEL)
+    packer = zlib.compressobj(_COMPRESSION_LEVEL)
     previous = np.zeros(width * bit_depth // 8, np.uint8)
     done = 0
     for block in blocks:
         if block.shape[1:] != (width,) or block.dtype.itemsize * 8 != bit_depth:
-            raise ValueError(f"rows of {width} px of {bit_depth} bits expected, {block.dtype} {block.shape} found")
+            raise ValueError(f"a block is {block.dtype} {block.shape}, not rows of {width} px of {bit_depth} bits")
         rows = block.astype(f">u{bit_depth // 8}").view(np.uint8)
         filtered = np.empty((len(rows), 1 + rows.shape[1]), np.uint8)
         filtered[:, 0] = _FILTER_UP
@@ -191,11 +194,6 @@ def write_png_rows(
         previous, done = rows[-1].copy(), done + len(rows)
         file.write(chunk(b"IDAT", packer.compress(filtered.data)))
     if done != height:
-        raise ValueError(f"{height} rows expected, {done} found")
+        raise ValueError(f"the blocks have {done} rows, not {height}")
     file.write(chunk(b"IDAT", packer.flush()))
     file.write(chunk(b"IEND", b""))
-
-
-def chunk(kind: bytes, data: bytes) -> bytes:
-    """Return one chunk of a PNG."""
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

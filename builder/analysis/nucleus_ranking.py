@@ -1,21 +1,24 @@
-"""Which nuclei are nearest to the middle of all, by their z-scored measurements."""
+"""Which nuclei are nearest to the centre of all nuclei, by their z-scored measurements."""
 
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from nucleusnet_core.errors import UsageError
 
 from .statistics import ranks
 
-MAX_ITERATIONS = 1000
-TOLERANCE = 1e-10
-SMALLEST_CENTRE = 1e-6
+_MAX_ITERATIONS = 1000
+_TOLERANCE = 1e-10
+_SMALLEST_CENTRE = 1e-6
+"""A centre that is nearer to the mean of all is the mean itself, but for rounding."""
+_ROUNDING = 1e-8
+"""More than distances differ by rounding."""
 
 
 class Centre(StrEnum):
-    """What the middle of all nuclei is."""
+    """What the centre of all nuclei is."""
 
     mean = "mean"
     median = "median"
@@ -23,13 +26,13 @@ class Centre(StrEnum):
 
 
 class Metric(StrEnum):
-    """How far a nucleus is from it."""
+    """How the distance of a nucleus to the centre is measured."""
 
     euclidean = "euclidean"
     cosine = "cosine"
 
 
-def z_scores(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def z_scores(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return (nuclei, measurements) with mean 0 and population standard deviation 1 in each column.
 
     A measurement that is the same for all nuclei becomes 0 and adds nothing.
@@ -40,8 +43,8 @@ def z_scores(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(varies, deviation / np.where(varies, std, 1.0), 0.0)
 
 
-def centre_of(scores: NDArray[np.float64], centre: Centre) -> NDArray[np.float64]:
-    """Return the middle of (nuclei, measurements), float64 (measurements,)."""
+def centre_of(scores: npt.NDArray[np.float64], centre: Centre) -> npt.NDArray[np.float64]:
+    """Return the centre of (nuclei, measurements), float64 (measurements,)."""
     if centre is Centre.mean:
         return np.asarray(scores.mean(axis=0))
     if centre is Centre.median:
@@ -49,24 +52,24 @@ def centre_of(scores: NDArray[np.float64], centre: Centre) -> NDArray[np.float64
     return geometric_median(scores)
 
 
-def geometric_median(points: NDArray[np.float64]) -> NDArray[np.float64]:
+def geometric_median(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return the point with the smallest sum of Euclidean distances to `points` (n, dimensions).
 
     Source: Vardi & Zhang (2000), The multivariate L1-median and associated data depth, PNAS 97:1423-1426 (Weiszfeld's
     iteration that also leaves, or stays at, one of the points).
     """
     place = np.asarray(np.median(points, axis=0))
-    for _ in range(MAX_ITERATIONS):
+    for _ in range(_MAX_ITERATIONS):
         step = _weiszfeld_step(points, place)
         place = place + step
-        if np.linalg.norm(step) <= TOLERANCE * (1 + np.linalg.norm(place)):
+        if np.linalg.norm(step) <= _TOLERANCE * (1 + np.linalg.norm(place)):
             break
     # Where one of the points is the median, the iteration may come near to it only slowly.
     point = points[np.argmin(_lengths(points - place))]
     return point if _lengths(points - point).sum() <= _lengths(points - place).sum() else place
 
 
-def _weiszfeld_step(points: NDArray[np.float64], place: NDArray[np.float64]) -> NDArray[np.float64]:
+def _weiszfeld_step(points: npt.NDArray[np.float64], place: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     away = points - place
     distance = _lengths(away)
     weight = 1 / np.where(distance == 0, np.inf, distance)
@@ -78,24 +81,26 @@ def _weiszfeld_step(points: NDArray[np.float64], place: NDArray[np.float64]) -> 
     return np.asarray(pull / weight.sum() * (1 - here / strength))
 
 
-def _lengths(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+def _lengths(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(np.sqrt(np.einsum("ij,ij->i", vectors, vectors)))
 
 
-def distances_to(scores: NDArray[np.float64], centre: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
-    """Return the distance of each nucleus to the middle, float64 (nuclei,).
+def distances_to(
+    scores: npt.NDArray[np.float64], centre: npt.NDArray[np.float64], metric: Metric
+) -> npt.NDArray[np.float64]:
+    """Return the distance of each nucleus to the centre, float64 (nuclei,).
 
     The cosine distance is 1 minus the cosine of the angle at the mean of all nuclei, which is 0 after z-scoring.
 
     Raises:
-        UsageError: the middle is that mean itself, so that there is no angle.
+        UsageError: the centre is that mean itself, so that there is no angle.
     """
     if metric is Metric.euclidean:
         return _lengths(scores - centre)
     length = float(np.linalg.norm(centre))
-    if length < SMALLEST_CENTRE:
+    if length < _SMALLEST_CENTRE:
         raise UsageError(
-            "--metric cosine: a centre away from 0 expected, 0 found, as the mean of z-scored measurements always is; "
+            "--metric cosine: the centre is 0, as the mean of z-scored measurements always is, and has no direction; "
             "use --centre median or geometric-median, or --metric euclidean."
         )
     lengths = np.linalg.norm(scores, axis=1)
@@ -103,11 +108,11 @@ def distances_to(scores: NDArray[np.float64], centre: NDArray[np.float64], metri
     return np.asarray(1 - np.clip(cosine, -1, 1))
 
 
-def nearest(distance: NDArray[np.float64], names: list[str], count: int) -> NDArray[np.int64]:
+def nearest(distance: npt.NDArray[np.float64], names: list[str], count: int) -> npt.NDArray[np.int64]:
     """Return the rows of the `count` nearest, nearest first; distances equal but for rounding are ordered by name."""
     if count < len(names):
         # Only what is as near as the last of them, with room for rounding, can be among them.
-        limit = np.partition(distance, count - 1)[count - 1] + 1e-8
+        limit = np.partition(distance, count - 1)[count - 1] + _ROUNDING
         candidates = np.flatnonzero(distance <= limit)
     else:
         candidates = np.arange(len(names))

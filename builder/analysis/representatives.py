@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from nucleusnet_core.cells.png import decode_cell
+from nucleusnet_core.contract import DEFAULT, METADATA
 from nucleusnet_core.dataset import OpenDataset
 from nucleusnet_core.errors import CorruptDataError, SelectionError, UsageError
 from nucleusnet_core.pictures.contact_sheet import MAX_NUCLEI, draw_sheet, sheet_grid, shrunk, write_sheet
 from nucleusnet_core.shards.rows import Picks, fetch_rows
 from nucleusnet_core.shards.tables import read_columns
+from nucleusnet_core.terminal.wording import counted
 
 from .nucleus_ranking import Centre, Metric, centre_of, distances_to, nearest, z_scores
 from .statistics import aligned
@@ -34,15 +36,15 @@ _SHOWN = ("area_um2", "eccentricity", "mean_intensity", "std_intensity")
 
 @dataclass(frozen=True)
 class Representatives:
-    """The nuclei nearest to the middle, nearest first.
+    """The nuclei nearest to the centre of all nuclei, nearest first.
 
     Attributes:
         nuclei: number of nuclei compared.
-        left_out: number of nuclei with a measurement that is no number.
+        left_out: number of nuclei with a measurement that is not a number.
         splits: that were compared.
-        centre: what the middle is.
+        centre: what the centre is.
         metric: how distances are measured.
-        centre_values: the middle in the units of the measurements, by measurement.
+        centre_values: the centre in the units of the measurements, by measurement.
         constant: measurements that are the same for all nuclei, which add nothing.
         rows: row numbers through all shards of the splits.
         table: `nucleus_id`, `distance` and `MEASUREMENTS` of the chosen ones.
@@ -55,79 +57,84 @@ class Representatives:
     metric: Metric
     centre_values: dict[str, float]
     constant: tuple[str, ...]
-    rows: NDArray[np.int64]
+    rows: npt.NDArray[np.int64]
     table: pa.Table
 
 
 def find_representatives(
     opened: OpenDataset, n: int, *, splits: Sequence[str], centre: Centre, metric: Metric
 ) -> Representatives:
-    """Choose the n nuclei nearest to the middle; config `metadata` is read and no pixel.
+    """Choose the n nuclei nearest to the centre; config `metadata` is read and no pixel.
 
     Args:
         opened: the dataset.
         n: how many.
         splits: whose nuclei are compared; all of them if empty.
-        centre: what the middle is.
+        centre: what the centre is.
         metric: how distances are measured.
 
     Raises:
-        UsageError: n cannot be, or the metric needs another centre.
+        UsageError: n is too small or too large, or the metric needs another centre.
         SelectionError: there is no such split, or there are fewer nuclei.
         NucleusNetError: the dataset is damaged or cannot be reached.
     """
     if not 1 <= n <= MAX_NUCLEI:
-        raise UsageError(f"--n: 1 to {MAX_NUCLEI:,} expected, {n} found.")
-    splits = tuple(splits) or tuple(opened.manifest.splits_of("metadata"))
-    table = read_columns(opened, "metadata", ["nucleus_id", *MEASUREMENTS], splits)
-    values = np.column_stack(
-        [table.column(name).to_numpy(zero_copy_only=False).astype(np.float64) for name in MEASUREMENTS]
-    )
+        raise UsageError(f"--n is {n:,}; give a number from 1 to {MAX_NUCLEI:,}.")
+    splits = tuple(splits) or tuple(opened.manifest.splits_of(METADATA))
+    table = read_columns(opened, METADATA, ["nucleus_id", *MEASUREMENTS], splits)
+    values = measurements(table)
     usable = np.flatnonzero(np.isfinite(values).all(axis=1))
     if len(usable) < n:
-        raise SelectionError(f"--n: at most the {len(usable):,} nuclei of {' + '.join(splits)} expected, {n:,} found.")
+        raise SelectionError(
+            f"--n is {n:,}, and {' + '.join(splits)} has only {counted(len(usable), 'nucleus', 'nuclei')} with all "
+            "measurements; ask for fewer."
+        )
     values = values[usable]
     scores = z_scores(values)
     middle = centre_of(scores, centre)
     distance = distances_to(scores, middle, metric)
     chosen = nearest(distance, table.column("nucleus_id").take(pa.array(usable)).to_pylist(), n)
-    rows = usable[chosen]
-    std = values.std(axis=0)
+    centre_values = values.mean(axis=0) + middle * values.std(axis=0)
     return Representatives(
         nuclei=len(usable),
         left_out=len(table) - len(usable),
         splits=splits,
         centre=centre,
         metric=metric,
-        centre_values=dict(zip(MEASUREMENTS, (values.mean(axis=0) + middle * std).tolist(), strict=True)),
-        constant=tuple(
-            name for name, same in zip(MEASUREMENTS, (np.ptp(values, axis=0) == 0).tolist(), strict=True) if same
-        ),
-        rows=rows,
-        table=table.take(pa.array(rows)).add_column(1, "distance", pa.array(distance[chosen])),
+        centre_values=dict(zip(MEASUREMENTS, centre_values.tolist(), strict=True)),
+        constant=tuple(np.array(MEASUREMENTS)[np.ptp(values, axis=0) == 0].tolist()),
+        rows=usable[chosen],
+        table=table.take(pa.array(usable[chosen])).add_column(1, "distance", pa.array(distance[chosen])),
     )
 
 
-def fetch_crops(opened: OpenDataset, found: Representatives) -> list[NDArray[Any]]:
+def measurements(table: pa.Table) -> npt.NDArray[np.float64]:
+    """Return `MEASUREMENTS` of a table, (nuclei, measurements)."""
+    columns = [table.column(name).to_numpy(zero_copy_only=False) for name in MEASUREMENTS]
+    return np.column_stack([column.astype(np.float64) for column in columns])
+
+
+def fetch_crops(opened: OpenDataset, found: Representatives) -> list[npt.NDArray[Any]]:
     """Fetch the pixels of the chosen nuclei.
 
     Raises:
         CorruptDataError: config `default` has other nuclei in these rows than config `metadata`, or a damaged cell.
         NucleusNetError: the dataset cannot be reached.
     """
-    entries = tuple(opened.shards("default", "+".join(found.splits)))
+    entries = tuple(opened.shards(DEFAULT, "+".join(found.splits)))
     crops, _ = fetch_rows(opened, Picks(entries, found.rows), ["nucleus_id", "image"])
-    expected, there = (part.column("nucleus_id").to_pylist() for part in (found.table, crops))
-    if expected != there:
-        wrong = next(place for place in zip(expected, there, strict=True) if place[0] != place[1])
-        raise CorruptDataError(
-            f"{opened.store.name}: the same rows in configs metadata and default expected, {wrong[0]} and {wrong[1]} "
-            "found in one row; run `nucleusnet verify`."
-        )
+    for measured, shown in zip(*(part.column("nucleus_id").to_pylist() for part in (found.table, crops)), strict=True):
+        if measured != shown:
+            raise CorruptDataError(
+                f"{opened.store.name}: one row is nucleus {measured} in config metadata and {shown} in config default; "
+                "run `nucleusnet verify`."
+            )
     return [decode_cell(cell["bytes"]) for cell in crops.column("image").to_pylist()]
 
 
-def write_contact_sheet(out: Path, opened: OpenDataset, found: Representatives, crops: Sequence[NDArray[Any]]) -> None:
+def write_contact_sheet(
+    out: Path, opened: OpenDataset, found: Representatives, crops: Sequence[npt.NDArray[Any]]
+) -> None:
     """Draw the chosen nuclei, nearest first, row by row, on a contact sheet.
 
     Raises:
@@ -136,7 +143,8 @@ def write_contact_sheet(out: Path, opened: OpenDataset, found: Representatives, 
     tile_px = sheet_grid(len(crops)).tile_px
     scale = opened.manifest.parameters.get("pixels_per_um")
     tile_um = crops[0].shape[1] / scale if isinstance(scale, int | float) and scale > 0 else None
-    caption = [f"{len(crops):,} nuclei nearest to the {found.centre} of {found.nuclei:,}", f"{found.metric}"]
+    shown = counted(len(crops), "nucleus", "nuclei")
+    caption = [f"{shown} nearest to the {name_of(found.centre)} of {found.nuclei:,}", f"{found.metric} distance"]
     write_sheet(out, draw_sheet(shrunk(np.stack(crops), tile_px), caption=caption, tile_um=tile_um))
 
 
@@ -157,7 +165,8 @@ def representatives_json(found: Representatives) -> dict[str, Any]:
 def representatives_text(found: Representatives) -> str:
     """Return how they were chosen, and a table of them, for people."""
     head = [
-        f"{found.nuclei:,} nuclei of {' + '.join(found.splits)}; nearest to the {found.centre} ({found.metric}) of",
+        f"{found.nuclei:,} nuclei of {' + '.join(found.splits)}; nearest to their {name_of(found.centre)} "
+        f"({found.metric} distance) by",
         f"z-scored {', '.join(MEASUREMENTS)}",
         "",
     ]
@@ -172,7 +181,13 @@ def representatives_notes(found: Representatives) -> list[str]:
     """Return what a reader of the numbers must know."""
     said = []
     if found.left_out:
-        said.append(f"left out, as a measurement is no number: {found.left_out:,} nuclei")
+        left_out = counted(found.left_out, "nucleus", "nuclei")
+        said.append(f"Left out, as a measurement is not a number: {left_out}.")
     if found.constant:
-        said.append(f"the same for all nuclei, so that it adds nothing to the distance: {', '.join(found.constant)}")
+        said.append(f"The same for all nuclei, so it adds nothing to the distance: {', '.join(found.constant)}.")
     return said
+
+
+def name_of(centre: Centre) -> str:
+    """Return a centre in words."""
+    return centre.replace("-", " ")

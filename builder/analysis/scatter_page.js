@@ -8,7 +8,7 @@ const chart = document.getElementById("chart");
 const figure = document.getElementById("figure");
 const tip = document.getElementById("tip");
 const count = new Intl.NumberFormat("en");
-let points = []; // where each image lies: [x, y], px
+let points = []; // where each image is drawn: [x, y], px
 let current = -1;
 
 const panorama = (name) => `${data.panoramas}#${new URLSearchParams({ image: name })}`;
@@ -80,9 +80,9 @@ function drawAxes(box, rois, mean, x, y) {
   }
   element(chart, "path", { class: "axis", fill: "none", d: `M${box.left} ${box.top}V${box.bottom}H${box.right}` });
   const middle = [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
-  element(chart, "text", { x: middle[0], y: box.bottom + 40, "text-anchor": "middle" }, "number of ROIs");
+  element(chart, "text", { x: middle[0], y: box.bottom + 40, "text-anchor": "middle" }, "number of ROIs (regions of interest)");
   const turned = { x: 14, y: middle[1], "text-anchor": "middle", transform: `rotate(-90 14 ${middle[1]})` };
-  element(chart, "text", turned, "mean intensity");
+  element(chart, "text", turned, "mean intensity (camera values)");
 }
 
 function drawColourBar(box) {
@@ -91,7 +91,7 @@ function drawColourBar(box) {
   const left = box.right - wide;
   const gradient = element(element(chart, "defs"), "linearGradient", { id: "colours" });
   VIRIDIS.forEach((stop, at) => element(gradient, "stop", { offset: at / (VIRIDIS.length - 1), "stop-color": `#${stop}` }));
-  element(chart, "text", { x: box.right, y: 12, "text-anchor": "end" }, "standard deviation of intensity");
+  element(chart, "text", { x: box.right, y: 12, "text-anchor": "end" }, "standard deviation of intensity (camera values)");
   element(chart, "rect", { x: left, y: 20, width: wide, height: 10, fill: "url(#colours)" });
   const ends = low < high ? [[left, "start", low], [left + wide / 2, "middle", (low + high) / 2], [box.right, "end", high]] : [[left, "start", low]];
   for (const [at, anchor, value] of ends) {
@@ -109,7 +109,7 @@ function drawCentroid(cx, cy, box) {
 }
 
 function facts(image) {
-  return `${count.format(image[ROIS])} ROIs, mean ${image[MEAN].toFixed(4)}, std ${image[STD].toFixed(4)}, distance ${image[DISTANCE].toFixed(4)}`;
+  return `${count.format(image[ROIS])} ROIs, mean intensity ${image[MEAN].toFixed(4)}, standard deviation ${image[STD].toFixed(4)}, distance ${image[DISTANCE].toFixed(4)}`;
 }
 
 function show(rank, spoken) {
@@ -177,7 +177,7 @@ chart.addEventListener("keydown", (event) => {
   show(current < 0 ? 0 : KEYS[event.key](), true);
 });
 
-const COLUMNS = ["rank", "image", "ROIs", "mean", "std", "distance"];
+const COLUMNS = ["rank", "image", "ROIs", "mean intensity", "standard deviation", "distance"];
 let sorted = { column: 0, descending: false };
 
 function fillTable() {
@@ -219,7 +219,7 @@ document.getElementById("show-plot").addEventListener("click", () => view(false)
 document.getElementById("show-table").addEventListener("click", () => view(true));
 document.getElementById("summary").textContent = data.summary;
 chart.setAttribute("aria-label", data.summary);
-if (data.panoramas) document.getElementById("keys").append(" A click, or Enter, opens the panorama of the image.");
+if (data.panoramas) document.getElementById("keys").append(" A click or Enter opens the panorama of the image.");
 for (const note of data.notes) element(document.getElementById("notes"), "li", {}, note);
 new ResizeObserver(draw).observe(figure);
 draw();

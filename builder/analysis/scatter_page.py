@@ -7,12 +7,14 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from nucleusnet_core.errors import OutputError, UsageError
+from nucleusnet_core.errors import UsageError
 from nucleusnet_core.files.atomic import write_bytes_atomic
+from nucleusnet_core.terminal.outputs import writing
 from nucleusnet_core.terminal.wording import counted
 
 from .statistics import DECIMALS, Ranking, no_centroid, notes
 
+SUFFIXES = (".html", ".htm")
 _HERE = Path(__file__).resolve().parent
 
 
@@ -22,13 +24,24 @@ def write_scatter_page(path: Path, ranking: Ranking, top: int, *, panoramas: str
     Raises:
         BuildError: no image has regions of interest.
         OutputError: the page cannot be written there.
-        UsageError: `panoramas` is no address that a page may link to.
+        UsageError: `panoramas` is not an address that a page may link to.
     """
     page = scatter_page(ranking, top, panoramas=panoramas).encode()
-    try:
+    with writing(path, "--page"):
         write_bytes_atomic(path, page)
-    except OSError as error:
-        raise OutputError(f"{path}: a file that can be written expected ({error}); choose another --page.") from error
+
+
+def check_panoramas(address: str) -> None:
+    """Refuse an address that a page may not link to, such as a script.
+
+    Raises:
+        UsageError: it is neither relative nor http(s), or names a place in a page.
+    """
+    if urlsplit(address).scheme not in ("", "http", "https") or "#" in address:
+        raise UsageError(
+            f"--panoramas: {address!r} is not an address that a page can link to; give an http(s) or relative address "
+            "without #."
+        )
 
 
 def scatter_page(ranking: Ranking, top: int, *, panoramas: str | None = None) -> str:
@@ -41,10 +54,10 @@ def scatter_page(ranking: Ranking, top: int, *, panoramas: str | None = None) ->
 
     Raises:
         BuildError: no image has regions of interest.
-        UsageError: `panoramas` is no address that a page may link to.
+        UsageError: `panoramas` is not an address that a page may link to.
     """
-    if panoramas is not None and (urlsplit(panoramas).scheme not in ("", "http", "https") or "#" in panoramas):
-        raise UsageError(f"--panoramas: an http(s) or relative address without # expected, {panoramas!r} found")
+    if panoramas is not None:
+        check_panoramas(panoramas)
     style, script = ((_HERE / f"scatter_page.{kind}").read_text("utf-8") for kind in ("css", "js"))
     allowed = [
         "default-src 'none'",
@@ -73,17 +86,17 @@ def page_data(ranking: Ranking, top: int, panoramas: str | None = None) -> str:
     Raises:
         BuildError: no image has regions of interest.
     """
-    if ranking.centre is None:
-        raise no_centroid("a page")
-    centre = ranking.centre
+    if ranking.centroid is None:
+        raise no_centroid("The page")
+    centroid = ranking.centroid
     ringed = len(ranking.representatives(top))
     content = {
         "summary": (
-            f"{counted(len(ranking.images), 'stitched image')}; centroid {centre.num_rois:,.1f} ROIs, mean intensity "
-            f"{centre.mean_intensity:,.1f}; {counted(ringed, 'representative is', 'representatives are')} ringed."
+            f"{counted(len(ranking.images), 'stitched image')}. The centroid has {centroid.num_rois:,.1f} ROIs and "
+            f"mean intensity {centroid.mean_intensity:,.1f}; rings mark the {counted(ringed, 'image')} nearest to it."
         ),
         "notes": notes(ranking, top),
-        "centroid": [round(centre.num_rois, DECIMALS), round(centre.mean_intensity, DECIMALS)],
+        "centroid": [round(centroid.num_rois, DECIMALS), round(centroid.mean_intensity, DECIMALS)],
         "top": ringed,
         "panoramas": panoramas,
         "images": [

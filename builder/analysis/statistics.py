@@ -1,37 +1,19 @@
-"""Statistics of stitched images, their centroid, and which images represent all."""
+"""Statistics of stitched images, their centroid, and which images represent all of them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from nucleusnet_core.errors import BuildError
 from nucleusnet_core.terminal.wording import counted
 
 DECIMALS = 4
 """Of the published tables."""
-
-
-TIE_DECIMALS = 9
-
-
-@dataclass(frozen=True)
-class Centroid:
-    """The mean image, and the scale of each feature.
-
-    Attributes:
-        num_rois: mean number of regions of interest.
-        mean_intensity: mean of the images' mean intensities.
-        std_num_rois: population standard deviation of the numbers of regions of interest.
-        std_mean_intensity: population standard deviation of the mean intensities.
-    """
-
-    num_rois: float
-    mean_intensity: float
-    std_num_rois: float
-    std_mean_intensity: float
+_TIE_DECIMALS = 9
+"""Distances that are the same up to this decimal differ by rounding only."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +31,23 @@ class ImageStatistics:
     num_rois: int
     mean_intensity: float | None
     std_intensity: float | None
+
+
+@dataclass(frozen=True)
+class Centroid:
+    """The mean of all images, and the scale of each feature.
+
+    Attributes:
+        num_rois: mean number of regions of interest.
+        mean_intensity: mean of the images' mean intensities.
+        std_num_rois: population standard deviation of the numbers of regions of interest.
+        std_mean_intensity: population standard deviation of the mean intensities.
+    """
+
+    num_rois: float
+    mean_intensity: float
+    std_num_rois: float
+    std_mean_intensity: float
 
 
 @dataclass(frozen=True)
@@ -77,12 +76,12 @@ class Ranking:
     """All stitched images of a dataset around their centroid.
 
     Attributes:
-        centre: the centroid of the images with regions of interest, None if there are none.
+        centroid: of the images with regions of interest, None if there are no such images.
         images: those with regions of interest, nearest first.
         empty: names of those without, sorted; they are left out of the centroid.
     """
 
-    centre: Centroid | None
+    centroid: Centroid | None
     images: tuple[RankedImage, ...]
     empty: tuple[str, ...]
 
@@ -111,24 +110,59 @@ def rank_images(measured: Iterable[ImageStatistics]) -> Ranking:
         return Ranking(None, (), empty)
     rois = np.array([count for _, count, _, _ in filled], np.float64)
     intensity = np.array([mean for _, _, mean, _ in filled], np.float64)
-    centre = centroid(rois, intensity)
-    distance = distances(rois, intensity, centre)
+    centroid = centroid_of(rois, intensity)
+    distance = distances(rois, intensity, centroid)
     places = zip(distance.tolist(), ranks(distance, names).tolist(), strict=True)
     images = [RankedImage(*facts, *place) for facts, place in zip(filled, places, strict=True)]
-    return Ranking(centre, tuple(sorted(images, key=lambda one: one.rank)), empty)
+    return Ranking(centroid, tuple(sorted(images, key=lambda one: one.rank)), empty)
+
+
+def centroid_of(num_rois: npt.NDArray[np.float64], mean_intensity: npt.NDArray[np.float64]) -> Centroid:
+    """Return the centroid of at least one image, both arguments (images,)."""
+    return Centroid(float(num_rois.mean()), float(mean_intensity.mean()), _spread(num_rois), _spread(mean_intensity))
+
+
+def _spread(values: npt.NDArray[np.float64]) -> float:
+    """Return the population standard deviation, exactly 0 for equal values, whose mean may be rounded."""
+    return float(values.std()) if values.min() < values.max() else 0.0
+
+
+def distances(
+    num_rois: npt.NDArray[np.float64], mean_intensity: npt.NDArray[np.float64], centroid: Centroid
+) -> npt.NDArray[np.float64]:
+    """Return the Euclidean distance of each image to the centroid, (images,), after z-scoring both features.
+
+    A feature that is the same in all images (standard deviation 0) adds nothing.
+    """
+    rois = _scores(num_rois - centroid.num_rois, centroid.std_num_rois)
+    intensity = _scores(mean_intensity - centroid.mean_intensity, centroid.std_mean_intensity)
+    return np.hypot(rois, intensity)
+
+
+def _scores(deviation: npt.NDArray[np.float64], std: float) -> npt.NDArray[np.float64]:
+    return deviation / std if std > 0 else np.zeros_like(deviation)
+
+
+def ranks(distance: npt.NDArray[np.float64], names: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return the rank of each name from 1, nearest first; distances equal but for rounding are ordered by name."""
+    rounded = distance.round(_TIE_DECIMALS)
+    order = sorted(range(len(names)), key=lambda index: (rounded[index], names[index]))
+    ranked = np.empty(len(names), np.int64)
+    ranked[order] = np.arange(1, len(names) + 1)
+    return ranked
 
 
 def no_centroid(what: str) -> BuildError:
-    """Return the error of something that cannot be drawn."""
-    return BuildError(f"{what}: at least one image with regions of interest expected, none found; are the masks empty?")
+    """Return the error of a picture that has nothing to show."""
+    return BuildError(f"{what} cannot be drawn: no image has regions of interest; check that the masks are not empty.")
 
 
 def ranking_json(ranking: Ranking, top: int) -> dict[str, Any]:
     """Return number of images, centroid and representatives as JSON values, not rounded."""
-    centre = ranking.centre
+    centroid = ranking.centroid
     return {
         "images": len(ranking.images) + len(ranking.empty),
-        "centroid": centre and {"num_rois": centre.num_rois, "mean_intensity": centre.mean_intensity},
+        "centroid": centroid and {"num_rois": centroid.num_rois, "mean_intensity": centroid.mean_intensity},
         "representatives": [
             {
                 "image": one.image,
@@ -144,14 +178,14 @@ def ranking_json(ranking: Ranking, top: int) -> dict[str, Any]:
 
 def ranking_text(ranking: Ranking, top: int) -> str:
     """Return number of images, centroid and the table of the representatives for people."""
-    count = len(ranking.images) + len(ranking.empty)
-    if ranking.centre is None:
-        return f"{counted(count, 'image')}, none with regions of interest: no centroid"
-    centre = ranking.centre
-    left_out = f", {len(ranking.empty):,} without regions of interest left out" if ranking.empty else ""
+    count = counted(len(ranking.images) + len(ranking.empty), "image")
+    if ranking.centroid is None:
+        return f"{count}; none has regions of interest, so there is no centroid"
+    centroid = ranking.centroid
+    left_out = f", {len(ranking.empty):,} of them without regions of interest and left out" if ranking.empty else ""
     head = (
-        f"{counted(count, 'image')}{left_out}\n"
-        f"centroid: {centre.num_rois:,.{DECIMALS}f} ROIs, mean intensity {centre.mean_intensity:.{DECIMALS}f}\n"
+        f"{count}{left_out}\n"
+        f"centroid: {centroid.num_rois:,.{DECIMALS}f} ROIs, mean intensity {centroid.mean_intensity:.{DECIMALS}f}\n"
     )
     rows = [
         (
@@ -164,6 +198,25 @@ def ranking_text(ranking: Ranking, top: int) -> str:
     return head + "\n" + aligned([("image", "ROIs", "mean", "std", "distance"), *rows])
 
 
+def notes(ranking: Ranking, top: int) -> list[str]:
+    """Return what a reader of the numbers must know: images left out, results that a special case decides."""
+    said = []
+    if ranking.empty:
+        said.append(f"Without regions of interest, so left out of the centroid: {', '.join(ranking.empty)}.")
+    if ranking.centroid is None:
+        return said
+    if len(ranking.images) < top:
+        there = counted(len(ranking.images), "image has", "images have")
+        said.append(f"{there} regions of interest, fewer than the {top:,} representatives asked for; all are shown.")
+    features = {"number of ROIs": ranking.centroid.std_num_rois, "mean intensity": ranking.centroid.std_mean_intensity}
+    same = [name for name, std in features.items() if std == 0]
+    if len(ranking.images) == 1:
+        said.append("There is only one image: it is the centroid, so the standard deviations and its distance are 0.")
+    elif same:
+        said.append(f"The same in all images, so it adds nothing to the distance: {', '.join(same)}.")
+    return said
+
+
 def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Return rows of texts as columns, the first one left-aligned, the others right-aligned."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -174,66 +227,3 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
         for row in rows
     ]
     return "\n".join(line.rstrip() for line in lines)
-
-
-def notes(ranking: Ranking, top: int) -> list[str]:
-    """Return what a reader of the numbers must know: images left out, results that a special case decides."""
-    said = []
-    if ranking.empty:
-        said.append(f"without regions of interest, left out of the centroid: {', '.join(ranking.empty)}")
-    if ranking.centre is None:
-        return said
-    if len(ranking.images) < top:
-        found = f"{counted(len(ranking.images), 'image')} with regions of interest found"
-        said.append(f"{counted(top, 'representative')} wanted, {found}: all are shown")
-    same = [
-        name
-        for name, std in (
-            ("number of ROIs", ranking.centre.std_num_rois),
-            ("mean intensity", ranking.centre.std_mean_intensity),
-        )
-        if std == 0
-    ]
-    if len(ranking.images) == 1:
-        said.append("one image only: it is the centroid itself, standard deviations are 0, its distance is 0")
-    elif same:
-        said.append(f"the same in all images, so that it adds nothing to the distance: {', '.join(same)}")
-    return said
-
-
-def centroid(num_rois: NDArray[np.float64], mean_intensity: NDArray[np.float64]) -> Centroid:
-    """Return the centre of at least one image, each (images,)."""
-    return Centroid(float(num_rois.mean()), float(mean_intensity.mean()), _spread(num_rois), _spread(mean_intensity))
-
-
-def _spread(values: NDArray[np.float64]) -> float:
-    """Return the population standard deviation, exactly 0 for equal values, whose mean may be rounded."""
-    return float(values.std()) if values.min() < values.max() else 0.0
-
-
-def distances(
-    num_rois: NDArray[np.float64], mean_intensity: NDArray[np.float64], centre: Centroid
-) -> NDArray[np.float64]:
-    """Return the Euclidean distance of each image to the centre, (images,), after z-scoring both features.
-
-    A feature that is the same in all images (standard deviation 0) adds nothing.
-    """
-    rois = _scores(num_rois - centre.num_rois, centre.std_num_rois)
-    intensity = _scores(mean_intensity - centre.mean_intensity, centre.std_mean_intensity)
-    return np.hypot(rois, intensity)
-
-
-def _scores(deviation: NDArray[np.float64], std: float) -> NDArray[np.float64]:
-    return deviation / std if std > 0 else np.zeros_like(deviation)
-
-
-def ranks(distance: NDArray[np.float64], names: Sequence[str]) -> NDArray[np.int64]:
-    """Return the rank of each image from 1, nearest first; equal distances are ordered by name.
-
-    Distances are equal if they differ by rounding only.
-    """
-    rounded = distance.round(TIE_DECIMALS)
-    order = sorted(range(len(names)), key=lambda index: (rounded[index], names[index]))
-    ranked = np.empty(len(names), np.int64)
-    ranked[order] = np.arange(1, len(names) + 1)
-    return ranked

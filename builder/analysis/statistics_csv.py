@@ -7,15 +7,16 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from nucleusnet_core.errors import NucleusNetError, OutputError
+from nucleusnet_core.errors import NucleusNetError
 from nucleusnet_core.files.atomic import write_bytes_atomic
+from nucleusnet_core.terminal.outputs import writing
 from nucleusnet_core.terminal.wording import counted
 
 from .statistics import DECIMALS, ImageStatistics
 
 COLUMNS = ("image", "num_rois", "mean_intensity", "std_intensity")
 MAX_CSV_BYTES = 1 << 28
-_MAX_NUMBER = 1e9  # squares of more would lose digits or overflow
+_MAX_NUMBER = 1e9  # squares of larger numbers would lose digits or overflow
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SHOWN_PROBLEMS = 10
 
@@ -31,20 +32,20 @@ def read_statistics_csv(path: Path) -> list[ImageStatistics]:
     then have decimal commas, as spreadsheets write them in many languages.
 
     Raises:
-        StatisticsTableError: unreadable, a column is missing, a value is no number, a name occurs twice; lists the
-            lines.
+        StatisticsTableError: it cannot be read, a column is missing, a value is not a number, or a name occurs twice;
+            lists the lines.
     """
     try:
         if path.stat().st_size > MAX_CSV_BYTES:
-            raise StatisticsTableError(f"{path}: a table of at most {MAX_CSV_BYTES >> 20} MiB expected; is it a CSV?")
+            raise StatisticsTableError(f"{path} is larger than {MAX_CSV_BYTES >> 20} MiB; check that it is a CSV.")
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise StatisticsTableError(
-            f"{path}: cannot be read: {error.strerror or error}; give a CSV, a folder or a dataset."
+            f"{path} cannot be read ({error.strerror or error}); give a CSV, a folder or a dataset."
         ) from error
     except UnicodeDecodeError as error:
         raise StatisticsTableError(
-            f"{path}: a CSV in UTF-8 expected, byte {error.start} is none; save it as CSV UTF-8."
+            f"{path} is not a text in UTF-8 (see byte {error.start}); save it as CSV UTF-8."
         ) from error
     return parse_statistics_csv(text, path.name)
 
@@ -70,7 +71,7 @@ def parse_statistics_csv(text: str, name: str) -> list[ImageStatistics]:
         try:
             one = parse_row(fields, columns, decimal)
             if one.image in line_of:
-                raise ValueError(f"one line per image expected, {one.image!r} found in line {line_of[one.image]} too")
+                raise ValueError(f"{one.image!r} is in line {line_of[one.image]} too; keep one line for each image.")
         except ValueError as error:
             problems.append(f"line {line}: {error}")
             continue
@@ -83,7 +84,7 @@ def parse_statistics_csv(text: str, name: str) -> list[ImageStatistics]:
         bad = counted(len(problems), f"line {remedy} it", f"lines {remedy} them")
         raise StatisticsTableError(f"{name}: {bad}:\n{listed}")
     if not found:
-        raise StatisticsTableError(f"{name}: one line per image expected, only a header found; is it the right file?")
+        raise StatisticsTableError(f"{name} has a header but no images; check that it is the right file.")
     return found
 
 
@@ -104,7 +105,7 @@ def numbered_rows(text: str, name: str, separator: str) -> Iterator[tuple[int, l
             begin = reader.line_num + 1
     except csv.Error as error:
         raise StatisticsTableError(
-            f"{name}: line {begin}: fields separated by {separator!r} expected, found damage: {error}; save it as CSV "
+            f"{name}, line {begin}, cannot be split into fields at {separator!r} ({error}); save the table as CSV "
             "again."
         ) from error
 
@@ -113,7 +114,7 @@ def check_header(first: tuple[int, list[str]], name: str) -> dict[str, int]:
     """Return the place of each needed column.
 
     Raises:
-        StatisticsTableError: columns are missing or stand there twice; says which, and which there are.
+        StatisticsTableError: columns are missing or occur twice; says which, and which there are.
     """
     line, found = first
     missing = [column for column in COLUMNS if column not in found]
@@ -121,9 +122,9 @@ def check_header(first: tuple[int, list[str]], name: str) -> dict[str, int]:
     if not missing and not twice:
         return {column: found.index(column) for column in COLUMNS}
     fault = f"missing: {', '.join(missing)}" if missing else f"there twice: {', '.join(twice)}"
+    there = f"has the columns {', '.join(found)}" if found else "names no columns"
     raise StatisticsTableError(
-        f"{name}: line {line}: columns {', '.join(COLUMNS)} expected, {', '.join(found) or 'nothing'} found "
-        f"({fault}); name them so in the first line."
+        f"{name}, line {line}, {there} ({fault}); name each of {', '.join(COLUMNS)} once in the first line."
     )
 
 
@@ -134,13 +135,13 @@ def parse_row(fields: list[str], columns: dict[str, int], decimal: str) -> Image
         ValueError: it cannot be used; says why.
     """
     if len(fields) <= max(columns.values()):
-        raise ValueError(f"at least {max(columns.values()) + 1} fields expected, {len(fields)} found")
+        raise ValueError(f"there are {len(fields)} fields; at least {max(columns.values()) + 1} are needed.")
     image, rois_text, mean_text, std_text = (fields[columns[column]] for column in COLUMNS)
     if not image:
-        raise ValueError("image: a name expected, nothing found")
+        raise ValueError("the name of the image is missing.")
     rois = parse_number("num_rois", rois_text, decimal)
     if rois != int(rois):
-        raise ValueError(f"num_rois: a whole number expected, {rois_text!r} found")
+        raise ValueError(f"num_rois is {rois_text!r}, which is not a whole number.")
     name = unicodedata.normalize("NFC", image)
     if rois == 0 and all(text.lower() in ("", "nan") for text in (mean_text, std_text)):
         return ImageStatistics(name, 0, None, None)
@@ -153,19 +154,19 @@ def parse_number(column: str, text: str, decimal: str) -> float:
     """Return a number of a table; besides the point, `decimal` may stand before its decimals.
 
     Raises:
-        ValueError: it is none, negative or above a thousand millions.
+        ValueError: it is not a number, negative, or above a thousand million.
     """
     plain = text.replace(decimal, ".")
     if not _NUMBER.fullmatch(plain):
-        raise ValueError(f"{column}: a number expected, {text!r} found")
+        raise ValueError(f"{column} is {text!r}, which is not a number.")
     number = float(plain)
     if not 0 <= number <= _MAX_NUMBER:
-        raise ValueError(f"{column}: a number from 0 to {_MAX_NUMBER:g} expected, {text!r} found")
+        raise ValueError(f"{column} is {text!r}; it must be between 0 and {_MAX_NUMBER:,.0f}.")
     return number
 
 
 def statistics_csv(measured: Iterable[ImageStatistics]) -> str:
-    """Return the table sorted by name, intensities with 4 decimals, empty where there are no regions of interest."""
+    """Return the table sorted by name; intensities have 4 decimals, and are empty without regions of interest."""
     sink = io.StringIO(newline="")
     writer = csv.writer(sink, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -183,7 +184,5 @@ def write_statistics_csv(path: Path, measured: Iterable[ImageStatistics]) -> Non
     Raises:
         OutputError: it cannot be written there.
     """
-    try:
+    with writing(path, "--csv"):
         write_bytes_atomic(path, statistics_csv(measured).encode())
-    except OSError as error:
-        raise OutputError(f"{path}: a file that can be written expected ({error}); choose another --csv.") from error

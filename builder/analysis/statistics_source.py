@@ -1,21 +1,21 @@
 """Statistics of all stitched images of a source: measured from images and masks, or read from a dataset or a table."""
 
-import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nucleusnet_core.contract import BARE_NAME, MANIFEST_NAME
+from nucleusnet_core.contract import BARE_NAME, MANIFEST_NAME, STITCHED
 from nucleusnet_core.dataset import OpenDataset, open_dataset
 from nucleusnet_core.errors import BuildError, CorruptDataError, DatasetNotFoundError, UsageError
 from nucleusnet_core.location import home_expanded
 from nucleusnet_core.shards.tables import read_columns
+from nucleusnet_core.stitched_names import is_image, is_mask, list_files
 from nucleusnet_core.terminal.progress import Progress
 
 from ..inputs.pairs import find_sources
 from ..workers.engine import Workers, local_workers, run_tasks
-from ..workers.failure import Failure
+from ..workers.failure import Failure, collect
 from .statistics import ImageStatistics
 from .statistics_csv import read_statistics_csv
 
@@ -45,6 +45,26 @@ class Measured:
     failures: tuple[Failure, ...] = ()
 
 
+def input_files(source: str, options: FolderOptions) -> list[Path]:
+    """Return the files of this machine that `source_statistics` reads, or would if they fitted each other.
+
+    Raises:
+        UsageError: the folder of the masks does not exist.
+    """
+    if not is_image_folder(source):
+        path = home_expanded(source)
+        return [path] if path.is_file() else []
+    folders = {home_expanded(source), options.masks or home_expanded(source)}
+    files = [path for folder in folders for path in list_files(folder, recursive=options.recursive)]
+    return [path for path in files if is_image(path.name) or is_mask(path.name)]
+
+
+def is_image_folder(source: str) -> bool:
+    """Return whether a source is a folder of this machine without a dataset, and so one of stitched images."""
+    path = home_expanded(source)
+    return path.is_dir() and source != BARE_NAME and not (path / MANIFEST_NAME).is_file()
+
+
 def source_statistics(source: str, options: FolderOptions, progress: Progress) -> Measured:
     """Return the statistics of every stitched image of a source.
 
@@ -62,19 +82,19 @@ def source_statistics(source: str, options: FolderOptions, progress: Progress) -
         NucleusNetError: the dataset is damaged or cannot be reached.
     """
     path = home_expanded(source)
-    if path.is_dir() and source != BARE_NAME and not (path / MANIFEST_NAME).is_file():
+    if is_image_folder(source):
         return measure_folder(path, options, progress)
     if options.masks is not None or options.recursive or options.allow_pickle:
         raise UsageError(
-            f"{source}: a folder of stitched images expected for --masks, --recursive and --allow-pickle, something "
-            "else found; leave them out."
+            f"--masks, --recursive and --allow-pickle are for a folder of stitched images, which {source} is not; "
+            "leave them out."
         )
     if path.is_file() or (source.lower().endswith(".csv") and "://" not in source):
         return Measured(tuple(sorted(read_statistics_csv(path), key=lambda one: one.image)))
     try:
         opened = open_dataset(source)
     except DatasetNotFoundError as error:
-        raise DatasetNotFoundError(f"{error}; a folder of stitched images and masks, or a CSV, will do too") from error
+        raise DatasetNotFoundError(f"{error} A folder of stitched images and masks, or a CSV, will do too.") from error
     return Measured(tuple(dataset_statistics(opened)))
 
 
@@ -85,25 +105,21 @@ def measure_folder(folder: Path, options: FolderOptions, progress: Progress) -> 
         PairingError: the folder holds neither images nor masks.
         BuildError: no image can be used; lists why.
     """
-    from .image_statistics import ImageTask, measure_file  # noqa: PLC0415 - needs no codecs for a dataset or a table
+    from .image_statistics import MeasureTask, measure_file  # noqa: PLC0415 - needs no codecs for a dataset or a table
 
     sources, failures = find_sources(folder, masks=options.masks, recursive=options.recursive)
-    tasks = [ImageTask(source, options.allow_pickle) for source in sources]
+    tasks = [MeasureTask(source, options.allow_pickle) for source in sources]
     workers: Workers = local_workers(max(1, min(options.workers, len(tasks))))
-    images: list[ImageStatistics] = []
-    progress.stage("images", len(tasks))
-    ends = run_tasks(measure_file, tasks, make_executor=workers.make_executor, workers=workers.count)
-    with contextlib.closing(ends):
-        for done in ends:
-            if done.result is None:
-                failures.append(Failure(done.task.source.stem, done.reason()))
-            else:
-                images.append(done.result)
-            progress.step(1, done.result.num_rois if done.result else 0)
-    refuse_nothing(folder, images, failures)
-    return Measured(
-        tuple(sorted(images, key=lambda one: one.image)), tuple(sorted(failures, key=lambda failure: failure.name))
+    progress.begin("images", len(tasks))
+    images, failed = collect(
+        run_tasks(measure_file, tasks, make_executor=workers.make_executor, workers=workers.count),
+        name=lambda task: task.source.stem,
+        nuclei=lambda one: one.num_rois,
+        progress=progress,
     )
+    failures = sorted([*failures, *failed], key=lambda failure: failure.name)
+    refuse_nothing(folder, images, failures)
+    return Measured(tuple(sorted(images, key=lambda one: one.image)), tuple(failures))
 
 
 def refuse_nothing(folder: Path, images: Sequence[ImageStatistics], failures: Sequence[Failure]) -> None:
@@ -114,7 +130,7 @@ def refuse_nothing(folder: Path, images: Sequence[ImageStatistics], failures: Se
     """
     if not images:
         lines = [f"  {failure.name}: {failure.message}" for failure in failures]
-        raise BuildError("\n".join([f"{folder}: at least one usable image expected, none found:", *lines]))
+        raise BuildError("\n".join([f"{folder}: none of the images can be used:", *lines]))
 
 
 def dataset_statistics(opened: OpenDataset) -> list[ImageStatistics]:
@@ -125,15 +141,14 @@ def dataset_statistics(opened: OpenDataset) -> list[ImageStatistics]:
         NucleusNetError: the dataset cannot be read.
     """
     columns = ["name", "num_rois", "mean_intensity", "std_intensity"]
-    rows = read_columns(opened, "stitched", columns).to_pylist()
+    rows = read_columns(opened, STITCHED, columns).to_pylist()
     images = sorted((ImageStatistics(*(row[column] for column in columns)) for row in rows), key=lambda one: one.image)
     for before, one in zip([None, *images], images, strict=False):
         twice = before is not None and before.image == one.image
         values = (one.num_rois, one.mean_intensity or 0, one.std_intensity or 0)
         if twice or not all(math.isfinite(value) and value >= 0 for value in values):
-            found = "twice" if twice else f"with {', '.join(map(str, values))}"
+            fault = "is there twice" if twice else f"has impossible numbers ({', '.join(map(str, values))})"
             raise CorruptDataError(
-                f"{opened.store.name}, config stitched: each image once with its numbers expected, {one.image} found "
-                f"{found}; run `nucleusnet verify`."
+                f"{opened.store.name}, table of the stitched images: {one.image} {fault}; run `nucleusnet verify`."
             )
     return images

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from builder.analysis.image_statistics import ImageTask, count_labels, image_statistics, measure_file
+from builder.analysis.image_statistics import MeasureTask, count_labels, image_statistics, measure_file
 from builder.analysis.statistics import ImageStatistics
 from builder.inputs.masks import runs_from_array
 from builder.inputs.pairs import Source
@@ -43,18 +43,18 @@ def test_large_labels_are_counted_too() -> None:
     assert count_labels(np.array([], np.uint32)) == 0
 
 
-def task_of(folder: Path) -> ImageTask:
-    return ImageTask(Source("a", folder / "a.tif", folder / "a_cp_masks.png", None, "a", None, None))
+def task_of(folder: Path) -> MeasureTask:
+    return MeasureTask(Source("a", folder / "a.tif", folder / "a_cp_masks.png", None, "a", None, None))
 
 
 def test_files_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputMaskError, match=r"a_cp_masks\.png: cannot be read"):
+    with pytest.raises(InputMaskError, match=r"a_cp_masks\.png cannot be read"):
         measure_file(task_of(tmp_path))
     Image.fromarray(np.ones((4, 5), np.uint16)).save(tmp_path / "a_cp_masks.png")
-    with pytest.raises(InputImageError, match=r"a\.tif: cannot be read"):
+    with pytest.raises(InputImageError, match=r"a\.tif cannot be read"):
         measure_file(task_of(tmp_path))
     tifffile.imwrite(tmp_path / "a.tif", np.ones((5, 4), np.uint8))
-    with pytest.raises(InputMaskError, match=r"5 x 4 px expected like a.tif, 4 x 5 found"):
+    with pytest.raises(InputMaskError, match=r"a_cp_masks\.png has 4 x 5 px, but a\.tif has 5 x 4"):
         measure_file(task_of(tmp_path))
     tifffile.imwrite(tmp_path / "a.tif", np.full((4, 5), 9, np.uint8))
     assert measure_file(task_of(tmp_path)) == ImageStatistics("a", 1, 9.0, 0.0)

@@ -20,6 +20,7 @@ from nucleusnet_core.dataset import open_dataset
 from nucleusnet_core.errors import CorruptDataError, OutputError, SelectionError, UsageError
 from nucleusnet_core.manifest import Manifest
 from nucleusnet_core.runs import run_in_name, run_names
+from nucleusnet_core.terminal.progress import NoProgress
 from tests.dataset_folder import nucleus_pixels, write_dataset_folder
 from tests.range_server import serve
 
@@ -29,7 +30,7 @@ from ..commands import nucleusnet
 def drawn(folder: Path, out: Path, per_run: int = 100) -> tuple[Mosaic, list[dict[str, str]]]:
     opened = open_dataset(folder)
     planned = plan_mosaic(opened, per_run)
-    write_mosaic(out, opened, planned, mosaic_tiles(opened, planned))
+    write_mosaic(out, opened, planned, mosaic_tiles(opened, planned, NoProgress()))
     with out.with_name(f"{out.stem}_legend.csv").open(encoding="utf-8", newline="") as file:
         return planned, list(csv.DictReader(file))
 
@@ -125,10 +126,10 @@ def test_verify_compares_them_with_what_was_kept(built: Path, tmp_path: Path) ->
     fewer = manifest["fewer_in_10k"]
     (tmp_path / "nn" / "manifest.json").write_text(json.dumps(manifest | {"fewer_in_10k": fewer | {"3": 99}}), "utf-8")
     problems = [problem.message for problem in verify(tmp_path / "nn").problems if problem.where == "manifest.json"]
-    (said,) = [message for message in problems if message.startswith("fewer_in_10k: ")]
-    expected, found = said.split(" expected, ")
-    assert f"'3': {fewer['3']}" in expected
-    assert "'3': 99" in found
+    (said,) = [message for message in problems if message.startswith("fewer_in_10k is ")]
+    stated, counted = said.split(", but ")
+    assert "'3': 99" in stated
+    assert f"'3': {fewer['3']}" in counted
 
 
 def test_a_manifest_that_does_not_say_it_is_read_too(built: Path) -> None:
@@ -154,17 +155,35 @@ def test_what_cannot_be_drawn_is_refused_and_leaves_nothing(tmp_path: Path) -> N
     write_dataset_folder(tmp_path / "nn", {"train": 30})
     opened = open_dataset(tmp_path / "nn")
     for per_run in (0, 101):
-        with pytest.raises(UsageError, match=f"--per-run: 1 to 100 expected, {per_run} found"):
+        with pytest.raises(UsageError, match=f"--per-run is {per_run}; give a number from 1 to 100"):
             plan_mosaic(opened, per_run)
-    with pytest.raises(UsageError, match=r"a file \.png, \.tif, \.tiff expected, m\.jpg found"):
-        drawn(tmp_path / "nn", tmp_path / "m.jpg")
     with pytest.raises(OutputError, match="choose another --out"):
         drawn(tmp_path / "nn", tmp_path / "no" / "m.png")
     manifest = (tmp_path / "nn" / "manifest.json").read_text("utf-8")
     (tmp_path / "nn" / "manifest.json").write_text(manifest.replace('"bit_depth": 8', '"bit_depth": 16'), "utf-8")
-    with pytest.raises(CorruptDataError, match=r"256 x 256 px of 16 bits expected, uint8 \(256, 256\) found"):
+    with pytest.raises(CorruptDataError, match="has 256 x 256 px of 8 bits, not 256 x 256 px of 16 bits"):
         drawn(tmp_path / "nn", tmp_path / "m.png")
     assert [path.name for path in tmp_path.iterdir()] == ["nn"]
+
+
+def test_mosaic_and_legend_are_replaced_only_when_that_is_asked_for(tmp_path: Path) -> None:
+    write_dataset_folder(tmp_path / "nn", {"train": 30})
+
+    def refusal(out: str) -> str:
+        done = nucleusnet("mosaic", "nn", "--out", out, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        return done.stderr.removeprefix("nucleusnet: ")
+
+    assert refusal("m.jpg") == "--out: m.jpg does not end in .png or .tif or .tiff; choose another name.\n"
+    assert "lies inside the dataset" in refusal("nn/m.png")
+    (tmp_path / "m_legend.csv").write_text("mine", "utf-8")
+    assert refusal("m.png") == "The legend of --out: m_legend.csv exists; pass --overwrite to replace it.\n"
+    (tmp_path / "m.png").write_text("mine", "utf-8")
+    assert refusal("m.png") == "--out: m.png exists; pass --overwrite to replace it.\n"
+    assert (tmp_path / "m_legend.csv").read_text("utf-8") == "mine"
+    done = nucleusnet("mosaic", "nn", "--out", "m.png", "--overwrite", "--quiet", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert read(tmp_path / "m.png").shape[1] % 256 == 0
 
 
 def test_a_damaged_shard_or_a_missing_config_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
@@ -180,6 +199,6 @@ def test_a_damaged_shard_or_a_missing_config_is_refused_and_leaves_nothing(tmp_p
     content = json.loads((tmp_path / "bare" / "manifest.json").read_text("utf-8"))
     content["shards"] = [shard for shard in content["shards"] if shard["config"] != "10k"]
     (tmp_path / "bare" / "manifest.json").write_text(json.dumps(content), "utf-8")
-    with pytest.raises(SelectionError, match="a config out of default, metadata, stitched expected, '10k' found"):
+    with pytest.raises(SelectionError, match=r"has no config '10k'; .* default, metadata, stitched\."):
         plan_mosaic(open_dataset(tmp_path / "bare"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bare", "nn"]

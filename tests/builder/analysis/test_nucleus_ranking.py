@@ -1,4 +1,4 @@
-"""The middle of many nuclei, and who is nearest to it."""
+"""The centre of many nuclei, and which are nearest to it."""
 
 import itertools
 

@@ -86,14 +86,27 @@ def test_the_command_prints_json_alone_and_draws_a_contact_sheet(built: Path, tm
 def test_a_contact_sheet_that_is_no_png_is_refused_at_once(built: Path, tmp_path: Path) -> None:
     done = nucleusnet("representatives", built, "--out", tmp_path / "sheet.jpg", cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr == "nucleusnet: --out: a file .png expected, sheet.jpg found; choose another name.\n"
+    assert done.stderr == "nucleusnet: --out: sheet.jpg does not end in .png; choose another name.\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_contact_sheet_is_replaced_only_when_that_is_asked_for(built: Path, tmp_path: Path) -> None:
+    (tmp_path / "sheet.png").write_text("mine", "utf-8")
+    arguments = ("representatives", built, "--out", "sheet.png", "--n", "2", "--quiet")
+    done = nucleusnet(*arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "nucleusnet: --out: sheet.png exists; pass --overwrite to replace it.\n"
+    assert (tmp_path / "sheet.png").read_text("utf-8") == "mine"
+    done = nucleusnet(*arguments, "--overwrite", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.mode == "L"
 
 
 def test_the_text_names_the_measurements(built: Path) -> None:
     found = find_representatives(open_dataset(built), 2, splits=["test"], centre=Centre.mean, metric=Metric.euclidean)
     lines = representatives_text(found).splitlines()
-    assert lines[0] == f"{found.nuclei:,} nuclei of test; nearest to the mean (euclidean) of"
+    assert lines[0] == f"{found.nuclei:,} nuclei of test; nearest to their mean (euclidean distance) by"
     assert lines[1] == f"z-scored {', '.join(MEASUREMENTS)}"
     assert lines[3].split() == ["nucleus_id", "distance", "area_um2", "eccentricity", "mean_intensity", "std_intensity"]
     assert len(lines) == 6
@@ -112,7 +125,7 @@ def test_nuclei_whose_measurements_are_no_numbers_are_left_out_and_said(built: P
     found = find_representatives(opened, 2, splits=["test"], centre=Centre.mean, metric=Metric.euclidean)
     assert found.left_out == 3
     assert found.nuclei == opened.manifest.splits["test"] - 3
-    assert representatives_notes(found) == ["left out, as a measurement is no number: 3 nuclei"]
+    assert representatives_notes(found) == ["Left out, as a measurement is not a number: 3 nuclei."]
     assert len(fetch_crops(opened, found)) == 2
 
 
@@ -121,7 +134,7 @@ def test_a_measurement_that_is_the_same_everywhere_adds_nothing_and_is_said(buil
     opened = open_dataset(changed_metadata(built, tmp_path / "nn", "max_intensity", [255] * count))
     found = find_representatives(opened, 1, splits=["test"], centre=Centre.mean, metric=Metric.euclidean)
     assert representatives_notes(found) == [
-        "the same for all nuclei, so that it adds nothing to the distance: max_intensity"
+        "The same for all nuclei, so it adds nothing to the distance: max_intensity."
     ]
 
 
@@ -129,7 +142,7 @@ def test_other_nuclei_in_the_same_rows_are_refused(built: Path, tmp_path: Path) 
     ids = pq.read_table(built / "metadata" / "test-00000-of-00001.parquet").column("nucleus_id").to_pylist()
     opened = open_dataset(changed_metadata(built, tmp_path / "nn", "nucleus_id", ids[::-1]))
     found = find_representatives(opened, 3, splits=["test"], centre=Centre.mean, metric=Metric.euclidean)
-    with pytest.raises(CorruptDataError, match="the same rows in configs metadata and default expected"):
+    with pytest.raises(CorruptDataError, match=r"in config metadata and .* in config default; run `nucleusnet verify`"):
         fetch_crops(opened, found)
 
 
@@ -140,11 +153,13 @@ def test_what_cannot_be_found_is_refused(built: Path) -> None:
     def find(n: int, split: str = "test", metric: Metric = Metric.euclidean) -> None:
         find_representatives(opened, n, splits=[split], centre=Centre.mean, metric=metric)
 
-    with pytest.raises(UsageError, match="--n: 1 to 10,000 expected, 0 found"):
+    with pytest.raises(UsageError, match="--n is 0; give a number from 1 to 10,000"):
         find(0)
-    with pytest.raises(SelectionError, match=f"--n: at most the {count} nuclei of test expected, {count + 1} found"):
+    with pytest.raises(
+        SelectionError, match=f"--n is {count + 1}, and test has only {count} nuclei with all measurements"
+    ):
         find(count + 1)
-    with pytest.raises(SelectionError, match="a split out of train, validation, test"):
+    with pytest.raises(SelectionError, match="its splits are train, validation, test"):
         find(1, "nothing")
-    with pytest.raises(UsageError, match="--metric cosine: a centre away from 0 expected"):
+    with pytest.raises(UsageError, match="--metric cosine: the centre is 0"):
         find(1, metric=Metric.cosine)

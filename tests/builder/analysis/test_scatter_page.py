@@ -86,10 +86,10 @@ def test_the_plot_shows_every_image_the_centroid_and_rings(wide: Page) -> None:
     assert page.locator("path.centroid").count() == 1
     assert page.title() == "Stitched images: ROIs and intensity"
     assert page.locator("#summary").text_content() == (
-        "5 stitched images; centroid 20.0 ROIs, mean intensity 80.0; 2 representatives are ringed."
+        "5 stitched images. The centroid has 20.0 ROIs and mean intensity 80.0; rings mark the 2 images nearest to it."
     )
     assert page.locator("#notes li").all_text_contents() == [
-        "without regions of interest, left out of the centroid: void"
+        "Without regions of interest, so left out of the centroid: void."
     ]
     assert page.locator("img").count() == 0
     fills = [one.get_attribute("fill") for one in page.locator("circle.point").all()]
@@ -100,7 +100,10 @@ def test_the_plot_shows_every_image_the_centroid_and_rings(wide: Page) -> None:
 def test_pointing_at_an_image_names_it_and_leaving_it_does_not(wide: Page) -> None:
     x, y = place(wide, 2)
     wide.mouse.move(x + 6, y - 6)
-    assert label(wide) == [HOSTILE, "20 ROIs, mean 90.0000, std 4.0000, distance 1.5811, rank 2"]
+    assert label(wide) == [
+        HOSTILE,
+        "20 ROIs, mean intensity 90.0000, standard deviation 4.0000, distance 1.5811, rank 2",
+    ]
     assert wide.title() != "broken"
     wide.mouse.move(x + 60, y + 60)
     assert label(wide) == []
@@ -130,7 +133,7 @@ def test_the_keyboard_reaches_every_image(wide: Page) -> None:
         walked.append(label(wide)[0])
     assert walked == [HOSTILE, "south", "east", "east", "west", HOSTILE, "west", "west", "middle"]
     assert page.locator("#spoken").text_content() == (
-        "middle: 20 ROIs, mean 80.0000, std 5.5000, distance 0.0000, rank 1"
+        "middle: 20 ROIs, mean intensity 80.0000, standard deviation 5.5000, distance 0.0000, rank 1"
     )
     page.keyboard.press("PageDown")
     assert label(wide)[0] == HOSTILE
@@ -192,7 +195,10 @@ def test_one_image_or_all_the_same_still_make_a_plot(tab: NewTab, tmp_path: Path
     write_scatter_page(path, rank_images(ImageStatistics(f"i{n}", 5, 7.0, 1.0) for n in range(count)), 10)
     opened = shown(tab(width=600), path)
     opened.page.mouse.move(*place(opened.page, 1))
-    assert label(opened.page) == ["i0", "5 ROIs, mean 7.0000, std 1.0000, distance 0.0000, rank 1"]
+    assert label(opened.page) == [
+        "i0",
+        "5 ROIs, mean intensity 7.0000, standard deviation 1.0000, distance 0.0000, rank 1",
+    ]
     assert "NaN" not in opened.page.locator("#figure").inner_html()
     assert_alone(opened, path)
 
@@ -243,7 +249,7 @@ def test_the_same_images_give_the_same_page_in_any_order() -> None:
 
 
 def test_what_cannot_be_shown_or_written_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="a page: at least one image with regions of interest expected"):
+    with pytest.raises(BuildError, match="The page cannot be drawn: no image has regions of interest"):
         scatter_page(rank_images([ImageStatistics("void", 0, None, None)]), 2)
     with pytest.raises(OutputError, match="choose another --page"):
         write_scatter_page(tmp_path / "no" / "page.html", rank_images(CROSS), 2)

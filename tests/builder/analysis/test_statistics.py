@@ -1,11 +1,22 @@
-"""Centroid, distances and representatives: golden numbers, ties, and the cases that need saying."""
+"""Centroid, distances, ranks and representatives: golden numbers, ties, and the cases that need saying."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.analysis.statistics import ImageStatistics, aligned, notes, rank_images, ranking_json, ranking_text
+from builder.analysis.statistics import (
+    Centroid,
+    ImageStatistics,
+    aligned,
+    centroid_of,
+    distances,
+    notes,
+    rank_images,
+    ranking_json,
+    ranking_text,
+    ranks,
+)
 
 # Centroid (20, 80); both standard deviations are sqrt(200 / 5), so that every distance can be said by hand.
 CROSS = [
@@ -17,11 +28,40 @@ CROSS = [
 ]
 FAR = 10 / 40**0.5
 
+ROIS = np.array([2.0, 4, 4, 4, 5, 5, 7, 9])  # mean 5, population standard deviation 2
+MEANS = np.array([60.0, 80, 80, 80, 90, 90, 110, 130])  # ten times as much, 40 above
+
+
+def test_the_centroid_has_means_and_population_standard_deviations() -> None:
+    assert centroid_of(ROIS, MEANS) == Centroid(5.0, 90.0, 2.0, 20.0)
+
+
+def test_distances_are_euclidean_after_dividing_by_the_standard_deviations() -> None:
+    found = distances(ROIS, MEANS, centroid_of(ROIS, MEANS))
+    assert found.tolist() == pytest.approx([1.5 * 2**0.5, *[0.5 * 2**0.5] * 3, 0, 0, 2**0.5, 2 * 2**0.5], rel=1e-15)
+
+
+def test_equal_distances_are_ranked_by_name() -> None:
+    found = distances(ROIS, MEANS, centroid_of(ROIS, MEANS))
+    assert ranks(found, ["a", "d", "b", "c", "f", "e", "g", "h"]).tolist() == [7, 5, 3, 4, 2, 1, 6, 8]
+
+
+def test_distances_that_differ_in_their_last_bits_are_equal() -> None:
+    assert ranks(np.array([0.1 + 0.2, 0.3]), ["z", "a"]).tolist() == [2, 1]
+
+
+def test_a_feature_without_spread_adds_nothing_to_a_distance() -> None:
+    same = np.full(3, 79.1)
+    assert distances(np.array([1.0, 2, 3]), same, centroid_of(np.array([1.0, 2, 3]), same)).tolist() == pytest.approx(
+        [1.5**0.5, 0, 1.5**0.5]
+    )
+    assert distances(same, same, centroid_of(same, same)).tolist() == [0, 0, 0]
+
 
 def test_the_middle_comes_first_and_equal_distances_are_ordered_by_name() -> None:
     ranking = rank_images(CROSS)
-    assert ranking.centre is not None
-    assert (ranking.centre.num_rois, ranking.centre.mean_intensity) == (20, 80)
+    assert ranking.centroid is not None
+    assert (ranking.centroid.num_rois, ranking.centroid.mean_intensity) == (20, 80)
     assert [(one.rank, one.image) for one in ranking.images] == [
         (1, "middle"), (2, "east"), (3, "north"), (4, "south"), (5, "west"),
     ]  # fmt: skip
@@ -72,21 +112,21 @@ def test_images_without_rois_are_listed_and_left_out_of_the_centroid() -> None:
     assert [one.image for one in ranking.images] == ["middle", "east", "north", "south", "west"]
     assert ranking_json(ranking, 1)["images"] == 7
     assert ranking_json(ranking, 1)["centroid"] == {"num_rois": 20.0, "mean_intensity": 80.0}
-    assert ranking_text(ranking, 1).startswith("7 images, 2 without regions of interest left out\n")
-    assert notes(ranking, 1) == ["without regions of interest, left out of the centroid: blank, void"]
+    assert ranking_text(ranking, 1).startswith("7 images, 2 of them without regions of interest and left out\n")
+    assert notes(ranking, 1) == ["Without regions of interest, so left out of the centroid: blank, void."]
 
 
 def test_no_image_with_rois_has_no_centroid() -> None:
     ranking = rank_images([ImageStatistics("void", 0, None, None)])
     assert ranking_json(ranking, 10) == {"images": 1, "centroid": None, "representatives": []}
-    assert ranking_text(ranking, 10) == "1 image, none with regions of interest: no centroid"
+    assert ranking_text(ranking, 10) == "1 image; none has regions of interest, so there is no centroid"
 
 
 def test_one_image_is_its_own_centroid_and_that_is_said() -> None:
     ranking = rank_images([ImageStatistics("only", 7, 79.1, 2.0)])
     assert [(one.rank, one.distance) for one in ranking.images] == [(1, 0.0)]
     assert notes(ranking, 1) == [
-        "one image only: it is the centroid itself, standard deviations are 0, its distance is 0"
+        "There is only one image: it is the centroid, so the standard deviations and its distance are 0."
     ]
 
 
@@ -96,14 +136,16 @@ def test_a_feature_that_is_the_same_everywhere_adds_nothing(count: int) -> None:
     ranking = rank_images([ImageStatistics(f"{number:04d}", number % 2, 79.1, 1.0) for number in range(1, count + 1)])
     assert [one.distance for one in ranking.images] == [0.0] * len(ranking.images)
     assert notes(ranking, 1)[-1] == (
-        "the same in all images, so that it adds nothing to the distance: number of ROIs, mean intensity"
+        "The same in all images, so it adds nothing to the distance: number of ROIs, mean intensity."
     )
 
 
 def test_fewer_images_than_wanted_are_all_shown_and_that_is_said() -> None:
     ranking = rank_images(CROSS)
     assert len(ranking.representatives(10)) == 5
-    assert notes(ranking, 10) == ["10 representatives wanted, 5 images with regions of interest found: all are shown"]
+    assert notes(ranking, 10) == [
+        "5 images have regions of interest, fewer than the 10 representatives asked for; all are shown."
+    ]
     assert notes(ranking, 5) == []
 
 

@@ -32,7 +32,7 @@ def test_the_columns_may_stand_anywhere_among_others() -> None:
 
 def test_names_with_commas_quotes_and_line_breaks_keep_them_and_line_numbers_stay_right() -> None:
     text = HEADER + '"a, ""b""\nc",1,2,3\nd,x,2,3\n'
-    assert refusal(text).splitlines()[1] == "  line 4: num_rois: a number expected, 'x' found"
+    assert refusal(text).splitlines()[1] == "  line 4: num_rois is 'x', which is not a number."
     assert parse_statistics_csv(HEADER + '"a, ""b""",1,2,3\n', "t")[0].image == 'a, "b"'
 
 
@@ -43,7 +43,7 @@ def test_whole_numbers_may_be_written_as_floats() -> None:
 @pytest.mark.parametrize("intensities", [",", "nan,NaN", "0,0", "0.0000,"])
 def test_an_image_without_rois_has_no_intensities(intensities: str) -> None:
     if intensities.endswith(",") and intensities != ",":
-        assert "std_intensity: a number expected, '' found" in refusal(HEADER + f"a,0,{intensities}\n")
+        assert "std_intensity is '', which is not a number" in refusal(HEADER + f"a,0,{intensities}\n")
     else:
         assert parse_statistics_csv(HEADER + f"a,0,{intensities}\n", "t") == [ImageStatistics("a", 0, None, None)]
 
@@ -51,17 +51,17 @@ def test_an_image_without_rois_has_no_intensities(intensities: str) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("b,1,nan,3", "line 3: mean_intensity: a number expected, 'nan' found"),
-        ("b,1,2,inf", "line 3: std_intensity: a number expected, 'inf' found"),
-        ("b,many,2,3", "line 3: num_rois: a number expected, 'many' found"),
-        ("b,1_0,2,3", "line 3: num_rois: a number expected, '1_0' found"),
-        ("b,,2,3", "line 3: num_rois: a number expected, '' found"),
-        ("b,1.5,2,3", "line 3: num_rois: a whole number expected, '1.5' found"),
-        ("b,-1,2,3", "line 3: num_rois: a number from 0 to 1e+09 expected, '-1' found"),
-        ("b,1,1e99,3", "line 3: mean_intensity: a number from 0 to 1e+09 expected, '1e99' found"),
-        ("b,1,2", "line 3: at least 4 fields expected, 3 found"),
-        (",1,2,3", "line 3: image: a name expected, nothing found"),
-        ("a,1,2,3", "line 3: one line per image expected, 'a' found in line 2 too"),
+        ("b,1,nan,3", "line 3: mean_intensity is 'nan', which is not a number."),
+        ("b,1,2,inf", "line 3: std_intensity is 'inf', which is not a number."),
+        ("b,many,2,3", "line 3: num_rois is 'many', which is not a number."),
+        ("b,1_0,2,3", "line 3: num_rois is '1_0', which is not a number."),
+        ("b,,2,3", "line 3: num_rois is '', which is not a number."),
+        ("b,1.5,2,3", "line 3: num_rois is '1.5', which is not a whole number."),
+        ("b,-1,2,3", "line 3: num_rois is '-1'; it must be between 0 and 1,000,000,000."),
+        ("b,1,1e99,3", "line 3: mean_intensity is '1e99'; it must be between 0 and 1,000,000,000."),
+        ("b,1,2", "line 3: there are 3 fields; at least 4 are needed."),
+        (",1,2,3", "line 3: the name of the image is missing."),
+        ("a,1,2,3", "line 3: 'a' is in line 2 too; keep one line for each image."),
     ],
 )
 def test_a_line_that_cannot_be_used_is_named(line: str, said: str) -> None:
@@ -72,36 +72,36 @@ def test_a_line_that_cannot_be_used_is_named(line: str, said: str) -> None:
 def test_all_bad_lines_are_counted_and_the_first_ten_shown() -> None:
     message = refusal(HEADER + "a,x,2,3\n" * 12)
     assert message.splitlines()[0] == "table.csv: 12 lines cannot be used; correct or remove them:"
-    assert message.splitlines()[10:] == ["  line 11: num_rois: a number expected, 'x' found", "  and 2 more"]
+    assert message.splitlines()[10:] == ["  line 11: num_rois is 'x', which is not a number.", "  and 2 more"]
 
 
 def test_a_name_in_two_normal_forms_is_one_name() -> None:
-    assert "found in line 2 too" in refusal(HEADER + "Zür,1,2,3\nZu\u0308r,1,2,3\n")
+    assert "is in line 2 too" in refusal(HEADER + "Zür,1,2,3\nZu\u0308r,1,2,3\n")
 
 
 def test_missing_columns_are_named_beside_those_that_are_there() -> None:
     assert refusal("image,rois,mean_intensity\na,1,2\n") == (
-        "table.csv: line 1: columns image, num_rois, mean_intensity, std_intensity expected, image, rois, "
-        "mean_intensity found (missing: num_rois, std_intensity); name them so in the first line."
+        "table.csv, line 1, has the columns image, rois, mean_intensity (missing: num_rois, std_intensity); name each "
+        "of image, num_rois, mean_intensity, std_intensity once in the first line."
     )
     assert "(missing: " in refusal("")
-    assert "nothing found" in refusal("")
+    assert "names no columns" in refusal("")
     assert "(there twice: image)" in refusal("image," + HEADER)
 
 
 def test_a_header_alone_is_refused() -> None:
-    assert "only a header found" in refusal(HEADER)
+    assert "has a header but no images" in refusal(HEADER)
 
 
 def test_damaged_quotes_are_refused_with_their_line() -> None:
-    assert refusal(HEADER + 'a,1,2,3\n"b"c,1,2,3\n').startswith("table.csv: line 3: fields separated by ',' expected")
+    assert refusal(HEADER + 'a,1,2,3\n"b"c,1,2,3\n').startswith("table.csv, line 3, cannot be split into fields at ','")
 
 
 def test_files_that_are_no_table_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StatisticsTableError, match="cannot be read"):
         read_statistics_csv(tmp_path / "none.csv")
     (tmp_path / "latin.csv").write_bytes(HEADER.encode() + b"Z\xfcrich,1,2,3\n")
-    with pytest.raises(StatisticsTableError, match="UTF-8 expected, byte 45 is none"):
+    with pytest.raises(StatisticsTableError, match=r"not a text in UTF-8 \(see byte 45\)"):
         read_statistics_csv(tmp_path / "latin.csv")
 
 

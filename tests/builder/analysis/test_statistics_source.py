@@ -24,11 +24,11 @@ from nucleusnet_core.errors import (
     PairingError,
     UsageError,
 )
-from nucleusnet_core.terminal.progress import Progress
+from nucleusnet_core.terminal.progress import NoProgress
 from tests.dataset_folder import write_dataset_folder
 from tests.range_server import serve
 
-from ..commands import nucleusnet
+from ..commands import contents, nucleusnet
 from .changed_dataset import change_column
 
 
@@ -65,10 +65,10 @@ def test_stitched_images_give_the_numbers_of_numpy_and_the_published_table(
 
 
 def test_a_dataset_says_the_same_as_its_images_and_reads_no_pixel(stitched: Path, built: Path) -> None:
-    measured = measure_folder(stitched, FolderOptions(), Progress())
+    measured = measure_folder(stitched, FolderOptions(), NoProgress())
     assert measured.failures == ()
     with serve(built) as server:
-        assert source_statistics(server.url, FolderOptions(), Progress()) == measured
+        assert source_statistics(server.url, FolderOptions(), NoProgress()) == measured
         read = {request.path.strip("/").split("/")[0] for request in server.seen}
     assert read == {"manifest.json", "stitched"}
     assert tuple(dataset_statistics(open_dataset(built))) == measured.images
@@ -90,9 +90,9 @@ def test_config_stitched_holds_the_same_distances_and_ranks(built: Path) -> None
 @pytest.mark.parametrize(
     ("column", "value", "found"),
     [
-        ("mean_intensity", float("nan"), "with 1, nan, 1"),
-        ("num_rois", -3, "with -3, 1"),
-        ("name", "Run02TL_top_left", "twice"),
+        ("mean_intensity", float("nan"), "has impossible numbers .1, nan, 1"),
+        ("num_rois", -3, "has impossible numbers .-3, 1"),
+        ("name", "Run02TL_top_left", "is there twice"),
     ],
 )
 def test_a_dataset_with_numbers_that_cannot_be_is_refused(
@@ -100,8 +100,8 @@ def test_a_dataset_with_numbers_that_cannot_be_is_refused(
 ) -> None:
     write_dataset_folder(tmp_path / "nn", {"train": 30})
     change_column(tmp_path / "nn", "stitched/train-00000-of-00001.parquet", column, [value])
-    with pytest.raises(CorruptDataError, match=f"config stitched: .* found {found}"):
-        source_statistics(str(tmp_path / "nn"), FolderOptions(), Progress())
+    with pytest.raises(CorruptDataError, match=f"table of the stitched images: .* {found}"):
+        source_statistics(str(tmp_path / "nn"), FolderOptions(), NoProgress())
 
 
 def test_a_table_gives_the_published_text_with_ties_by_name(tmp_path: Path) -> None:
@@ -135,51 +135,84 @@ def test_one_bad_image_is_listed_and_costs_the_others_nothing(stitched: Path, tm
     done = nucleusnet("stats", folder, "--csv", "t.csv", "--quiet", cwd=tmp_path)
     assert done.returncode == 1
     assert "2 images are not in these numbers:" in done.stderr
-    assert f"  {images[1].stem}: {images[1].name}: " in done.stderr
-    assert f"  {images[2].stem}: a mask {images[2].stem}_cp_masks.png expected" in done.stderr
+    assert f"  {images[1].stem}: {images[1].name}" in done.stderr
+    assert f"has no mask {images[2].stem}_cp_masks.png in {folder}; segment the image" in done.stderr
     listed = (tmp_path / "t.csv").read_text("utf-8").splitlines()[1:]
     assert [line.split(",")[0] for line in listed] == [path.stem for path in images if path not in images[1:3]]
 
 
 def test_folders_without_a_usable_image_are_refused_with_the_reasons(tmp_path: Path) -> None:
-    with pytest.raises(PairingError, match="none found among 0 files"):
-        source_statistics(str(tmp_path), FolderOptions(), Progress())
+    with pytest.raises(PairingError, match=r"no mask <name>_cp_masks\.png among its 0 files"):
+        source_statistics(str(tmp_path), FolderOptions(), NoProgress())
     (tmp_path / "a.tif").write_bytes(b"no image")
     Image.fromarray(np.ones((4, 5), np.uint16)).save(tmp_path / "a_cp_masks.png")
-    with pytest.raises(BuildError, match=r"at least one usable image expected, none found:\n  a: a.tif: "):
-        source_statistics(str(tmp_path), FolderOptions(), Progress())
+    with pytest.raises(BuildError, match=r"none of the images can be used:\n  a: a\.tif"):
+        source_statistics(str(tmp_path), FolderOptions(), NoProgress())
 
 
 def test_something_that_is_no_source_is_told_what_would_be_one() -> None:
-    with pytest.raises(DatasetNotFoundError, match="a folder of stitched images and masks, or a CSV, will do too"):
-        source_statistics("no such thing", FolderOptions(), Progress())
+    with pytest.raises(
+        DatasetNotFoundError, match=r"\. A folder of stitched images and masks, or a CSV, will do too\."
+    ):
+        source_statistics("no such thing", FolderOptions(), NoProgress())
 
 
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [
-        ({"source": "none.csv"}, StatisticsTableError, "none.csv: cannot be read: No such file"),
-        ({"csv": "t.csv"}, UsageError, "--csv: another file than the source expected, t.csv found"),
-        ({"plot": "p.jpg"}, UsageError, "--plot: a file .png, .svg, .pdf expected, p.jpg found"),
-        ({"page": "p.pdf"}, UsageError, "--page: a file .html, .htm expected, p.pdf found; choose another name"),
-        ({"page": "no/p.html"}, OutputError, "--page: a file in an existing folder expected, no such folder found"),
-        ({"page": "folder"}, OutputError, "--page: a file in an existing folder expected, a folder found"),
-        ({"plot": "p.svg", "page": "p.svg"}, UsageError, "--plot, --page: different files expected"),
-        ({"page": "p.html"}, BuildError, "a page: at least one image with regions of interest expected, none found"),
+        ({"source": "none.csv"}, StatisticsTableError, "none.csv cannot be read (No such file or directory)"),
+        ({"csv": "t.csv"}, UsageError, "--csv: t.csv is an input of this command"),
+        ({"csv": "t.tsv"}, UsageError, "--csv: t.tsv does not end in .csv; choose another name."),
+        ({"plot": "p.jpg"}, UsageError, "--plot: p.jpg does not end in .png or .svg or .pdf; choose another name."),
+        ({"page": "p.pdf"}, UsageError, "--page: p.pdf does not end in .html or .htm; choose another name."),
+        ({"page": "t.csv/p.html"}, OutputError, "/t.csv cannot be made"),
+        ({"page": "folder.html"}, UsageError, "--page: folder.html is a folder; give the name of a file."),
+        ({"page": "old.htm"}, UsageError, "--page: old.htm exists; pass --overwrite to replace it."),
+        ({"page": "p.html"}, BuildError, "The page cannot be drawn: no image has regions of interest"),
     ],
 )
 def test_what_cannot_be_done_is_said_and_leaves_nothing(
     options: dict[str, str], error: type[Exception], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("folder").mkdir()
+    Path("folder.html").mkdir()
+    Path("old.htm").write_text("old", "utf-8")
     Path("t.csv").write_text("image,num_rois,mean_intensity,std_intensity\na,0,,\n", "utf-8")
     before = Path("t.csv").read_bytes()
     paths = {name: Path(text) for name, text in options.items() if name != "source"}
     with pytest.raises(error, match=re.escape(said)):
         stats(options.get("source", "t.csv"), **paths)  # type: ignore[arg-type]  # these options are paths
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "t.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.html", "old.htm", "t.csv"]
     assert Path("t.csv").read_bytes() == before
+
+
+def test_files_are_replaced_only_when_that_is_asked_for_and_inputs_never(stitched: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "stitched"
+    folder.mkdir()
+    for path in sorted(stitched.iterdir())[:4]:
+        shutil.copyfile(path, folder / path.name)
+    mask = next(folder.glob("*.png"))
+    before = contents(tmp_path)
+    for option in ("--plot", "--csv"):
+        done = nucleusnet("stats", folder, option, mask, "--overwrite", cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+    done = nucleusnet("stats", "stitched", "--plot", mask, "--overwrite", cwd=tmp_path)
+    assert "is an input of this command" in done.stderr
+    assert contents(tmp_path) == before
+    arguments = ("stats", "stitched", "--csv", "stitched/t.csv", "--quiet")
+    assert nucleusnet(*arguments, cwd=tmp_path).returncode == 0
+    written = contents(tmp_path)
+    assert written.items() > before.items()
+    done = nucleusnet(*arguments, cwd=tmp_path)
+    assert done.stderr == "nucleusnet: --csv: stitched/t.csv exists; pass --overwrite to replace it.\n"
+    assert nucleusnet(*arguments, "--overwrite", cwd=tmp_path).returncode == 0
+    assert contents(tmp_path) == written
+
+
+def test_nothing_is_written_into_a_dataset(built: Path) -> None:
+    with pytest.raises(UsageError, match="lies inside the dataset"):
+        stats(str(built), csv=built / "t.csv")
+    assert not (built / "t.csv").exists()
 
 
 def test_wrong_usage_exits_with_2(tmp_path: Path) -> None:
@@ -191,9 +224,13 @@ def test_wrong_usage_exits_with_2(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--masks", "."], "t.csv: a folder of stitched images expected for --masks"),
+        (["--masks", "."], "are for a folder of stitched images, which t.csv is not"),
         (["--recursive"], "leave them out"),
-        (["--panoramas", "panorama.html"], "--panoramas: --page expected with it"),
+        (["--panoramas", "panorama.html"], "give --page too"),
+        (
+            ["--page", "p.html", "--panoramas", "data:x"],
+            "--panoramas: 'data:x' is not an address that a page can link to",
+        ),
     ],
 )
 def test_options_that_cannot_apply_are_wrong_usage(options: list[str], message: str, tmp_path: Path) -> None:
@@ -205,5 +242,5 @@ def test_options_that_cannot_apply_are_wrong_usage(options: list[str], message: 
 
 def test_the_home_of_nobody_is_one_clear_error(tmp_path: Path) -> None:
     done = nucleusnet("stats", "~nobody/x", cwd=tmp_path)
-    assert done.returncode == 1
-    assert "a dataset folder, its http(s) URL, or owner/name on the Hub expected" in done.stderr
+    assert done.returncode == 2
+    assert "there is no such folder, and it is neither an http(s) URL nor owner/name on the Hub" in done.stderr
