@@ -3,31 +3,58 @@
 Importing this module makes `load_dataset("nucleusnet")` work from any directory: it means the dataset folder
 `./nucleusnet`, or else the folder `$NUCLEUSNET_DATA`, or else the repository `$NUCLEUSNET_REPO` on the Hub.
 
-    python nucleusnet_dataset.py --source nucleusnet --n 1000
+    python nucleusnet_dataset.py nucleusnet --n 1000
 
-streams a random sample into a PyTorch DataLoader and shows it.
+is `nucleusnet sample`: it streams a random sample into a PyTorch DataLoader and shows it.
 """
 
 import hashlib
 import os
 import secrets
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import datasets
-import numpy as np
 import pyarrow as pa
-import typer
 from datasets.builder import Key
 from datasets.exceptions import DatasetGenerationError
 
 from nucleusnet_core.bare_name import register
-from nucleusnet_core.contract import CONFIGS, NUCLEUS_COLUMNS, STITCHED_COLUMNS, VERSION
-from nucleusnet_core.errors import NucleusNetError, SelectionError, UsageError
+from nucleusnet_core.contract import CONFIGS, DROP_REASONS, NUCLEUS_COLUMNS, STITCHED_COLUMNS, VERSION
+from nucleusnet_core.errors import (
+    CorruptDataError,
+    DatasetNotFoundError,
+    ManifestError,
+    NucleusNetError,
+    SelectionError,
+    SourceChangedError,
+    TransferError,
+    UsageError,
+)
 from nucleusnet_core.manifest import Manifest, ShardEntry
+
+__all__ = [
+    "CITATION",
+    "CONFIGS",
+    "DESCRIPTION",
+    "DROP_REASONS",
+    "NUCLEUS_COLUMNS",
+    "STITCHED_COLUMNS",
+    "VERSION",
+    "CorruptDataError",
+    "DatasetNotFoundError",
+    "ManifestError",
+    "NucleusNet",
+    "NucleusNetError",
+    "SelectionError",
+    "SourceChangedError",
+    "TransferError",
+    "UsageError",
+    "dataset_info",
+    "features",
+    "sample",
+]
 
 DESCRIPTION = (
     "Single-cell nuclei, cut out of stitched microscope images: masked, aligned 256 x 256 px crops of raw camera "
@@ -51,7 +78,7 @@ def features(config: str, *, bit_depth: int = 8) -> datasets.Features:
         SelectionError: there is no such config.
     """
     if config not in CONFIGS:
-        raise SelectionError(f"config: one of {', '.join(CONFIGS)} expected, {config!r} found.")
+        raise SelectionError(f"There is no config {config!r}; the configs (tables) are {', '.join(CONFIGS)}.")
     columns = STITCHED_COLUMNS if config == "stitched" else NUCLEUS_COLUMNS
     values: dict[str, Any] = {name: datasets.Value(kind) for name, kind in columns.items()}
     if config in ("metadata", "stitched"):
@@ -61,7 +88,7 @@ def features(config: str, *, bit_depth: int = 8) -> datasets.Features:
 
 
 def dataset_info(manifest: Manifest, config: str) -> datasets.DatasetInfo:
-    """Return everything that is known of a config before any row is read.
+    """Return everything that is known of a config (a table of the dataset) before any row is read.
 
     The sizes of the splits are estimates of the Arrow files that `download_and_prepare` makes of them.
 
@@ -90,13 +117,13 @@ def dataset_info(manifest: Manifest, config: str) -> datasets.DatasetInfo:
 
 
 class NucleusNet(datasets.ArrowBasedBuilder):
-    """A NucleusNet dataset wherever it lies.
+    """A NucleusNet dataset, wherever it is.
 
         NucleusNet("default", data_dir="nucleusnet").as_streaming_dataset(split="train")
         NucleusNet("metadata", data_dir="owner/nucleusnet").download_and_prepare()
 
-    What has been prepared with the default `dataset_name` also serves `load_dataset("nucleusnet")` from the cache of
-    `datasets` when the Hub cannot be reached.
+    What has been prepared with the default `dataset_name` is also what `load_dataset("nucleusnet")` finds in the cache
+    of `datasets` when the Hub cannot be reached.
 
     Args:
         config_name: one of `CONFIGS`.
@@ -108,7 +135,7 @@ class NucleusNet(datasets.ArrowBasedBuilder):
         opened: the dataset with its manifest.
 
     Raises:
-        DatasetNotFoundError: no dataset lies there.
+        DatasetNotFoundError: there is no dataset.
         SelectionError: it has no such config.
     """
 
@@ -130,8 +157,9 @@ class NucleusNet(datasets.ArrowBasedBuilder):
         manifest = self.opened.manifest
         if config_name not in manifest.configs:
             known = ", ".join(manifest.configs)
-            raise SelectionError(f"{self.opened.store.name}: config {known} expected, {config_name!r} found.")
-        # The source stays out of the config, whose id would change with it: equal content has one place in the cache.
+            name = self.opened.store.name
+            raise SelectionError(f"{name} has no config {config_name!r}; its configs (tables) are {known}.")
+        # The source stays out of the config, or its id would change with it: equal content has one place in the cache.
         content = hashlib.sha256(manifest.to_json()).hexdigest()[:16]
         super().__init__(config_name=config_name, **{"dataset_name": "nucleusnet", "hash": content} | options)
         self.info.version = datasets.Version(manifest.version)
@@ -179,10 +207,10 @@ def sample(
     method: str = "blocks",
     revision: str | None = None,
 ) -> datasets.Dataset:
-    """Draw n distinct nuclei at random; only the bytes that hold them are read.
+    """Return n distinct nuclei, drawn at random; only the bytes that hold them are read.
 
-    Every nucleus of the split is drawn with the same probability n / N by either method, so means and proportions over
-    a sample estimate those of the split without weights. The methods differ in which nuclei are drawn together:
+    Either method draws every one of the N nuclei of the split with the same probability n / N, so means and proportions
+    over a sample estimate those of the split without weights. The methods differ in which nuclei are drawn together:
 
     - `blocks` (the default) is a cluster sample: about n / 256 row groups, at least four, are chosen with
       probability proportional to their rows, and of each a run of neighbouring rows is taken. `build` stored the
@@ -196,7 +224,7 @@ def sample(
         n: number of nuclei.
         source: the dataset's folder, URL, `owner/name` on the Hub, or `nucleusnet` for what the bare name means.
         split: a split, or several, such as "train+test", whose nuclei all have the same chance.
-        seed: the same one draws the same nuclei of the same dataset, wherever it lies; None for others each time.
+        seed: the same one draws the same nuclei of the same dataset, wherever it is; None for others each time.
         columns: wanted columns, in this order; None for all.
         method: "blocks" or "rows".
         revision: branch, tag or commit on the Hub; resolved to a commit once.
@@ -205,9 +233,9 @@ def sample(
         The nuclei in random order, in memory, with the dataset's features.
 
     Raises:
-        DatasetNotFoundError: no dataset lies there, or a shard of it is missing.
+        DatasetNotFoundError: there is no dataset, or a shard of it is missing.
         SelectionError: there is no such split or column, or there are fewer than n nuclei.
-        UsageError: there is no such method, or the seed cannot be one.
+        UsageError: there is no such method, or the seed cannot be used.
         NucleusNetError: the dataset is damaged, changed while it was read, or cannot be reached.
     """
     from nucleusnet_core.dataset import open_dataset
@@ -223,68 +251,13 @@ def sample(
     return datasets.Dataset(table, info=info, split=named, fingerprint=fingerprint)
 
 
-class Method(StrEnum):
-    """How a sample is drawn."""
-
-    blocks = "blocks"
-    rows = "rows"
-
-
-def sample_command(
-    *,
-    source: Annotated[
-        str, typer.Option(help="The dataset's folder, URL, or owner/name on the Hub; see below.")
-    ] = "nucleusnet",
-    n: Annotated[int, typer.Option(help="Number of nuclei.")] = 1000,
-    split: Annotated[str, typer.Option(help="Split, or several: train+test.")] = "train",
-    seed: Annotated[
-        int | None, typer.Option(help="Draws the same nuclei again; default: others each time.", show_default=False)
-    ] = None,
-    method: Annotated[
-        Method, typer.Option(help="Runs of neighbouring rows, which are random too, or single rows.")
-    ] = Method.blocks,
-    batch_size: Annotated[int, typer.Option(help="Nuclei of a batch.")] = 32,
-    out: Annotated[Path, typer.Option(help="The contact sheet, a PNG.")] = Path("nucleusnet-sample.png"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")] = False,
-) -> None:
-    """Stream a truly random sample into a PyTorch DataLoader and show it.
-
-    Prints batches, nuclei of each run, seconds and MB read, and draws a contact sheet with a scale bar. The default
-    source is ./nucleusnet, or else the folder $NUCLEUSNET_DATA, or else owner/name in $NUCLEUSNET_REPO.
-
-    Example: nucleusnet sample --source nucleusnet --n 1000 --seed 0 --out nucleusnet-sample.png
-    """
-    from nucleusnet_core.sampling.report import SampleRequest, show_sample
-
-    request = SampleRequest(source, n, split=split, seed=seed, method=method.value, batch_size=batch_size, out=out)
-    torch_batches([], batch_size)  # if PyTorch is missing, it is said before anything is read
-    report = show_sample(request, torch_batches)
-    print(report.to_json() if as_json else report.to_text())
-
-
-def torch_batches(cells: list[bytes], batch_size: int) -> Iterable[Any]:
-    """Return a PyTorch DataLoader of image cells, whose batches are tensors (batch, 1, height, width).
-
-    Raises:
-        UsageError: PyTorch is not installed.
-    """
-    from nucleusnet_core.cells.png import decode_cell
-
-    try:
-        import torch
-        from torch.utils.data import DataLoader
-    except ImportError as error:
-        raise UsageError('PyTorch expected, none found; python -m pip install "nucleusnet[torch]".') from error
-
-    def collate(batch: list[bytes]) -> torch.Tensor:
-        return torch.from_numpy(np.stack([decode_cell(cell) for cell in batch])[:, None])
-
-    return DataLoader(cells, batch_size=batch_size, collate_fn=collate)  # type: ignore[arg-type]  # a list is one
-
-
 register()
 
 if __name__ == "__main__":
     from nucleusnet_core.terminal.command import run_verb
+    from nucleusnet_core.terminal.interrupts import ending_at_interrupt
 
-    run_verb(f"python {sys.argv[0]}", lambda: sample_command, sys.argv[1:])
+    with ending_at_interrupt():
+        from nucleusnet_core.sampling import cli
+
+        run_verb(f"python {sys.argv[0]}", lambda: cli.sample, sys.argv[1:])

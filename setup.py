@@ -1,6 +1,7 @@
 """Packs the dataset card template, which lies at the root, and insists on the third-party files of the pages."""
 
 import shutil
+import warnings
 from pathlib import Path
 
 from setuptools import setup
@@ -8,8 +9,6 @@ from setuptools.command.build_py import build_py
 from setuptools.errors import FileError
 
 VENDOR = Path("browser", "static", "vendor", "LICENSES.txt")
-
-
 TEMPLATES = ("dataset_card.md", "study.toml")
 
 
@@ -20,8 +19,8 @@ class BuildWithCard(build_py):
         """Build the packages, then add the template (an editable install reads it from the checkout)."""
         if not self.editable_mode and not VENDOR.is_file():
             raise FileError(
-                f"{VENDOR}: the third-party JavaScript of the pages expected, none found; run `make browser` in the "
-                "checkout first (`npm ci` and `npm run vendor` in browser/, with Node.js), or use `pip install -e`"
+                f"{VENDOR} is missing: the third-party JavaScript of the pages. Run `make browser` in the checkout "
+                "first (`npm ci` and `npm run vendor` in browser/, with Node.js), or use `pip install -e`."
             )
         super().run()
         if not self.editable_mode:
@@ -30,4 +29,6 @@ class BuildWithCard(build_py):
                 shutil.copyfile(name, package / name)
 
 
+# It tells every developer at every installation what an editable installation is.
+warnings.filterwarnings("ignore", message=r"\s*Editable installation")
 setup(cmdclass={"build_py": BuildWithCard})

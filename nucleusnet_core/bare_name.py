@@ -1,7 +1,7 @@
-"""Makes `load_dataset("nucleusnet")` mean a dataset, from any directory.
+"""Lets `load_dataset("nucleusnet")` find a dataset from any directory.
 
-`datasets` runs no loading scripts, has no plugins, and the Hub has no datasets without a namespace. But everything in
-`datasets` that takes a name goes through one function, `datasets.load.dataset_module_factory`; that one is wrapped, and
+`datasets` runs no loading scripts and has no plugins, and the Hub has no datasets without a namespace. But everything
+in `datasets` that takes a name goes through one function, `datasets.load.dataset_module_factory`. That one is wrapped;
 nothing changes for any other name.
 
 Source: datasets 5.2, load.py (`dataset_module_factory`, `CachedDatasetModuleFactory`) and inspect.py.
@@ -20,7 +20,7 @@ _MARK = "_nucleusnet_bare_name"
 
 def register() -> None:
     """Wrap the function that finds datasets by name, wherever `datasets` holds it; a second call changes nothing."""
-    import datasets.inspect  # noqa: PLC0415 - importing nucleusnet_core alone does not import datasets
+    import datasets.inspect  # noqa: PLC0415 - importing nucleusnet_core alone imports no datasets
     import datasets.load  # noqa: PLC0415
 
     for module in (datasets.load, datasets.inspect):

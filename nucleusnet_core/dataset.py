@@ -1,4 +1,4 @@
-"""A dataset that is open for reading: its manifest, and the footers of its shards, each read once."""
+"""A dataset that is open for reading: its manifest, and the footers of its shards (Parquet files), each read once."""
 
 import hashlib
 import os
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 _MAGIC = b"PAR1"
 _KEPT_DATASETS = 4
 _kept_footers: dict[tuple[str, bytes], dict[str, bytes]] = {}
-"""Footers of the remote datasets opened last, by name and SHA-256 of the manifest, which holds that of every shard."""
+"""Footers of the remote datasets opened last, by name and SHA-256 of the manifest, which states that of every shard."""
 
 
 @dataclass(frozen=True)
 class OpenDataset:
-    """A dataset wherever it lies; may be used by several threads, and pickled with the footers it has read.
+    """A dataset, wherever it is; may be used by several threads, and pickled with the footers it has read.
 
     Attributes:
         store: reads its files.
@@ -55,27 +55,27 @@ class OpenDataset:
         """
         if config not in self.manifest.configs:
             known = ", ".join(self.manifest.configs)
-            raise SelectionError(f"{self.store.name}: a config out of {known} expected, {config!r} found")
+            raise SelectionError(f"{self.store.name} has no config {config!r}; its configs (tables) are {known}.")
         names = [name.strip() for name in str(split).split("+")]
         known_splits = self.manifest.splits_of(config)
         unknown = [name for name in names if name not in known_splits]
         if unknown or len(set(names)) < len(names):
-            found = unknown[0] if unknown else split
+            fact = f"has no split {unknown[0]!r}" if unknown else f"cannot give a split twice ({split!r})"
             raise SelectionError(
-                f"{self.store.name}: a split out of {', '.join(known_splits)}, or several different ones joined with "
-                f"+, expected, {found!r} found"
+                f"{self.store.name} {fact}; its splits are {', '.join(known_splits)}; join several different "
+                "ones with +."
             )
         return [entry for name in names for entry in self.manifest.shards_of(config, name)]
 
     def has_footer(self, entry: ShardEntry) -> bool:
-        """Say whether the footer of a shard has been read."""
+        """Return whether the footer of a shard has been read."""
         return entry.path in self._footers
 
     def footer_bytes(self, entry: ShardEntry) -> bytes:
         """Return the last bytes of a shard: metadata, their length, and the magic number; read once.
 
         Raises:
-            CorruptDataError: the shard ends otherwise than the manifest says.
+            CorruptDataError: the end of the shard is not what the manifest says.
             DatasetNotFoundError: it is missing.
         """
         if entry.path not in self._footers:
@@ -84,8 +84,8 @@ class OpenDataset:
             length = int.from_bytes(data[-8:-4], "little") + 8
             if data[-4:] != _MAGIC or length != entry.footer_bytes:
                 raise CorruptDataError(
-                    f"{self.store.name}/{entry.path}: a Parquet footer of {entry.footer_bytes:,} bytes expected at the "
-                    f"end of {entry.bytes:,} bytes, something else found; get the file again"
+                    f"{self.store.name}/{entry.path} is damaged: its {entry.bytes:,} bytes do not end in a Parquet "
+                    f"footer of {entry.footer_bytes:,} bytes; get the file again."
                 )
             self._footers[entry.path] = data
         return self._footers[entry.path]
@@ -107,7 +107,7 @@ class OpenDataset:
         return self._metadata[entry.path]
 
     def forget_footer(self, entry: ShardEntry) -> None:
-        """Have a footer read again when it is asked for: it, or what it was used for, turned out to be damaged."""
+        """Forget a footer, so that it is read again: it, or what it was used for, turned out to be damaged."""
         self._footers.pop(entry.path, None)
         self._metadata.pop(entry.path, None)
 
@@ -122,8 +122,7 @@ class OpenDataset:
         for entry, schema in zip(entries, schemas, strict=True):
             if not schema.equals(schemas[0]):
                 raise CorruptDataError(
-                    f"{self.store.name}/{entry.path}: the columns of {entries[0].path} expected, others found; run "
-                    "`nucleusnet verify`"
+                    f"{self.store.name}/{entry.path} has other columns than {entries[0].path}; run `nucleusnet verify`."
                 )
         return schemas[0]
 
@@ -144,10 +143,11 @@ def _parse_footer(data: bytes, rows: int, where: str) -> pq.FileMetaData:
     try:
         metadata = pq.read_metadata(pa.BufferReader(data))
     except (pa.ArrowException, OSError) as error:
-        message = f"{where}: a Parquet footer expected, it cannot be read ({error}); get the file again"
-        raise CorruptDataError(message) from error
+        raise CorruptDataError(f"{where}: its Parquet footer cannot be read ({error}); get the file again.") from error
     if metadata.num_rows != rows:
-        raise CorruptDataError(f"{where}: {rows} rows expected, {metadata.num_rows} found; run `nucleusnet verify`")
+        raise CorruptDataError(
+            f"{where} has {metadata.num_rows:,} rows, and the manifest states {rows:,}; run `nucleusnet verify`."
+        )
     return metadata
 
 
@@ -164,7 +164,7 @@ def open_dataset(
         policy: how long failing reads from a URL or the Hub are tried again.
 
     Raises:
-        DatasetNotFoundError: no dataset lies there.
+        DatasetNotFoundError: there is no dataset.
         ManifestError: its manifest is damaged.
         TransferError: it cannot be reached.
     """
@@ -181,7 +181,7 @@ def open_dataset(
 
 
 def _footers_kept(store: Store, manifest: bytes) -> dict[str, bytes]:
-    """Return the footers that were read of the dataset before; those to come are added to them."""
+    """Return the footers that were read of this dataset before; the caller adds those it reads."""
     if isinstance(store, FolderStore):
         return {}
     key = (store.name, hashlib.sha256(manifest).digest())
@@ -196,6 +196,6 @@ def _no_dataset(name: str, error: DatasetNotFoundError | ManifestError) -> Datas
     if isinstance(error, ManifestError):
         return ManifestError(f"{name}/{MANIFEST_NAME}: {error}")
     return DatasetNotFoundError(
-        f"{name}: a NucleusNet dataset with {MANIFEST_NAME} expected, none found ({error}); give the folder that "
-        "`nucleusnet build` wrote, its URL, or owner/name on the Hub"
+        f"There is no NucleusNet dataset at {name}: {error} Give the folder that `nucleusnet build` wrote, its URL, or "
+        "owner/name on the Hub."
     )

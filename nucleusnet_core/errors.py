@@ -1,6 +1,6 @@
 """Exceptions that every part of NucleusNet raises; one subclass for each decision a caller can take.
 
-A message states what was expected, what was found, where, and what to do about it.
+A message states the fact and where it holds, then what is needed where that is not clear, then what to do about it.
 """
 
 
@@ -9,7 +9,7 @@ class NucleusNetError(Exception):
 
 
 class UsageError(NucleusNetError, ValueError):
-    """An argument or option has a value that cannot work."""
+    """An argument or option has a value that cannot be used."""
 
 
 class InputImageError(NucleusNetError):
@@ -17,7 +17,7 @@ class InputImageError(NucleusNetError):
 
 
 class InputMaskError(NucleusNetError):
-    """A mask cannot be used: unreadable, truncated, no label image, too few bits for its labels."""
+    """A mask cannot be used: unreadable, truncated, not a label image, or with too few bits for its labels."""
 
 
 class PairingError(NucleusNetError):
@@ -29,7 +29,7 @@ class WeightsError(NucleusNetError):
 
 
 class SegmentationError(NucleusNetError):
-    """An image cannot be segmented here: memory does not suffice, or a mask of another origin is in the way."""
+    """An image cannot be segmented here: there is too little memory, or a mask of another origin is in the way."""
 
 
 class OutputError(NucleusNetError):
@@ -41,7 +41,7 @@ class BuildError(NucleusNetError):
 
 
 class DatasetNotFoundError(NucleusNetError, FileNotFoundError):
-    """No NucleusNet dataset lies at the given source."""
+    """There is no NucleusNet dataset at the given source."""
 
 
 class ManifestError(NucleusNetError):
@@ -65,7 +65,7 @@ class TransferError(NucleusNetError, OSError):
 
 
 class ArchiveError(NucleusNetError):
-    """An archive cannot be made of what was found, or what lies there is no finished archive."""
+    """An archive cannot be made of what was found, or what is there is not a finished archive."""
 
 
 class DepositError(NucleusNetError):
@@ -73,7 +73,7 @@ class DepositError(NucleusNetError):
 
 
 class UploadError(NucleusNetError):
-    """A dataset cannot be published there: no right to, no room, or somebody else's files or changes in the way."""
+    """A dataset cannot be published there: no permission, no room, or files or changes of others in the way."""
 
 
 class StateError(NucleusNetError, ValueError):

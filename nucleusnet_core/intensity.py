@@ -18,10 +18,10 @@ class IntensityStatistics:
     """Of raw camera values over all pixels inside some nuclei, as they are in the stitched images.
 
     Attributes:
-        mean: Their mean.
-        std: Their population standard deviation.
-        nuclei: Number of nuclei.
-        pixels: Number of pixels.
+        mean: their mean.
+        std: their population standard deviation.
+        nuclei: number of nuclei.
+        pixels: number of pixels.
     """
 
     mean: float
@@ -31,7 +31,7 @@ class IntensityStatistics:
 
 
 def read_intensity(opened: OpenDataset, split: str = "train") -> IntensityStatistics:
-    """Compute the statistics of a split; three columns of config metadata are read, 12 bytes a nucleus.
+    """Return the statistics of a split; three columns of config metadata are read, 12 bytes a nucleus.
 
     Args:
         opened: the dataset.
@@ -51,7 +51,7 @@ def read_intensity(opened: OpenDataset, split: str = "train") -> IntensityStatis
 def pooled(
     area_px: npt.NDArray[np.float64], mean: npt.NDArray[np.float64], std: npt.NDArray[np.float64]
 ) -> IntensityStatistics:
-    """Join the statistics of single nuclei to those of all their pixels.
+    """Return the statistics of all pixels of some nuclei, from those of each nucleus.
 
     Args:
         area_px: pixels of each nucleus (n,).

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .contract import BARE_NAME
 from .errors import DatasetNotFoundError, UsageError
 from .storage.folder import FolderStore
-from .storage.hub_names import _REPOSITORY, hub_repository
+from .storage.hub_names import REPOSITORY, hub_repository
 from .storage.store import Store
 
 if TYPE_CHECKING:
@@ -31,11 +31,13 @@ def locate(
         policy: how long failing reads from a URL or the Hub are tried again.
 
     Raises:
-        DatasetNotFoundError: nothing can lie there; whether a URL or a repository does, the first read tells.
+        DatasetNotFoundError: it names no dataset; whether a URL or a repository does, the first read tells.
         UsageError: a revision of something that has none.
     """
     if not isinstance(source, str | os.PathLike):
-        raise UsageError(f"a dataset folder, its http(s) URL, or owner/name on the Hub expected, {source!r} found")
+        raise UsageError(
+            f"{source!r} does not name a dataset; give its folder, its http(s) URL, or owner/name on the Hub."
+        )
     text = os.fspath(source)
     if source == BARE_NAME:
         text = bare_name_target()
@@ -55,9 +57,28 @@ def locate(
 
         return HttpStore(text, policy)
     raise DatasetNotFoundError(
-        f"{text!r}: a dataset folder, its http(s) URL, or owner/name on the Hub expected, no such folder found; check "
-        "the spelling"
+        f"{text!r} is not a dataset: there is no such folder, and it is neither an http(s) URL nor owner/name on the "
+        "Hub; check the spelling."
     )
+
+
+def local_folder(source: str | os.PathLike[str]) -> Path:
+    """Return the dataset folder on this machine that a source names, for verbs that read nothing else.
+
+    Args:
+        source: a folder, or `nucleusnet` for what the bare name means.
+
+    Raises:
+        DatasetNotFoundError: there is no such folder.
+        UsageError: the source lies elsewhere.
+    """
+    text = bare_name_target() if source == BARE_NAME else os.fspath(source)
+    folder = home_expanded(text)
+    if _exists(folder):
+        return folder
+    if re.match(r"https?://", text) or hub_repository(text):
+        raise UsageError(f"{text} is not a folder on this machine; this command reads only such a folder.")
+    raise DatasetNotFoundError(f"{text} does not exist; give the folder that `nucleusnet build` wrote.")
 
 
 def bare_name_target() -> str:
@@ -74,20 +95,20 @@ def bare_name_target() -> str:
         return BARE_NAME
     if data := os.environ.get(DATA_VARIABLE):
         if not home_expanded(data).is_dir():
-            raise DatasetNotFoundError(f"${DATA_VARIABLE}: a dataset folder expected, {data!r} found; correct it")
+            raise DatasetNotFoundError(f"${DATA_VARIABLE} is {data!r}, and there is no such folder; correct it.")
         return str(home_expanded(data))
     if repository := os.environ.get(REPO_VARIABLE):
-        if not _REPOSITORY.fullmatch(repository):
-            raise DatasetNotFoundError(f"${REPO_VARIABLE}: owner/name expected, {repository!r} found; correct it")
+        if not REPOSITORY.fullmatch(repository):
+            raise DatasetNotFoundError(f"${REPO_VARIABLE} is {repository!r}, not owner/name on the Hub; correct it.")
         return repository
     raise DatasetNotFoundError(
-        f"{BARE_NAME}: a folder of this name with README.md and data/ expected in {Path.cwd()}, none found; set "
-        f"${DATA_VARIABLE} to a dataset folder or ${REPO_VARIABLE} to owner/name on the Hub"
+        f"{Path.cwd()} has no folder {BARE_NAME} with README.md and data/; set ${DATA_VARIABLE} to a dataset folder or "
+        f"${REPO_VARIABLE} to owner/name on the Hub."
     )
 
 
 def home_expanded(text: str) -> Path:
-    """Put the home folder in the place of ~; that of a user who does not exist stays as it is."""
+    """Return a path with the home folder in the place of ~; that of a user who does not exist stays as it is."""
     try:
         return Path(text).expanduser()
     except RuntimeError:
@@ -95,7 +116,7 @@ def home_expanded(text: str) -> Path:
 
 
 def _exists(path: Path) -> bool:
-    """Say whether something is there; not if its name is longer than names can be."""
+    """Return whether something is there; a name longer than names can be is not."""
     try:
         return path.exists()
     except (OSError, ValueError):
@@ -104,10 +125,12 @@ def _exists(path: Path) -> bool:
 
 def _one_revision(source: str, named: str | None, given: str | None) -> str | None:
     if named is not None and given is not None and named != given:
-        raise UsageError(f"{source}: one revision expected, {named!r} and {given!r} found; leave one out")
+        raise UsageError(f"{source} names revision {named!r}, and {given!r} is given too; leave one out.")
     return given if named is None else named
 
 
 def _refuse_revision(source: str, revision: str | None) -> None:
     if revision is not None:
-        raise UsageError(f"{source}: only a repository on the Hub has revisions, {revision!r} found; leave it out")
+        raise UsageError(
+            f"{source} has no revision {revision!r}: only a repository on the Hub has revisions; leave it out."
+        )

@@ -16,7 +16,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"\w+")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _MOST_ROWS_PER_BYTE = 8
-"""No column of texts that name each row takes less."""
+"""A column of texts that name each row takes at least a bit a row."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ShardEntry:
         rows: number of rows.
         bytes: size of the file.
         footer_bytes: size of the Parquet footer with its 8 closing bytes; one read of the file's end is enough.
-        sha256: of the file's bytes, lower-case hexadecimal.
+        sha256: of the file's bytes, in lower-case hexadecimal digits.
     """
 
     config: str
@@ -48,15 +48,17 @@ class ShardEntry:
             _check_count(getattr(self, name), f"{name} of {self.path}")
         if self.footer_bytes > self.bytes:
             raise ManifestError(
-                f"footer_bytes of {self.path}: at most {self.bytes} expected, {self.footer_bytes} found"
+                f"footer_bytes of {self.path} is {self.footer_bytes:,}, more than the {self.bytes:,} bytes of the file."
             )
         if self.rows > _MOST_ROWS_PER_BYTE * self.bytes:
-            raise ManifestError(f"rows of {self.path}: {self.rows:,} do not fit into {self.bytes:,} bytes")
+            raise ManifestError(f"rows of {self.path} is {self.rows:,}: so many do not fit into {self.bytes:,} bytes.")
         if not isinstance(self.sha256, str) or not _SHA256.fullmatch(self.sha256):
-            raise ManifestError(f"sha256 of {self.path}: 64 hexadecimal digits expected, {self.sha256!r} found")
+            raise ManifestError(f"sha256 of {self.path} is {self.sha256!r}; it must be 64 hexadecimal digits.")
         for name in (self.config, self.split):
             if not isinstance(name, str) or not _NAME.fullmatch(name):
-                raise ManifestError(f"config and split of {self.path}: a plain name expected, {name!r} found")
+                raise ManifestError(
+                    f"config or split of {self.path} is {name!r}; it must be a plain name of letters, digits and _."
+                )
 
 
 @dataclass(frozen=True)
@@ -109,13 +111,13 @@ class Manifest:
         _check_scale(self.parameters.get("pixels_per_um"))
         _expect(self.recipe, str, "recipe")
         if not isinstance(self.version, str) or not _VERSION.fullmatch(self.version):
-            raise ManifestError(f"version: three numbers such as 1.0.0 expected, {self.version!r} found")
+            raise ManifestError(f"version is {self.version!r}; it must be three numbers such as 1.0.0.")
         if self.bit_depth not in (8, 16):
-            raise ManifestError(f"bit_depth: 8 or 16 expected, {self.bit_depth!r} found")
+            raise ManifestError(f"bit_depth is {self.bit_depth!r}; it must be 8 or 16.")
         if self.found != self.kept + sum(self.dropped.values()):
-            raise ManifestError(f"found {self.found} is not kept {self.kept} + dropped {sum(self.dropped.values())}")
+            raise ManifestError(f"found {self.found} is not kept {self.kept} + dropped {sum(self.dropped.values())}.")
         if self.kept != sum(self.splits.values()):
-            raise ManifestError(f"kept {self.kept} is not the sum of the splits {self.splits}")
+            raise ManifestError(f"kept {self.kept} is not the sum of the splits {self.splits}.")
 
     @property
     def configs(self) -> list[str]:
@@ -144,17 +146,18 @@ class Manifest:
         """Read and check what `to_json` wrote.
 
         Raises:
-            ManifestError: too large, no JSON, another format, missing fields, or contradictory values.
+            ManifestError: it is too large, not JSON, of another format, lacks fields, or contradicts itself.
         """
         content = _parse(data)
         if content.get("format") != FORMAT:
             raise ManifestError(
-                f"format {FORMAT} expected, {content.get('format')!r} found; install a newer nucleusnet to read it"
+                f"its format is {content.get('format')!r}, and this nucleusnet reads format {FORMAT}; install a newer "
+                "one to read it."
             )
         content.setdefault("fewer_in_10k", {})  # the first manifests of this format do not say
         wanted = set(cls.__dataclass_fields__)
         if missing := sorted(wanted - set(content)):
-            raise ManifestError(f"these fields are missing: {', '.join(missing)}; the file is damaged")
+            raise ManifestError(f"these fields are missing: {', '.join(missing)}; the file is damaged.")
         fields = {name: content[name] for name in wanted}
         _expect(fields["shards"], list, "shards")
         fields["shards"] = [_shard(entry) for entry in fields["shards"]]
@@ -163,11 +166,11 @@ class Manifest:
 
 def _parse(data: bytes) -> dict[str, Any]:
     if len(data) > MAX_MANIFEST_BYTES:
-        raise ManifestError(f"at most {MAX_MANIFEST_BYTES} bytes expected, {len(data)} found")
+        raise ManifestError(f"it has {len(data):,} bytes; at most {MAX_MANIFEST_BYTES:,} are allowed.")
     try:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ManifestError(f"JSON expected, but it cannot be read ({error}); the file is damaged") from error
+        raise ManifestError(f"it is not JSON ({error}); the file is damaged.") from error
     _expect(content, dict, "the file")
     parsed: dict[str, Any] = content
     return parsed
@@ -178,26 +181,26 @@ def _shard(entry: Any) -> ShardEntry:
     mapping: Mapping[str, Any] = entry
     wanted = ShardEntry.__dataclass_fields__
     if missing := sorted(set(wanted) - set(mapping)):
-        raise ManifestError(f"an entry of shards lacks {', '.join(missing)}; the file is damaged")
+        raise ManifestError(f"an entry of shards lacks {', '.join(missing)}; the file is damaged.")
     return ShardEntry(**{name: mapping[name] for name in wanted})
 
 
 def _expect(value: Any, kind: type | UnionType, name: str) -> None:
     if not isinstance(value, kind):
-        expected = kind.__name__ if isinstance(kind, type) else kind
-        raise ManifestError(f"{name}: {expected} expected, {type(value).__name__} found; the file is damaged")
+        wanted = kind.__name__ if isinstance(kind, type) else kind
+        raise ManifestError(f"{name} must be {wanted}, not {type(value).__name__}; the file is damaged.")
 
 
 def _check_scale(pixels_per_um: Any) -> None:
     if pixels_per_um is None:
         return
     if isinstance(pixels_per_um, bool) or not isinstance(pixels_per_um, int | float) or not 0 < pixels_per_um < 1e6:
-        raise ManifestError(f"pixels_per_um: a number above 0 expected, {pixels_per_um!r} found; the file is damaged")
+        raise ManifestError(f"pixels_per_um is {pixels_per_um!r}; it must be a number above 0: the file is damaged.")
 
 
 def _check_count(value: Any, name: str) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**64:
-        raise ManifestError(f"{name}: a count expected, {value!r} found; the file is damaged")
+        raise ManifestError(f"{name} is {value!r}; it must be a whole number, 0 or more: the file is damaged.")
 
 
 def _check_path(path: Any) -> None:
@@ -205,4 +208,6 @@ def _check_path(path: Any) -> None:
     parts = PurePosixPath(path).parts if isinstance(path, str) else ()
     unsafe = not parts or ".." in parts or path.startswith("/") or any(mark in path for mark in "\\:\0?#")
     if unsafe or path != "/".join(parts):
-        raise ManifestError(f"a plain relative path expected for a shard, {path!r} found; do not use this dataset")
+        raise ManifestError(
+            f"the path of a shard is {path!r}; it must be a plain path inside the dataset: do not use this dataset."
+        )

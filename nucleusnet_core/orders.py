@@ -65,5 +65,5 @@ def check_seed(seed: int) -> int:
         UsageError: it is no integer from 0 to 2**64 - 1.
     """
     if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
-        raise UsageError(f"expected a seed from 0 to 2**64 - 1, found {seed!r}; pass a non-negative integer")
+        raise UsageError(f"The seed is {seed!r}; it must be a whole number from 0 to 2**64 - 1.")
     return int(seed)

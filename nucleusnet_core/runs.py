@@ -29,11 +29,11 @@ def runs_of_rows(runs: Iterable[int | None], stitched_images: Iterable[str], man
 
 
 def run_in_name(stitched_image: str, texts: Sequence[str]) -> str:
-    """Return the longest run that occurs in the name of an image, or the name itself, which then is its own run."""
+    """Return the longest run that occurs in the name of an image, or the name itself, which is then its own run."""
     return max((text for text in texts if text in stitched_image), key=len, default=stitched_image)
 
 
 def natural_order(run_group: str) -> tuple[bool, int, str]:
-    """Key that sorts runs by number, and names after them."""
+    """Return a key that sorts runs by number, and names after them."""
     number = run_group.isascii() and run_group.isdecimal()
     return not number, int(run_group) if number else 0, run_group

@@ -1,5 +1,6 @@
 """`nucleusnet sample` and `python nucleusnet_dataset.py`: a sample through a real DataLoader, counted and shown."""
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nucleusnet_core.sampling.report import SampleReport
 from tests.builder.commands import environment
 from tests.dataset_folder import write_dataset_folder
 from tests.root import ROOT
@@ -48,7 +50,7 @@ def test_the_bare_call_beside_the_dataset_reports_and_draws(program: str, folder
 
 
 def test_json_stands_alone_and_the_same_seed_tells_the_same_nuclei(folder: Path, tmp_path: Path) -> None:
-    arguments: list[str | Path] = ["--source", folder, "--n", "50", "--seed", "1", "--batch-size", "25", "--json"]
+    arguments: list[str | Path] = [folder, "--n", "50", "--seed", "1", "--batch-size", "25", "--json", "--overwrite"]
     first, again = (json.loads(run("sample", *arguments, cwd=tmp_path).stdout) for _ in range(2))
     assert first["nuclei"] == sum(first["nuclei_per_run"].values()) == 50
     assert first["batches"] == {"uint8 (25, 1, 256, 256)": 2}
@@ -56,22 +58,76 @@ def test_json_stands_alone_and_the_same_seed_tells_the_same_nuclei(folder: Path,
     assert (tmp_path / "nucleusnet-sample.png").is_file()
 
 
+def test_without_a_number_it_draws_all_of_a_small_split_and_says_so(folder: Path, tmp_path: Path) -> None:
+    done = run("sample", folder, "--split", "test", "--quiet", "--out", "sheets/sheet.png", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "10 random nuclei of split test" in done.stdout
+    assert done.stderr == "nucleusnet: Drawing all 10 nuclei of split test; --n draws another number.\n"
+    assert (tmp_path / "sheets" / "sheet.png").is_file()
+
+
+def test_without_a_number_it_draws_a_thousand_of_a_large_split(tmp_path: Path) -> None:
+    write_dataset_folder(tmp_path / "nucleusnet", {"train": 1001})
+    done = run("sample", tmp_path / "nucleusnet", cwd=tmp_path)
+    assert "1,000 random nuclei of split train" in done.stdout
+    assert "nucleusnet: Drawing 1,000 of the 1,001 nuclei of split train; --n draws another number." in done.stderr
+
+
+def test_a_dataset_without_a_scale_has_a_sheet_without_a_scale_bar(tmp_path: Path) -> None:
+    manifest = write_dataset_folder(tmp_path / "nucleusnet", {"train": 20})
+    unscaled = dataclasses.replace(manifest, parameters={})
+    (tmp_path / "nucleusnet" / "manifest.json").write_bytes(unscaled.to_json())
+    done = run("sample", tmp_path / "nucleusnet", "--n", "20", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["nuclei"] == 20
+    assert "The dataset does not state its scale (pixels_per_um), so the contact sheet has no scale bar." in done.stderr
+
+
+def test_of_many_runs_the_text_lists_ten_and_json_all() -> None:
+    report = SampleReport(
+        dataset="nucleusnet",
+        split="train",
+        method="rows",
+        seed=0,
+        nuclei=1300,
+        batches={"uint8 (1300, 1, 256, 256)": 1},
+        nuclei_per_run={str(run): 100 for run in range(1, 13)} | {"none": 100},
+        seconds=1.0,
+        requests=1,
+        bytes_read=1,
+        contact_sheet="sheet.png",
+    )
+    listed = ", ".join(f"{run}: 100" for run in range(1, 11))
+    assert f"nuclei of 12 runs: {listed}, and 2 other runs\n" in report.to_text()
+    assert "\nnuclei without a run number: 100\n" in report.to_text()
+    assert len(json.loads(report.to_json())["nuclei_per_run"]) == 13
+
+
+def test_a_sheet_that_is_there_is_kept_unless_overwrite_is_given(folder: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "nucleusnet-sample.png"
+    sheet.write_bytes(b"mine")
+    done = run("script", folder, "--n", "5", cwd=tmp_path)
+    assert (done.returncode, done.stdout, sheet.read_bytes()) == (2, "", b"mine")
+    assert "--out: nucleusnet-sample.png exists; pass --overwrite to replace it." in done.stderr
+    assert run("script", folder, "--n", "5", "--overwrite", cwd=tmp_path).returncode == 0
+    assert sheet.read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--n", "121"], 1, "120"),
+        (["--n", "121"], 1, "split train: 121 nuclei cannot be drawn of 120; ask for 1 to 120."),
+        (["--n", "0"], 2, "Invalid value for '--n': Input should be greater than or equal to 1"),
         (["--split", "dev"], 1, "train, test"),
-        (["--batch-size", "0"], 2, "--batch-size: at least 1"),
+        (["--batch-size", "0"], 2, "Invalid value for '--batch-size': Input should be greater than or equal to 1"),
         (["--method", "all"], 2, "blocks"),
-        (["--n", "5", "--seed", "-1"], 2, "seed"),
-        (["--out", "missing/sheet.png"], 1, "an existing folder"),
-        (["--out", "sheet.jpg"], 2, "--out: a file .png expected, sheet.jpg found; choose another name"),
+        (["--n", "5", "--seed", "-1"], 2, "The seed is -1; it must be a whole number from 0"),
+        (["--out", "sheet.jpg"], 2, "--out: sheet.jpg does not end in .png; choose another name"),
     ],
 )
 def test_what_cannot_work_is_one_clear_message(
     folder: Path, tmp_path: Path, arguments: list[str], code: int, message: str
 ) -> None:
-    done = run("sample", "--source", folder, *arguments, cwd=tmp_path)
+    done = run("sample", folder, *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr
     assert "Traceback" not in done.stderr
@@ -79,6 +135,6 @@ def test_what_cannot_work_is_one_clear_message(
 
 
 def test_a_source_that_is_not_there_is_named(tmp_path: Path) -> None:
-    done = run("sample", "--source", tmp_path / "nothing", cwd=tmp_path)
+    done = run("sample", tmp_path / "nothing", cwd=tmp_path)
     assert done.returncode == 1
     assert "nothing" in done.stderr

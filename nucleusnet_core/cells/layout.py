@@ -5,7 +5,6 @@ Source: PNG specification (https://www.w3.org/TR/png-3/), sections 5, 9.2 and 10
 
 import functools
 import struct
-import zlib
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,15 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UsageError
+from .png_chunks import SIGNATURE, chunk
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 FILTER_UP = 2
 STORED_BLOCK_LIMIT_BYTES = 65_535
 IDAT_TYPE_OFFSET = len(SIGNATURE) + 25 + 4
 """Where the letters IDAT stand, the first bytes that the CRC of that chunk covers."""
 
 BitDepth = Literal[1, 8, 16]
-_IEND = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 
 
 @dataclass(frozen=True)
@@ -38,14 +36,14 @@ class PngLayout:
     """Where everything lies in a stored PNG cell of one size and bit depth.
 
     Attributes:
-        height: Rows of pixels.
-        width: Pixels of a row.
-        bit_depth: Bits of a pixel: 1 (mask), 8 or 16 (big-endian).
-        row_bytes: Bytes of a row of packed pixels, without its filter byte.
-        blocks: The stored blocks in order.
-        adler_offset: Offset of the four bytes of the zlib checksum; the CRC of IDAT follows them.
-        cell_bytes: Size of a whole cell.
-        template: A cell with all pixels and both checksums zero.
+        height: rows of pixels.
+        width: pixels of a row.
+        bit_depth: bits of a pixel: 1 (mask), 8 or 16 (big-endian).
+        row_bytes: bytes of a row of packed pixels, without its filter byte.
+        blocks: the stored blocks in order.
+        adler_offset: offset of the four bytes of the zlib checksum; the CRC of IDAT follows them.
+        cell_bytes: size of a whole cell.
+        template: a cell with all pixels and both checksums zero.
     """
 
     height: int
@@ -84,23 +82,22 @@ class PngLayout:
 
 @functools.lru_cache(maxsize=64)
 def png_layout(height: int, width: int, bit_depth: int) -> PngLayout:
-    """Give the layout of a stored PNG cell.
+    """Return the layout of a stored PNG cell.
 
     Args:
-        height: Rows, at least 1.
-        width: Pixels of a row, at least 1; a row must fit a stored block of 65,535 bytes.
+        height: rows, at least 1.
+        width: pixels of a row, at least 1; a row must fit a stored block of 65,535 bytes.
         bit_depth: 1, 8 or 16.
 
     Raises:
-        UsageError: No cell has that size or bit depth.
+        UsageError: no cell has that size or bit depth.
     """
     row_bytes = (width * bit_depth + 7) // 8
     fits = height >= 1 and width >= 1 and row_bytes < STORED_BLOCK_LIMIT_BYTES and height * row_bytes < 1 << 30
     if bit_depth not in (1, 8, 16) or not fits:
-        found = f"{height} x {width} px, {bit_depth} bit"
         raise UsageError(
-            "a cell has 1, 8 or 16 bits a pixel, rows of 1 to 65,534 bytes and less than 1 GiB; "
-            f"found {found}; crop the image or convert it"
+            f"An image of {height} x {width} px with {bit_depth} bits a pixel cannot be stored: a pixel has 1, 8 or 16 "
+            "bits, a row 1 to 65,534 bytes, the whole less than 1 GiB; crop the image or convert it."
         )
     rows_per_block = STORED_BLOCK_LIMIT_BYTES // (row_bytes + 1)
     blocks, stream = [], bytearray(b"\x78\x01")
@@ -110,9 +107,8 @@ def png_layout(height: int, width: int, bit_depth: int) -> PngLayout:
         stream += struct.pack("<BHH", stop_row == height, size, size ^ 0xFFFF)
         blocks.append(RowBlock(start_row, stop_row, IDAT_TYPE_OFFSET + 4 + len(stream)))
         stream += (bytes([FILTER_UP]) + bytes(row_bytes)) * (stop_row - start_row)
-    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, bit_depth, 0, 0, 0, 0)
-    head = SIGNATURE + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    head = SIGNATURE + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bit_depth, 0, 0, 0, 0))
     start = head + struct.pack(">I", len(stream) + 4) + b"IDAT" + bytes(stream)
-    template = start + bytes(8) + _IEND
+    template = start + bytes(8) + chunk(b"IEND", b"")
     depth: BitDepth = 1 if bit_depth == 1 else 8 if bit_depth == 8 else 16
     return PngLayout(height, width, depth, row_bytes, tuple(blocks), len(start), len(template), template)

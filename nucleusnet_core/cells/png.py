@@ -16,7 +16,8 @@ from PIL import Image
 
 from ..errors import CorruptDataError, UsageError
 from .checksums import adler32, crc32
-from .layout import IDAT_TYPE_OFFSET, SIGNATURE, PngLayout, png_layout
+from .layout import IDAT_TYPE_OFFSET, PngLayout, png_layout
+from .png_chunks import SIGNATURE, PngDamageError, read_chunks
 from .unfilter import UNFILTERED_TOGETHER, Packed, StoredCells, UnfilteredCells
 
 __all__ = [
@@ -41,12 +42,12 @@ def encode_gray(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes
     """Encode a grey image `(height, width)`, uint8 or uint16, as a stored PNG cell.
 
     Raises:
-        UsageError: The array has another type or number of axes.
+        UsageError: the array has another type or number of axes.
     """
     if pixels.ndim != 2 or pixels.dtype not in (np.uint8, np.uint16):
         raise UsageError(
-            f"expected a uint8 or uint16 array (height, width), found {pixels.dtype} {pixels.shape}; "
-            "give one grey channel, not scaled"
+            f"Pixels {pixels.dtype} {pixels.shape} cannot be stored; give one grey channel (height, width) of uint8 or "
+            "uint16, not scaled."
         )
     layout = png_layout(*pixels.shape, 8 * pixels.dtype.itemsize)
     if pixels.dtype == np.uint8:
@@ -58,11 +59,11 @@ def encode_mask(mask: npt.NDArray[np.bool_]) -> bytes:
     """Encode a mask `(height, width)` of bool as a stored PNG cell of 1 bit a pixel.
 
     Raises:
-        UsageError: The array has another type or number of axes.
+        UsageError: the array has another type or number of axes.
     """
     if mask.ndim != 2 or mask.dtype != np.bool_:
         raise UsageError(
-            f"expected a bool array (height, width), found {mask.dtype} {mask.shape}; compare it with 0 first"
+            f"A mask {mask.dtype} {mask.shape} cannot be stored; give a bool array (height, width), such as labels > 0."
         )
     return _encode_rows(np.packbits(mask, axis=1), png_layout(*mask.shape, 1))
 
@@ -88,16 +89,16 @@ def _with_checksums(cell: npt.NDArray[np.uint8], adler: int, layout: PngLayout) 
 
 
 def is_stored_cell(data: bytes | memoryview, layout: PngLayout) -> bool:
-    """Say whether one cell has this layout: its size and every constant byte, not the checksums."""
+    """Return whether one cell has this layout: its size and every constant byte, not the checksums."""
     if len(data) != layout.cell_bytes:
         return False
     return bool(are_stored_cells(np.frombuffer(data, np.uint8)[None], layout)[0])
 
 
 def are_stored_cells(cells: npt.NDArray[np.uint8], layout: PngLayout) -> npt.NDArray[np.bool_]:
-    """Say of each cell of `(n, cell_bytes)` whether all its constant bytes are those of the layout.
+    """Return for each cell of `(n, cell_bytes)` whether all its constant bytes are those of the layout.
 
-    The checksums are not looked at (see `check_cell`).
+    The checksums are not checked (see `check_cell`).
     """
     slices, expected = layout.constants
     found = np.concatenate([cells[:, part] for part in slices], axis=1)
@@ -114,13 +115,13 @@ def decode_batch(cells: npt.NDArray[np.uint8], out: npt.NDArray[Any]) -> None:
             masks.
 
     Raises:
-        UsageError: The shapes do not fit each other.
+        UsageError: the shapes do not fit each other.
     """
     layout = png_layout(out.shape[1], out.shape[2], {"b": 1, "u": 8 * out.dtype.itemsize}.get(out.dtype.kind, 0))
     if cells.shape != (len(out), layout.cell_bytes):
         raise UsageError(
-            f"expected cells ({len(out)}, {layout.cell_bytes}) for an output {out.dtype} {out.shape}, found "
-            f"{cells.shape}; decode cells of another size or bit depth one by one with decode_cell"
+            f"Cells {cells.shape} do not fit an output {out.dtype} {out.shape}, which takes cells ({len(out)}, "
+            f"{layout.cell_bytes}); decode cells of another size or bit depth one by one with decode_cell."
         )
     for start in range(0, len(out), UNFILTERED_TOGETHER):
         group = slice(start, start + UNFILTERED_TOGETHER)
@@ -143,7 +144,7 @@ def decode_cell(data: bytes) -> npt.NDArray[Any]:
     """Decode one grey PNG, stored or ordinary, to `(height, width)` of uint8, uint16 or (1 bit) bool.
 
     Raises:
-        CorruptDataError: The bytes are no PNG, are damaged, or hold colours.
+        CorruptDataError: the bytes are no PNG, are damaged, or hold colours.
     """
     layout = layout_of(data)
     if layout is None or not is_stored_cell(data, layout):
@@ -156,7 +157,7 @@ def decode_cell(data: bytes) -> npt.NDArray[Any]:
 
 
 def layout_of(data: bytes) -> PngLayout | None:
-    """Give the stored layout for the size that a PNG's header states, if the file could have it."""
+    """Return the stored layout for the size that a PNG's header states, or None if the file cannot have it."""
     if len(data) < 33 or not data.startswith(SIGNATURE):
         return None
     width, height, bit_depth = struct.unpack_from(">IIB", data, 16)
@@ -175,22 +176,23 @@ def _decode_ordinary(data: bytes) -> npt.NDArray[Any]:
             mode = image.mode
             pixels = np.asarray(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        start = bytes(data[:8]).hex(" ")
         reason = str(error).partition(" <")[0]  # Pillow names the object it read from, by its address
-        message = f"expected a PNG, found {len(data)} bytes starting with {start or 'nothing'} ({reason})"
-        raise CorruptDataError(message) from error
+        begin = f", and begins with {bytes(data[:8]).hex(' ')}" if data else ""
+        raise CorruptDataError(
+            f"the cell cannot be read as a PNG ({reason}): it has {len(data):,} bytes{begin}."
+        ) from error
     if mode in {"1", "L"}:
         return pixels.copy()
     if mode.startswith("I"):
         return pixels.astype(np.uint16)
-    raise CorruptDataError(f"expected a PNG with one grey channel, found colour mode {mode}")
+    raise CorruptDataError(f"the PNG has colour mode {mode}; a cell has one grey channel.")
 
 
 def check_cell(data: bytes) -> None:
     """Check a PNG completely: chunks, checksums, and that its pixels decode.
 
     Raises:
-        CorruptDataError: Something is damaged; says what.
+        CorruptDataError: something is damaged; says what.
     """
     layout = layout_of(data)
     if layout is None or not is_stored_cell(data, layout):
@@ -204,36 +206,36 @@ def check_checksums(data: bytes | memoryview, layout: PngLayout) -> None:
     """Check the checksums of a cell that is known to have this layout (see `are_stored_cells`).
 
     Raises:
-        CorruptDataError: One of them does not fit.
+        CorruptDataError: one of them does not fit.
     """
     adler, crc = struct.unpack_from(">II", data, layout.adler_offset)
     checksum = 1
     for block in layout.blocks:
         size = (block.stop_row - block.start_row) * (layout.row_bytes + 1)
         checksum = adler32(memoryview(data)[block.offset : block.offset + size], checksum)
-    _expect_checksum("chunk b'IDAT'", crc, crc32(memoryview(data)[IDAT_TYPE_OFFSET : layout.crc_offset]))
-    _expect_checksum("the pixels", adler, checksum)
+    _compare_checksum("chunk IDAT", crc, crc32(memoryview(data)[IDAT_TYPE_OFFSET : layout.crc_offset]))
+    _compare_checksum("the pixels", adler, checksum)
 
 
 def _check_chunks(data: bytes) -> None:
-    """Walk the chunks of any PNG and check their checksums, that of the compressed pixels included."""
+    """Check the chunks of any PNG with their checksums, that of the compressed pixels included."""
     if not data.startswith(SIGNATURE):
         _decode_ordinary(data)
-    position, kind, inflater = len(SIGNATURE), b"", zlib.decompressobj()
+    inflater = zlib.decompressobj()
     try:
-        while kind != b"IEND":
-            size, kind = struct.unpack_from(">I4s", data, position)
-            (crc,) = struct.unpack_from(">I", data, position + 8 + size)
-            _expect_checksum(f"chunk {kind!r}", crc, crc32(data[position + 4 : position + 8 + size]))
+        for kind, body in read_chunks(data):
             if kind == b"IDAT":
-                inflater.decompress(data[position + 8 : position + 8 + size], MAX_INFLATED_BYTES)
-            position += 12 + size
-    except (struct.error, zlib.error) as error:
-        raise CorruptDataError(f"expected a whole PNG, found damage near byte {position} ({error})") from error
+                inflater.decompress(body, MAX_INFLATED_BYTES)
+    except PngDamageError as error:
+        raise CorruptDataError(f"{error}.") from error
+    except zlib.error as error:
+        raise CorruptDataError(f"the compressed pixels of the PNG are damaged ({error}).") from error
     if not inflater.eof:
-        raise CorruptDataError("expected whole compressed pixels, found a stream that does not end where it should")
+        raise CorruptDataError("the compressed pixels of the PNG do not end where they should: it is damaged.")
 
 
-def _expect_checksum(name: str, expected: int, found: int) -> None:
-    if expected != found:
-        raise CorruptDataError(f"expected checksum {expected:08x} of {name}, found {found:08x}: the PNG is damaged")
+def _compare_checksum(name: str, stated: int, computed: int) -> None:
+    if stated != computed:
+        raise CorruptDataError(
+            f"the PNG states checksum {stated:08x} of {name}, which is {computed:08x}: the PNG is damaged."
+        )

@@ -27,16 +27,16 @@ UNFILTERED_TOGETHER = 16
 
 
 Memory = Callable[[int], npt.NDArray[np.uint8]]
-"""Gives an array of that many bytes which hold anything."""
+"""Returns an array of that many bytes; what they hold does not matter."""
 
 
-class Piece(NamedTuple):
+class BlockRows(NamedTuple):
     """Rows of one stored block that make up whole segments, or a part of one.
 
     Attributes:
-        rows: Which rows of a segment.
-        segments: Which segments.
-        offset: Where in a cell the first of them begins, with its filter byte.
+        rows: which rows of a segment.
+        segments: which segments.
+        offset: where in a cell the first of them begins, with its filter byte.
     """
 
     rows: range
@@ -45,33 +45,33 @@ class Piece(NamedTuple):
 
 
 def segment_rows(height: int) -> int:
-    """Give the rows of a segment: so many that a cell has about as many segments, all of one length."""
+    """Return the rows of a segment: so many that a cell has about as many segments, all of one length."""
     return next(rows for rows in range(math.isqrt(height), 0, -1) if height % rows == 0)
 
 
 @functools.lru_cache
-def pieces_of(layout: PngLayout) -> tuple[Piece, ...]:
-    """Cut the rows of the stored blocks of a layout into pieces."""
+def block_rows(layout: PngLayout) -> tuple[BlockRows, ...]:
+    """Return the rows of the stored blocks of a layout, cut where a block or a segment ends."""
     length, stride = segment_rows(layout.height), layout.row_bytes + 1
-    pieces = []
+    found = []
     for block in layout.blocks:
         row = block.start_row
         while row < block.stop_row:
             segment, first = divmod(row, length)
             rows = range(first, min(length, first + block.stop_row - row))
             segments = range(segment, segment + (max(1, (block.stop_row - row) // length) if first == 0 else 1))
-            pieces.append(Piece(rows, segments, block.offset + (row - block.start_row) * stride))
+            found.append(BlockRows(rows, segments, block.offset + (row - block.start_row) * stride))
             row += len(rows) * len(segments)
-    return tuple(pieces)
+    return tuple(found)
 
 
 class UnfilteredCells:
     """Pixels of some cells, their rows in an order that was good for adding.
 
     Args:
-        tables: The stored cells, in one or several arrays `(n, cell_bytes)`.
-        layout: Theirs.
-        memory: Gives that many bytes for the pixels.
+        tables: the stored cells, in one or several arrays `(n, cell_bytes)`.
+        layout: theirs.
+        memory: returns that many bytes for the pixels.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class UnfilteredCells:
     ) -> None:
         count = sum(len(cells) for cells in tables)
         cell_bytes, rows = layout.height * layout.row_bytes, segment_rows(layout.height)
-        # As much for a few cells as for many, so that any others can have it afterwards.
+        # As much for a few cells as for many, so that the memory can be used again for any others.
         room = memory(max(UNFILTERED_TOGETHER, count) * cell_bytes)[: count * cell_bytes]
         sums = room.reshape(rows, layout.height // rows, count, layout.row_bytes)
         first = 0
@@ -96,9 +96,9 @@ class UnfilteredCells:
         """Write the pixels of some of the cells.
 
         Args:
-            rows: Numbers of the cells.
-            packed: Where to.
-            places: Place in `packed` of each.
+            rows: numbers of the cells.
+            packed: where to.
+            places: place in `packed` of each.
         """
         targets = packed.reshape(len(packed), *self._cells.shape[1:])
         for place, row in zip(places, rows, strict=True):
@@ -108,7 +108,7 @@ class UnfilteredCells:
 def _copy_filtered(cells: StoredCells, layout: PngLayout, out: npt.NDArray[np.uint8]) -> None:
     """Copy the filtered rows, without their filter bytes, to `(rows of a segment, segments, n, row_bytes)`."""
     stride = layout.row_bytes + 1
-    for rows, segments, offset in pieces_of(layout):
+    for rows, segments, offset in block_rows(layout):
         size = len(segments) * len(rows) * stride
         lines = cells[:, offset : offset + size].reshape(len(cells), len(segments), len(rows), stride)
         target = out[rows.start : rows.stop, segments.start : segments.stop]

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from ..errors import OutputError
 from ..files.atomic import atomic_path
+from ..terminal.outputs import writing
 
 MAX_NUCLEI = 10_000
 SHEET_WIDTH_PX = 2560
@@ -128,8 +128,5 @@ def write_sheet(path: Path, sheet: Image.Image) -> None:
     Raises:
         OutputError: it cannot be written there.
     """
-    try:
-        with atomic_path(path) as partial:
-            sheet.save(partial, "png")
-    except OSError as error:
-        raise OutputError(f"{path}: a file that can be written expected ({error}); choose another --out.") from error
+    with writing(path), atomic_path(path) as partial:
+        sheet.save(partial, "png")

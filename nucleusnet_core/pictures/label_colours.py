@@ -11,7 +11,7 @@ _COLOURS = int.from_bytes(b"colours", "big")
 _LEAST_VALUE, _LEAST_SATURATION = 190, 110
 _BLOCK = 4096
 MAX_COLOURS = 1 << 20
-"""A seventh of the bright ones."""
+"""So many labels have colours of their own; that is a seventh of all colours that are bright enough."""
 
 
 def label_colours(count: int, *, seed: int) -> Colours:
@@ -33,6 +33,21 @@ def label_colours(count: int, *, seed: int) -> Colours:
         chosen = chosen[np.sort(np.unique(chosen, return_index=True)[1])]
         attempt += more
     return unpacked(chosen[:count])
+
+
+def colours_of(labels: npt.NDArray[np.uint32], *, seed: int) -> Colours:
+    """Return the colour of each label, the same as in every other picture of this seed.
+
+    Args:
+        labels: uint32 (n,) up to 2**32 - 1; those that are `MAX_COLOURS` apart share a colour.
+        seed: another one gives other colours.
+
+    Returns:
+        RGB, uint8 (n, 3).
+    """
+    places = labels % np.uint32(MAX_COLOURS)
+    colours: Colours = label_colours(int(places.max(initial=0)) + 1, seed=seed)[places]
+    return colours
 
 
 def _bright(seed: int, attempt: int) -> npt.NDArray[np.uint32]:

@@ -1,4 +1,4 @@
-"""Which rows a random sample takes: arithmetic on row counts alone, nothing is read.
+"""Which rows a random sample takes: arithmetic on row counts alone; nothing is read.
 
 **`rows`** is a simple random sample without replacement: every set of n rows is equally likely. It takes one row here
 and one there, so a part of nearly every row group must be read.
@@ -43,10 +43,10 @@ LEAST_RUNS = 4
 _SAMPLE = int.from_bytes(b"sample", "big")
 _START, _ROTATION, _OFFSET, _ORDER, _SHUFFLE, _ROWS = range(6)
 
-Rows = npt.NDArray[np.int64]
+RowNumbers = npt.NDArray[np.int64]
 
 
-def choose_rows(shard_rows: Sequence[int], n: int, *, seed: int | None = None, method: str = "blocks") -> Rows:
+def choose_rows(shard_rows: Sequence[int], n: int, *, seed: int | None = None, method: str = "blocks") -> RowNumbers:
     """Choose n distinct rows at random, every row with probability n / N.
 
     The choice depends on the arguments alone: not on the library versions, the machine, or where a dataset lies.
@@ -62,15 +62,15 @@ def choose_rows(shard_rows: Sequence[int], n: int, *, seed: int | None = None, m
 
     Raises:
         SelectionError: n is less than 1 or more than there are rows.
-        UsageError: there is no such method, n is no whole number, or the seed cannot be one.
+        UsageError: there is no such method, n is not a whole number, or the seed cannot be used.
     """
     if method not in METHODS:
-        raise UsageError(f"method: {' or '.join(METHODS)} expected, {method!r} found")
+        raise UsageError(f"There is no method {method!r}; choose {' or '.join(METHODS)}.")
     total = sum(shard_rows)
     if not isinstance(n, int | np.integer) or isinstance(n, bool):
-        raise UsageError(f"n: a whole number of rows expected, {n!r} found")
+        raise UsageError(f"n is {n!r}; it must be a whole number of nuclei.")
     if not 1 <= n <= total:
-        raise SelectionError(f"a sample of 1 to {total:,} rows expected, as many as there are, {n:,} found")
+        raise SelectionError(f"{n:,} nuclei cannot be drawn of {total:,}; ask for 1 to {total:,}.")
     seed = secrets.randbits(64) if seed is None else check_seed(seed)
     sizes = unit_sizes(shard_rows)
     count = max(min(LEAST_RUNS, n), -(-n // ROW_GROUP_ROWS))
@@ -79,8 +79,8 @@ def choose_rows(shard_rows: Sequence[int], n: int, *, seed: int | None = None, m
     return _smallest(random_keys(total, seed, _SAMPLE, _ROWS), n)
 
 
-def unit_sizes(shard_rows: Sequence[int]) -> Rows:
-    """Cut rows into stretches of 256; what is smaller joins its neighbour.
+def unit_sizes(shard_rows: Sequence[int]) -> RowNumbers:
+    """Return rows cut into stretches of 256; what is smaller joins its neighbour.
 
     Row groups have 256 rows, but for the last of a shard, so no footer is needed to know where they lie. A shard's
     shorter last row group joins the one before it, and shards of less than 256 rows join each other.
@@ -89,11 +89,11 @@ def unit_sizes(shard_rows: Sequence[int]) -> Rows:
         shard_rows: rows of every shard, in order.
 
     Returns:
-        Rows of every unit, in order, int64 (units,): all at least 256, unless there are less rows in all.
+        Rows of every unit, in order, int64 (units,): all at least 256, unless there are fewer rows in all.
     """
     sizes: list[int] = []
     waiting = 0
-    for rows in _pieces(shard_rows):
+    for rows in _stretches(shard_rows):
         waiting += rows
         if waiting >= ROW_GROUP_ROWS:
             sizes.append(waiting)
@@ -105,14 +105,14 @@ def unit_sizes(shard_rows: Sequence[int]) -> Rows:
     return np.array(sizes, np.int64)
 
 
-def _pieces(shard_rows: Sequence[int]) -> Iterable[int]:
+def _stretches(shard_rows: Sequence[int]) -> Iterable[int]:
     for rows in shard_rows:
         whole = rows // ROW_GROUP_ROWS
         yield from [ROW_GROUP_ROWS] * (whole - 1)
         yield rows - ROW_GROUP_ROWS * max(0, whole - 1)
 
 
-def place_runs(sizes: Rows, n: int, count: int, *, start: int, rotation: int) -> tuple[Rows, Rows]:
+def place_runs(sizes: RowNumbers, n: int, count: int, *, start: int, rotation: int) -> tuple[RowNumbers, RowNumbers]:
     """Choose the units of the runs of a sample, and the runs' lengths.
 
     Args:
@@ -133,12 +133,12 @@ def place_runs(sizes: Rows, n: int, count: int, *, start: int, rotation: int) ->
     return np.searchsorted(ends, points, side="right"), lengths
 
 
-def run_rows(first_row: int, size: int, *, offset: int, length: int) -> Rows:
-    """Return the rows of a run: `length` of those from `first_row` on, starting at the `offset`-th and going round."""
+def run_rows(first_row: int, size: int, *, offset: int, length: int) -> RowNumbers:
+    """Return the rows of a run: `length` of those from `first_row` on, from the `offset`-th on and round the end."""
     return first_row + (offset + np.arange(length)) % size
 
 
-def _block_rows(sizes: Rows, n: int, count: int, seed: int) -> Rows:
+def _block_rows(sizes: RowNumbers, n: int, count: int, seed: int) -> RowNumbers:
     order = _smallest(random_keys(len(sizes), seed, _SAMPLE, _ORDER), len(sizes))
     (start,) = _numbers_below([int(sizes.sum())], seed, _START)
     (rotation,) = _numbers_below([count], seed, _ROTATION)
@@ -153,13 +153,13 @@ def _block_rows(sizes: Rows, n: int, count: int, seed: int) -> Rows:
     return np.concatenate(runs)[_smallest(random_keys(n, seed, _SAMPLE, _SHUFFLE), n)]
 
 
-def _smallest(keys: npt.NDArray[np.uint64], n: int) -> Rows:
+def _smallest(keys: npt.NDArray[np.uint64], n: int) -> RowNumbers:
     """Return the positions of the n smallest keys, by key: a random choice in random order."""
     chosen = np.argpartition(keys, n - 1)[:n]
     return chosen[np.argsort(keys[chosen], kind="stable")].astype(np.int64)
 
 
-def _numbers_below(bounds: Sequence[int] | Rows, seed: int, purpose: int) -> Rows:
+def _numbers_below(bounds: Sequence[int] | RowNumbers, seed: int, purpose: int) -> RowNumbers:
     """Return a random integer from 0 to below each bound, without the bias of a plain remainder."""
     limits = np.asarray(bounds, np.uint64)
     unfair = (~limits + np.uint64(1)) % limits  # 2**64 modulo the bound: so many keys would make some results likelier

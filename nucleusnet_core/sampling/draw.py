@@ -26,7 +26,7 @@ def sample_table(
         opened: the dataset.
         n: number of rows.
         split: a split, or several, such as "train+test", whose rows all have the same chance.
-        seed: the same one draws the same rows of the same dataset, wherever it lies; None for another one each time.
+        seed: the same one draws the same rows of the same dataset, wherever it is; None for a new one each time.
         columns: wanted columns; None for all.
         method: "blocks" or "rows", see `nucleusnet_core.sampling.choose`.
 
@@ -34,8 +34,8 @@ def sample_table(
         The rows in random order, and what was read for them besides the manifest.
 
     Raises:
-        SelectionError: there is no such split or column, or there are less than n rows.
-        UsageError: there is no such method, or the seed cannot be one.
+        SelectionError: there is no such split or column, or there are fewer than n rows.
+        UsageError: there is no such method, or the seed cannot be used.
         NucleusNetError: the dataset is damaged, changed, or cannot be reached.
     """
     return fetch_rows(opened, choose_picks(opened, n=n, split=split, seed=seed, method=method), columns)

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -14,19 +13,23 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ..contract import CROP_PX
-from ..dataset import open_dataset
-from ..errors import OutputError, UsageError
+from ..contract import CROP_PX, DEFAULT
+from ..dataset import OpenDataset, open_dataset
 from ..pictures.contact_sheet import MAX_NUCLEI, draw_sheet, sheet_grid, shrunk, write_sheet
-from ..terminal.outputs import checked_suffix
+from ..shards.rows import fetch_rows
+from ..terminal.progress import Progress
 from ..terminal.wording import counted
-from .draw import sample_table
+from .draw import choose_picks
 
 NO_RUN = "none"
-"""Stands for the run of nuclei whose image has no run number."""
+"""Takes the place of the run for nuclei whose image has no run number."""
+USUAL_NUCLEI = 1000
+"""How many nuclei are drawn where the request does not say it."""
+MOST_RUNS = 10
+"""So many runs are listed in the text; JSON has them all."""
 
 Loader = Callable[[list[bytes], int], Iterable[Any]]
-"""Gives batches of at most so many of these image cells, (batch, 1, height, width) of uint8 or uint16."""
+"""Returns batches of at most so many of these image cells, (batch, 1, height, width) of uint8 or uint16."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class SampleRequest:
 
     Attributes:
         source: the dataset.
-        n: number of nuclei.
+        n: number of nuclei; None for `USUAL_NUCLEI`, or all where there are fewer.
         split: the split to draw from.
         seed: of the draw; None for another one each time.
         method: "blocks" or "rows".
@@ -44,25 +47,17 @@ class SampleRequest:
     """
 
     source: str
-    n: int
+    n: int | None
     split: str
     seed: int | None
     method: str
     batch_size: int
     out: Path
 
-    def __post_init__(self) -> None:
-        """Refuse, before anything is read, what would fail in the end."""
-        if self.batch_size < 1:
-            raise UsageError(f"--batch-size: at least 1 expected, {self.batch_size} found.")
-        checked_suffix("--out", self.out, ".png")
-        if not self.out.absolute().parent.is_dir():
-            raise OutputError(f"{self.out}: a file in an existing folder expected, none found; make it first.")
-
 
 @dataclass(frozen=True)
 class SampleReport:
-    """What became of a request.
+    """What a request led to.
 
     Attributes:
         dataset: the dataset that was read.
@@ -96,38 +91,56 @@ class SampleReport:
 
     def to_text(self) -> str:
         """Return everything in a few lines for people."""
-        per_run = ", ".join(f"{run}: {count}" for run, count in self.nuclei_per_run.items())
-        runs = len(self.nuclei_per_run.keys() - {NO_RUN})
         nuclei = counted(self.nuclei, "random nucleus", "random nuclei")
         read = f"{self.bytes_read / 1e6:.1f} MB in {counted(self.requests, 'read')}"
         return "\n".join(
             [
                 f"{self.dataset}: {nuclei} of split {self.split} ({self.method}, seed {self.seed})",
                 *(f"{counted(count, 'batch', 'batches')} of {kind}" for kind, count in self.batches.items()),
-                f"nuclei of {counted(runs, 'run')}: {per_run}",
+                *self._runs_text(),
                 f"{read}, {self.seconds:.2f} s to the last batch",
                 f"contact sheet: {self.contact_sheet}",
             ]
         )
 
+    def _runs_text(self) -> list[str]:
+        """Return the lines that say how many nuclei the runs have; of many runs, only the first are listed."""
+        lines = []
+        runs = [f"{run}: {count:,}" for run, count in self.nuclei_per_run.items() if run != NO_RUN]
+        if runs:
+            others = len(runs) - MOST_RUNS
+            more = [f"and {counted(others, 'other run')}"] if others > 0 else []
+            lines.append(f"nuclei of {counted(len(runs), 'run')}: {', '.join(runs[:MOST_RUNS] + more)}")
+        if NO_RUN in self.nuclei_per_run:
+            lines.append(f"nuclei without a run number: {self.nuclei_per_run[NO_RUN]:,}")
+        return lines
 
-def show_sample(request: SampleRequest, loader: Loader) -> SampleReport:
+
+def show_sample(request: SampleRequest, loader: Loader, progress: Progress) -> SampleReport:
     """Draw a sample, pass its images through `loader`, and write the contact sheet.
 
+    Args:
+        request: what to draw.
+        loader: makes the batches.
+        progress: told of the nuclei, and of what a person should know beside the report.
+
     Raises:
-        NucleusNetError: the sample cannot be drawn, or the contact sheet not be written.
+        NucleusNetError: the sample cannot be drawn, or the contact sheet cannot be written.
     """
     seed = secrets.randbits(32) if request.seed is None else request.seed
     started = time.perf_counter()
     opened = open_dataset(request.source)
-    columns = ["image", "run"]
-    table, read = sample_table(
-        opened, n=request.n, split=request.split, seed=seed, columns=columns, method=request.method
-    )
+    n = _usual_number(opened, request.split, progress) if request.n is None else request.n
+    picks = choose_picks(opened, n=n, split=request.split, seed=seed, method=request.method)
+    progress.begin("nuclei", n, unit="nucleus")
+    table, read = fetch_rows(opened, picks, ["image", "run"])
     cells = [cell["bytes"] for cell in table["image"].to_pylist()]
     stream = _Stopwatch(loader(cells, request.batch_size), time.perf_counter() - started)
-    batches, tiles = _consumed(stream, sheet_grid(min(request.n, MAX_NUCLEI)).tile_px)
-    _write_sheet(request, seed, opened.manifest.parameters.get("pixels_per_um"), tiles)
+    batches, tiles = _consumed(stream, sheet_grid(min(n, MAX_NUCLEI)).tile_px, progress)
+    pixels_per_um = opened.manifest.parameters.get("pixels_per_um")
+    if not pixels_per_um:
+        progress.say("The dataset does not state its scale (pixels_per_um), so the contact sheet has no scale bar.")
+    _write_sheet(request, n, seed, pixels_per_um, tiles)
     return SampleReport(
         dataset=opened.store.name,
         split=request.split,
@@ -141,6 +154,15 @@ def show_sample(request: SampleRequest, loader: Loader) -> SampleReport:
         bytes_read=read.bytes,
         contact_sheet=str(request.out),
     )
+
+
+def _usual_number(opened: OpenDataset, split: str, progress: Progress) -> int:
+    """Return how many nuclei to draw where the request does not say it, and tell a person so."""
+    total = sum(entry.rows for entry in opened.shards(DEFAULT, split))
+    n = min(USUAL_NUCLEI, total)
+    share = f"all {n:,}" if n == total else f"{n:,} of the {total:,}"
+    progress.say(f"Drawing {share} nuclei of split {split}; --n draws another number.")
+    return n
 
 
 class _Stopwatch:
@@ -160,7 +182,9 @@ class _Stopwatch:
         self.seconds += time.perf_counter() - started
 
 
-def _consumed(batches: Iterable[Any], tile_px: int) -> tuple[dict[str, int], npt.NDArray[np.float32]]:
+def _consumed(
+    batches: Iterable[Any], tile_px: int, progress: Progress
+) -> tuple[dict[str, int], npt.NDArray[np.float32]]:
     """Return how many batches of each type and shape there were, and the images as tiles of a contact sheet."""
     kinds: Counter[str] = Counter()
     tiles: list[npt.NDArray[np.float32]] = []
@@ -169,6 +193,7 @@ def _consumed(batches: Iterable[Any], tile_px: int) -> tuple[dict[str, int], npt
         kinds[f"{images.dtype} {images.shape}"] += 1
         if sum(map(len, tiles)) < MAX_NUCLEI:
             tiles.append(shrunk(images[:, 0], tile_px))
+        progress.step(len(images))
     return dict(kinds), np.concatenate(tiles)[:MAX_NUCLEI]
 
 
@@ -179,12 +204,10 @@ def _count_by_run(runs: pa.ChunkedArray) -> dict[str, int]:
 
 
 def _write_sheet(
-    request: SampleRequest, seed: int, pixels_per_um: float | None, tiles: npt.NDArray[np.float32]
+    request: SampleRequest, n: int, seed: int, pixels_per_um: float | None, tiles: npt.NDArray[np.float32]
 ) -> None:
     """Draw and write the contact sheet, with a scale bar if the scale is known."""
-    if not pixels_per_um:
-        print("the manifest states no pixels_per_um: the contact sheet has no scale bar", file=sys.stderr)
-    shown = f"{len(tiles):,} of {request.n:,}" if len(tiles) < request.n else f"{request.n:,}"
+    shown = f"{len(tiles):,} of {n:,}" if len(tiles) < n else f"{n:,}"
     caption = [f"{shown} random nuclei", f"split {request.split}", f"seed {seed}"]
     tile_um = CROP_PX / pixels_per_um if pixels_per_um else None
     write_sheet(request.out, draw_sheet(tiles, caption=caption, tile_um=tile_um))

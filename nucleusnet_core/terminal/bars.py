@@ -3,83 +3,55 @@
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
 from tqdm import tqdm
 
-from nucleusnet_core.errors import UsageError
 
-
-def bar(what: str, total: int | None, unit: str, *, quiet: bool, **style: Any) -> Any:
-    """Return a progress bar on stderr; `style` is that of tqdm."""
-    return tqdm(desc=what, total=total, unit=unit, disable=quiet, file=sys.stderr, dynamic_ncols=True, **style)
-
-
-class ByteBar:
-    """A progress bar of bytes, from the moment when their number is known: what is refused before comes alone."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self.quiet = quiet
-        self.shown: Any = None
-        self.lock = threading.Lock()
-
-    def __enter__(self) -> "ByteBar":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.shown is not None:
-            self.shown.close()
-
-    def begin(self, what: str, total: int) -> None:
-        """Show the bar, instead of an earlier one."""
-        self.__exit__()
-        self.shown = bar(what, total, "B", quiet=self.quiet, unit_scale=True)
-
-    def step(self, count: int) -> None:
-        """Move the bar; threads may call it."""
-        with self.lock:
-            if self.shown is not None:
-                self.shown.update(count)
-
-    def say(self, text: str) -> None:
-        """Print a line above the bar."""
-        tqdm.write(text, file=sys.stderr)
-
-
-@dataclass
 class Bars:
-    """One progress bar after the other, each with its steps and nuclei per second."""
+    """A `Progress` that shows one bar after the other; what is refused before the first begins comes alone.
 
-    quiet: bool
-    shown: Any = None
-    nuclei: int = 0
-    started: float = field(default_factory=time.monotonic)
+    Args:
+        quiet: show no bars; what `say` is told is still printed.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._shown: Any = None
+        self._nuclei = 0
+        self._started = 0.0
+        self._lock = threading.Lock()
 
     def __enter__(self) -> "Bars":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        if self._shown is not None:
+            self._shown.close()
 
-    def close(self) -> None:
-        """End the bar that is shown."""
-        if self.shown is not None:
-            self.shown.close()
+    def begin(self, what: str, total: int | None, *, unit: str = "image") -> None:
+        """Show another bar."""
+        self.__exit__()
+        self._nuclei, self._started = 0, time.monotonic()
+        style = {"unit_scale": True} if unit == "B" else {}
+        self._shown = tqdm(
+            desc=what, total=total, unit=unit, disable=self._quiet, file=sys.stderr, dynamic_ncols=True, **style
+        )
+        if unit != "B":
+            # Seen longest by whoever builds for the first time: the workers compile their inner loops then.
+            self._shown.set_postfix_str("starting")
 
-    def stage(self, name: str, steps: int) -> None:
-        """Begin another bar."""
-        self.close()
-        self.nuclei, self.started = 0, time.monotonic()
-        self.shown = bar(name, steps or None, name.rstrip("s"), quiet=self.quiet)
-        # Seen longest by who builds for the first time: the workers compile their inner loops then.
-        self.shown.set_postfix_str("starting")
-
-    def step(self, steps: int, nuclei: int) -> None:
+    def step(self, count: int = 1, *, nuclei: int = 0) -> None:
         """Move the bar."""
-        if self.shown is None:
-            raise UsageError("a progress step before its stage")
-        self.nuclei += nuclei
-        rate = self.nuclei / max(1e-3, time.monotonic() - self.started)
-        self.shown.set_postfix_str(f"{self.nuclei:,} nuclei, {rate:,.0f}/s", refresh=False)
-        self.shown.update(steps)
+        with self._lock:
+            if self._shown is None:
+                return
+            self._nuclei += nuclei
+            rate = self._nuclei / max(1e-3, time.monotonic() - self._started)
+            said = f"{self._nuclei:,} nuclei, {rate:,.0f}/s" if self._nuclei else ""
+            self._shown.set_postfix_str(said, refresh=False)
+            self._shown.update(count)
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        tqdm.write(f"nucleusnet: {text}", file=sys.stderr)

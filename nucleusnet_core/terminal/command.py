@@ -9,10 +9,12 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from ..errors import NucleusNetError, UsageError
+from ..errors import DatasetNotFoundError, NucleusNetError, SelectionError, UsageError
 from .extras import how_to_install
 
 _EXAMPLE = "Example: "
+_WRONG_USAGE = (UsageError, SelectionError, DatasetNotFoundError)
+"""What was asked for cannot be: exit code 2. Every other error of ours is a failure: 1."""
 
 
 def run_verb(name: str, load: Callable[[], Callable[..., Any]], arguments: list[str]) -> None:
@@ -27,15 +29,38 @@ def run_verb(name: str, load: Callable[[], Callable[..., Any]], arguments: list[
         leave(2, 'an argument is empty, as "$FOLDER" is when that variable is not set; give it a value.')
     import typer  # noqa: PLC0415 - `nucleusnet --help` stays instant
 
+    from .help import GroupedCommand  # noqa: PLC0415
+
     if isinstance(sys.stdout, io.TextIOWrapper):  # on Windows, a file or pipe takes no letters of other languages
         sys.stdout.reconfigure(errors="backslashreplace")
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    verb = load()
+    verb = loaded(load)
     text, mark, example = inspect.cleandoc(verb.__doc__ or "").partition(_EXAMPLE)
     # \b keeps the example in one line, as it is copied.
-    app.command(help=text, epilog=f"\b\n{mark}{example}")(with_exit_codes(verb))
+    app.command(
+        cls=GroupedCommand,
+        help=text,
+        epilog=f"\b\n{mark}{example}",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )(with_exit_codes(verb))
     with output_delivered():
         app(args=arguments, prog_name=name)
+
+
+def loaded(load: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+    """Import a verb, or end the process where a package that it needs is not installed."""
+    try:
+        return load()
+    except ModuleNotFoundError as error:
+        if (message := how_to_install(error)) is None:
+            raise
+        leave(2, message)
+
+
+def print_text(text: str) -> None:
+    """Print a text to whoever reads it."""
+    with output_delivered():
+        print(text)
 
 
 @contextlib.contextmanager
@@ -54,7 +79,7 @@ def output_delivered() -> Iterator[None]:
         raise SystemExit(1) from None
     except OSError as error:
         drop_output()
-        leave(1, f"the output: a place that can be written expected, found: {error.strerror or error}.")
+        leave(1, f"the output cannot be written ({error.strerror or error}); check where it goes.")
 
 
 def drop_output() -> None:
@@ -71,7 +96,7 @@ def with_exit_codes(function: Callable[..., Any]) -> Callable[..., Any]:
     def verb(*args: Any, **options: Any) -> Any:
         try:
             return function(*args, **options)
-        except UsageError as error:
+        except _WRONG_USAGE as error:
             leave(2, str(error))
         except NucleusNetError as error:
             leave(1, str(error))
@@ -81,7 +106,7 @@ def with_exit_codes(function: Callable[..., Any]) -> Callable[..., Any]:
                 raise
             leave(2, message)
         except BrokenPipeError:
-            raise  # whoever read the output has gone; typer ends in silence
+            raise  # whoever read the output has gone; `output_delivered` ends in silence
         except OSError as error:
             leave(1, system_refusal(error))
         except KeyboardInterrupt:
@@ -94,8 +119,8 @@ def system_refusal(error: OSError) -> str:
     """Say what the operating system refused, where no part of ours has foreseen it."""
     where = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None) or "a file"
     return (
-        f"{where}: a place that can be read and written expected, found: {error.strerror or error}; check it, its "
-        "permissions and the free space, close programs that hold it open, and call again."
+        f"{where} cannot be read or written ({error.strerror or error}); check it, its permissions and the free space, "
+        "close programs that hold it open, and call again."
     )
 
 

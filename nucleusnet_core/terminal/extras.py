@@ -4,7 +4,6 @@ EXTRAS = {
     "torch": ("torch",),
     "build": ("cv2", "opencv-python-headless", "numba", "tifffile", "imagecodecs", "isal"),
     "cluster": ("distributed",),
-    "archive": ("mlcroissant", "rocrate"),
     "browse": ("matplotlib", "pyvips"),
     "segment": ("cellpose",),
 }
@@ -20,5 +19,5 @@ def how_to_install(error: ImportError) -> str | None:
     missing = (error.name or "").partition(".")[0]
     for extra, names in EXTRAS.items():
         if missing in names:
-            return f'{missing} expected, not installed; python -m pip install "nucleusnet[{extra}]".'
+            return f'{missing} is not installed; run: python -m pip install "nucleusnet[{extra}]".'
     return None

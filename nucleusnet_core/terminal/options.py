@@ -1,25 +1,56 @@
-"""Options that several verbs have, each stated once."""
+"""Options that several verbs have, each stated once, and the groups in which help shows them."""
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-SEED = Annotated[int, typer.Option(help="Decides every random choice; the same seed gives the same bytes.")]
+INPUT, NUCLEI, DATASET, RUNNING, OUTPUT = GROUPS = ("Input", "Nuclei", "Dataset", "Running", "Output")
+"""Headings of the options in a verb's help, in this order: `typer.Option(rich_help_panel=INPUT)`."""
 
-
-RECURSIVE = Annotated[bool, typer.Option("--recursive", help="Look for images in subfolders too.")]
-
-
-SCHEDULER = Annotated[
-    str | None, typer.Option(help="Dask scheduler that works instead: its address or file.", show_default=False)
+SOURCE = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="The dataset: a folder, its URL, or owner/name on the Hub. Default: ./nucleusnet, else $NUCLEUSNET_DATA, "
+        "else $NUCLEUSNET_REPO.",
+        show_default=False,
+    ),
 ]
-
-
-QUIET = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
-
-
-AS_JSON = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else, to stdout.")]
+MASKS = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the masks; default: that of the images.", show_default=False, rich_help_panel=INPUT),
+]
+RECURSIVE = Annotated[
+    bool, typer.Option("--recursive", help="Look for images in subfolders too.", rich_help_panel=INPUT)
+]
+ALLOW_PICKLE = Annotated[
+    bool,
+    typer.Option(
+        "--allow-pickle", help="Read masks <name>_seg.npy of images that have no other.", rich_help_panel=INPUT
+    ),
+]
+SEED = Annotated[
+    int, typer.Option(help="Decides every random choice; the same seed gives the same bytes.", rich_help_panel=RUNNING)
+]
+WORKERS = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Worker processes; default: one for each core.", show_default=False, rich_help_panel=RUNNING
+    ),
+]
+SCHEDULER = Annotated[
+    str | None,
+    typer.Option(
+        help="Run on a Dask cluster: address or file of its scheduler.", show_default=False, rich_help_panel=RUNNING
+    ),
+]
+OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace what is at --out.", rich_help_panel=OUTPUT)]
+QUIET = Annotated[bool, typer.Option("--quiet", help="Show no progress.", rich_help_panel=OUTPUT)]
+AS_JSON = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON, and nothing else, to stdout.", rich_help_panel=OUTPUT)
+]
 
 
 def available_cores() -> int:

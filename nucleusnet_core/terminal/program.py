@@ -1,13 +1,10 @@
 """The console script `nucleusnet`: finds a verb among the entry points and imports only that one."""
 
 import sys
-from importlib.metadata import entry_points, version
-
-from nucleusnet_core.terminal.command import leave, output_delivered, run_verb
 
 SUMMARIES = {
     "simulate": "Make stitched images and masks to try everything on.",
-    "segment": "Make masks of stitched images with cellpose; compare masks with true ones.",
+    "segment": "Make masks of stitched images with cellpose; score masks against true ones.",
     "overlay": "Show a mask on its image.",
     "build": "Turn stitched images and masks into a dataset folder.",
     "verify": "Check every file, cell and count of a dataset folder.",
@@ -21,36 +18,59 @@ SUMMARIES = {
     "browse": "Look at random nuclei of a dataset in a web browser.",
     "zoom": "Make panoramas of stitched images and masks to walk through.",
 }
+"""What each verb does, in the order in which a study meets them; entry points add others."""
+
+
+def run() -> None:
+    """Run `main` as a program, whose end no interrupt disturbs."""
+    from .interrupts import ignore_interrupts  # noqa: PLC0415 - an interrupt before is Python's to report
+
+    try:
+        main()
+    finally:
+        ignore_interrupts()
 
 
 def main() -> None:
     """Run `nucleusnet VERB ...`; exit 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
-    verbs = {entry.name: entry for entry in entry_points(group="nucleusnet.commands")}
-    arguments = sys.argv[1:] or ["--help"]
-    if arguments[0] in verbs:
-        run_verb(f"nucleusnet {arguments[0]}", verbs[arguments[0]].load, arguments[1:])
-    elif arguments[0] == "--version":
-        tell(version("nucleusnet"))
-    elif arguments[0] in ("--help", "-h"):
-        tell(overview(list(verbs)))
-    else:
-        leave(2, f"unknown command {arguments[0]!r}; expected one of: {', '.join(sorted(verbs))}.")
+    from .interrupts import ending_at_interrupt  # noqa: PLC0415 - from here on an interrupt is one line
 
+    with ending_at_interrupt():
+        from importlib.metadata import entry_points, version  # noqa: PLC0415
 
-def tell(text: str) -> None:
-    """Print a text to whoever reads it."""
-    with output_delivered():
-        print(text)
+        from .command import leave, print_text, run_verb  # noqa: PLC0415
+
+        verbs = {entry.name: entry for entry in entry_points(group="nucleusnet.commands")}
+        arguments = sys.argv[1:] or ["--help"]
+        if arguments[0] in verbs:
+            run_verb(f"nucleusnet {arguments[0]}", verbs[arguments[0]].load, arguments[1:])
+        elif arguments[0] == "--version":
+            print_text(version("nucleusnet"))
+        elif arguments[0] in ("--help", "-h"):
+            print_text(overview(list(verbs)))
+        else:
+            leave(2, unknown(arguments[0], list(verbs)))
 
 
 def overview(verbs: list[str]) -> str:
     """Return the text of `nucleusnet --help`, without importing any verb."""
+    from .wording import paragraphs  # noqa: PLC0415 - as all of ours, behind the interrupt's handler
+
     known = [name for name in SUMMARIES if name in verbs]
-    lines = [f"  {name:<16}{SUMMARIES.get(name, '')}" for name in [*known, *sorted(set(verbs) - set(known))]]
+    table = [(name, SUMMARIES.get(name, "")) for name in [*known, *sorted(set(verbs) - set(known))]]
     head = "Build, publish and stream single-nucleus datasets.\n\nUsage: nucleusnet COMMAND [OPTIONS]\n"
     tail = "Every command explains itself, with an example:\n  nucleusnet build --help"
-    return "\n".join([head, "Commands:", *lines, "", tail])
+    return "\n".join([head, "Commands:", paragraphs(table), "", tail])
+
+
+def unknown(verb: str, verbs: list[str]) -> str:
+    """Say that there is no such verb, and which one may be meant."""
+    from difflib import get_close_matches  # noqa: PLC0415
+
+    close = get_close_matches(verb, verbs, n=1, cutoff=0.5)
+    hint = f"Did you mean {close[0]}?" if close else "`nucleusnet --help` lists the commands."
+    return f"there is no command {verb!r}. {hint}"
 
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -1,17 +1,35 @@
 """What long work tells of its progress, to whoever shows it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Protocol
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Callbacks of a running build; each may be called often.
+class Progress(Protocol):
+    """Told of the stages of a piece of work; threads may call it, and often."""
 
-    Attributes:
-        stage: a stage begins: its name and the number of its steps.
-        step: steps and nuclei that were just finished.
-    """
+    def begin(self, what: str, total: int | None, *, unit: str = "image") -> None:
+        """Hear that a stage begins.
 
-    stage: Callable[[str, int], None] = lambda _name, _steps: None
-    step: Callable[[int, int], None] = lambda _steps, _nuclei: None
+        Args:
+            what: the stage, such as "images".
+            total: number of its steps; None if nobody knows.
+            unit: of a step, in the singular; "B" for bytes.
+        """
+
+    def step(self, count: int = 1, *, nuclei: int = 0) -> None:
+        """Hear of steps of the stage, and of nuclei in them, that were just finished."""
+
+    def say(self, text: str) -> None:
+        """Hear what a person should read while the work goes on."""
+
+
+class NoProgress:
+    """A `Progress` that nobody watches."""
+
+    def begin(self, what: str, total: int | None, *, unit: str = "image") -> None:
+        """Do nothing."""
+
+    def step(self, count: int = 1, *, nuclei: int = 0) -> None:
+        """Do nothing."""
+
+    def say(self, text: str) -> None:
+        """Do nothing."""

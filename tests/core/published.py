@@ -8,7 +8,7 @@ from tests.hub.server import Hub
 
 
 def publish(hub: Hub, folder: Path, repo_id: str, *, private: bool = False) -> str:
-    """Commit all files of a folder to the main branch of a repository, which is made if need be; give the commit."""
+    """Commit all files of a folder to the main branch of a repository, which is made if need be; return the commit."""
     repository = hub.repositories.setdefault(repo_id, Repository(repo_id, private))
     files: dict[str, Blob] = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):

@@ -40,12 +40,12 @@ def test_the_shards_of_a_split_and_of_several(folder: Path) -> None:
 
 @pytest.mark.parametrize("split", ["dev", "train+dev", "train+train", ""])
 def test_an_unknown_split_lists_what_there_is(folder: Path, split: str) -> None:
-    with pytest.raises(SelectionError, match="a split out of train, test, or several different ones"):
+    with pytest.raises(SelectionError, match="its splits are train, test; join several different ones"):
         open_dataset(folder).shards("default", split)
 
 
 def test_an_unknown_config_lists_what_there_is(folder: Path) -> None:
-    with pytest.raises(SelectionError, match="a config out of default, metadata, stitched, 10k expected, 'x' found"):
+    with pytest.raises(SelectionError, match=r"has no config 'x'; .* default, metadata, stitched, 10k"):
         open_dataset(folder).shards("x", "train")
 
 
@@ -69,7 +69,7 @@ def test_a_missing_shard_is_named(damaged: Path) -> None:
     opened = open_dataset(damaged)
     entries = opened.shards("default", "train")
     (damaged / entries[1].path).unlink()
-    with pytest.raises(DatasetNotFoundError, match=r"train-00001-of-00003\.parquet: a file of the dataset expected"):
+    with pytest.raises(DatasetNotFoundError, match=r"train-00001-of-00003\.parquet does not exist"):
         opened.footers(entries)
 
 
@@ -78,7 +78,7 @@ def test_a_truncated_shard_says_what_is_missing(damaged: Path) -> None:
     entry = opened.shards("default", "train")[0]
     data = (damaged / entry.path).read_bytes()
     (damaged / entry.path).write_bytes(data[:-1])
-    with pytest.raises(CorruptDataError, match=rf"at least {len(data):,} bytes expected, {len(data) - 1:,} found"):
+    with pytest.raises(CorruptDataError, match=rf"has {len(data) - 1:,} bytes; at least {len(data):,} are needed"):
         opened.footer(entry)
 
 
@@ -87,23 +87,25 @@ def test_a_shard_of_another_content_is_damaged(damaged: Path) -> None:
     first, second, _ = opened.shards("default", "train")
     data = (damaged / first.path).read_bytes()
     (damaged / first.path).write_bytes(bytes(8) + data)
-    with pytest.raises(CorruptDataError, match=r"train-00000-of-00003\.parquet: a Parquet footer of .* bytes expected"):
+    with pytest.raises(
+        CorruptDataError, match=r"train-00000-of-00003\.parquet is damaged: .* do not end in a Parquet footer"
+    ):
         opened.footer(first)
     data = (damaged / second.path).read_bytes()
     (damaged / second.path).write_bytes(data[: -second.footer_bytes] + bytes(second.footer_bytes - 8) + data[-8:])
-    with pytest.raises(CorruptDataError, match="a Parquet footer expected, it cannot be read"):
+    with pytest.raises(CorruptDataError, match="its Parquet footer cannot be read"):
         opened.footer(second)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": "x"}, "version: three numbers such as 1.0.0 expected, 'x' found"),
-        ({"recipe": None}, "recipe: str expected, NoneType found"),
-        ({"runs": {"train": 5}}, "runs of train: list expected, int found"),
-        ({"runs": {"train": [None]}}, "runs of train: .*int.* expected, NoneType found"),
-        ({"parameters": {"pixels_per_um": "8"}}, "pixels_per_um: a number above 0 expected, '8' found"),
-        ({"kept": -1}, "kept: a count expected, -1 found"),
+        ({"version": "x"}, "version is 'x'; it must be three numbers such as 1.0.0"),
+        ({"recipe": None}, "recipe must be str, not NoneType"),
+        ({"runs": {"train": 5}}, "runs of train must be list, not int"),
+        ({"runs": {"train": [None]}}, r"runs of train must be int \| str, not NoneType"),
+        ({"parameters": {"pixels_per_um": "8"}}, "pixels_per_um is '8'; it must be a number above 0"),
+        ({"kept": -1}, "kept is -1; it must be a whole number, 0 or more"),
     ],
 )
 def test_a_manifest_with_other_values_is_named(damaged: Path, change: dict[str, object], message: str) -> None:
@@ -118,7 +120,7 @@ def test_more_rows_than_a_file_can_hold_are_refused_before_any_is_counted(damage
     manifest["shards"][0]["rows"] = 10**13
     (damaged / "manifest.json").write_text(json.dumps(manifest), "utf-8")
     with pytest.raises(
-        ManifestError, match=r"rows of data/train-00000-of-00003\.parquet: 10,000,000,000,000 do not fit"
+        ManifestError, match=r"rows of data/train-00000-of-00003\.parquet is 10,000,000,000,000: so many do not fit"
     ):
         open_dataset(damaged)
 
@@ -128,18 +130,20 @@ def test_a_shard_with_another_number_of_rows_is_damaged(damaged: Path) -> None:
     manifest["shards"][0]["rows"] += 1
     (damaged / "manifest.json").write_text(json.dumps(manifest), "utf-8")
     opened = open_dataset(damaged)
-    with pytest.raises(CorruptDataError, match="17 rows expected, 16 found; run `nucleusnet verify`"):
+    with pytest.raises(CorruptDataError, match="has 16 rows, and the manifest states 17; run `nucleusnet verify`"):
         opened.footer(opened.shards("default", "train")[0])
 
 
 def test_a_folder_without_a_manifest_is_no_dataset(tmp_path: Path) -> None:
-    with pytest.raises(DatasetNotFoundError, match=r"a NucleusNet dataset with manifest\.json expected, none found"):
+    with pytest.raises(
+        DatasetNotFoundError, match=r"There is no NucleusNet dataset at .*manifest\.json does not exist"
+    ):
         open_dataset(tmp_path)
 
 
 def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{", "utf-8")
-    with pytest.raises(ManifestError, match=r"manifest\.json: JSON expected"):
+    with pytest.raises(ManifestError, match=r"manifest\.json: it is not JSON"):
         open_dataset(tmp_path)
 
 

@@ -47,15 +47,15 @@ def test_a_checkout_called_nucleusnet_is_not_the_dataset(workplace: Path, monkey
 
 
 def test_the_bare_name_without_a_meaning_names_both_variables() -> None:
-    with pytest.raises(DatasetNotFoundError, match=r"README\.md and data/ .*\$NUCLEUSNET_DATA .*\$NUCLEUSNET_REPO"):
+    with pytest.raises(DatasetNotFoundError, match=r"README\.md and data/; .*\$NUCLEUSNET_DATA .*\$NUCLEUSNET_REPO"):
         bare_name_target()
 
 
 @pytest.mark.parametrize(
     ("variable", "value", "expected"),
     [
-        ("NUCLEUSNET_DATA", "missing", r"\$NUCLEUSNET_DATA: a dataset folder expected, 'missing' found"),
-        ("NUCLEUSNET_REPO", "no owner", r"\$NUCLEUSNET_REPO: owner/name expected, 'no owner' found"),
+        ("NUCLEUSNET_DATA", "missing", r"\$NUCLEUSNET_DATA is 'missing', and there is no such folder"),
+        ("NUCLEUSNET_REPO", "no owner", r"\$NUCLEUSNET_REPO is 'no owner', not owner/name"),
     ],
 )
 def test_a_variable_with_a_useless_value_is_an_error(
@@ -114,26 +114,28 @@ def test_what_is_no_repository(source: str) -> None:
     "source", ["missing", "a/b/c", "file:///data", "", "s3://bucket/data", "C:\\Daten", "~nobody/x", "x" * 300]
 )
 def test_a_source_that_is_nothing_says_what_could_be_one(source: str) -> None:
-    with pytest.raises(DatasetNotFoundError, match=r"a dataset folder, its http\(s\) URL, or owner/name on the Hub"):
+    with pytest.raises(
+        DatasetNotFoundError, match=r"no such folder, and it is neither an http\(s\) URL nor owner/name on the Hub"
+    ):
         locate(source)
 
 
 def test_a_source_that_is_no_text_says_so() -> None:
-    with pytest.raises(UsageError, match="owner/name on the Hub expected, None found"):
+    with pytest.raises(UsageError, match=r"^None does not name a dataset; give its folder, .*owner/name on the Hub"):
         locate(None)  # type: ignore[arg-type]
 
 
 def test_only_the_hub_has_revisions(workplace: Path) -> None:
     make_dataset(workplace / "set")
     for source in ("set", "http://127.0.0.1:9/set"):
-        with pytest.raises(UsageError, match="only a repository on the Hub has revisions, 'v1' found"):
+        with pytest.raises(UsageError, match="has no revision 'v1': only a repository on the Hub has revisions"):
             locate(source, revision="v1")
-    with pytest.raises(UsageError, match="one revision expected, 'v1' and 'v2' found"):
+    with pytest.raises(UsageError, match="names revision 'v1', and 'v2' is given too"):
         locate("lab/nucleusnet@v1", revision="v2")
 
 
 def test_a_file_is_no_dataset_and_not_taken_for_a_repository(workplace: Path) -> None:
     make_dataset(workplace / "set")
     for source in ("set/README.md", workplace / "set" / "README.md"):
-        with pytest.raises(DatasetNotFoundError, match="a dataset folder expected, a file found"):
+        with pytest.raises(DatasetNotFoundError, match=r"README\.md is a file, not a dataset folder"):
             locate(source)

@@ -39,5 +39,5 @@ def test_a_permutation_holds_every_number_once() -> None:
 
 @pytest.mark.parametrize("seed", [-1, 2**64, 1.0, True, "0"])
 def test_what_is_no_seed_is_refused(seed: object) -> None:
-    with pytest.raises(UsageError, match="a seed from 0 to"):
+    with pytest.raises(UsageError, match=r"The seed is .*; it must be a whole number from 0 to"):
         check_seed(seed)  # type: ignore[arg-type]

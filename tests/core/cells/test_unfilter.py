@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from nucleusnet_core.cells.png import encode_gray, encode_mask, png_layout
-from nucleusnet_core.cells.unfilter import UnfilteredCells, pieces_of, segment_rows
+from nucleusnet_core.cells.unfilter import UnfilteredCells, block_rows, segment_rows
 
 DEPTHS = [1, 8, 16]
 
@@ -41,11 +41,13 @@ def test_some_of_many_cells_are_written_to_their_places(bit_depth: int) -> None:
 
 @pytest.mark.parametrize("size", [(256, 256), (97, 30), (1, 5), (300, 700)])
 @pytest.mark.parametrize("bit_depth", DEPTHS)
-def test_pieces_hold_every_row_once_and_stay_inside_their_stored_block(size: tuple[int, int], bit_depth: int) -> None:
+def test_the_rows_of_blocks_hold_every_row_once_and_stay_inside_their_stored_block(
+    size: tuple[int, int], bit_depth: int
+) -> None:
     layout = png_layout(*size, bit_depth)
     length = segment_rows(layout.height)
     found = []
-    for rows, segments, offset in pieces_of(layout):
+    for rows, segments, offset in block_rows(layout):
         places = [segment * length + row for segment in segments for row in rows]
         block = next(block for block in layout.blocks if block.start_row <= places[0] < block.stop_row)
         assert places == list(range(places[0], places[-1] + 1))
@@ -66,4 +68,4 @@ def test_cells_of_any_height_are_written(height: int) -> None:
 
 def test_a_crop_has_as_many_segments_as_a_segment_has_rows() -> None:
     assert segment_rows(256) == 16
-    assert [(len(rows), len(segments)) for rows, segments, _ in pieces_of(png_layout(256, 256, 1))] == [(16, 16)]
+    assert [(len(rows), len(segments)) for rows, segments, _ in block_rows(png_layout(256, 256, 1))] == [(16, 16)]

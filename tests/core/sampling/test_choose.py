@@ -181,19 +181,19 @@ def test_every_pair_of_rows_is_equally_likely_in_an_exact_sample() -> None:
 
 @pytest.mark.parametrize("n", [0, -1, 3001])
 def test_a_sample_that_cannot_be_says_how_many_rows_there_are(n: int) -> None:
-    with pytest.raises(SelectionError, match=rf"a sample of 1 to 3,000 rows expected, .* {n:,} found"):
+    with pytest.raises(SelectionError, match=rf"^{n:,} nuclei cannot be drawn of 3,000; ask for 1 to 3,000\."):
         choose_rows(SMALL, n, seed=0)
 
 
 @pytest.mark.parametrize("n", [10.0, "10", True, None])
 def test_a_number_of_rows_that_is_none_is_refused(n: Any) -> None:
-    with pytest.raises(UsageError, match=f"n: a whole number of rows expected, {n!r} found"):
+    with pytest.raises(UsageError, match=f"n is {n!r}; it must be a whole number"):
         choose_rows(SMALL, n, seed=0)
     assert choose_rows(SMALL, np.int32(10), seed=0).tolist() == choose_rows(SMALL, 10, seed=0).tolist()  # type: ignore[arg-type]
 
 
 def test_an_unknown_method_or_seed_is_refused() -> None:
-    with pytest.raises(UsageError, match="method: blocks or rows expected, 'fast' found"):
+    with pytest.raises(UsageError, match="There is no method 'fast'; choose blocks or rows"):
         choose_rows(SMALL, 1, seed=0, method="fast")
-    with pytest.raises(UsageError, match="a seed from 0"):
+    with pytest.raises(UsageError, match="The seed is -1; it must be a whole number from 0"):
         choose_rows(SMALL, 1, seed=-1)

@@ -38,9 +38,7 @@ def test_what_the_system_refuses_is_one_message_with_the_place(capsys: pytest.Ca
     assert left.value.code == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith(
-        "nucleusnet: a/manifest.json: a place that can be read and written expected, found: Perm"
-    )
+    assert said.err.startswith("nucleusnet: a/manifest.json cannot be read or written (Permission denied); ")
     assert len(said.err.splitlines()) == 1
 
 
@@ -105,9 +103,7 @@ def test_output_on_a_full_disk_is_one_message(tmp_path: Path) -> None:
             check=False,
         )
     assert done.returncode == 1
-    assert done.stderr == (
-        "nucleusnet: the output: a place that can be written expected, found: No space left on device.\n"
-    )
+    assert done.stderr == ("nucleusnet: the output cannot be written (No space left on device); check where it goes.\n")
 
 
 def test_a_folder_takes_the_place_of_another_and_leaves_it_when_it_cannot(tmp_path: Path) -> None:

@@ -26,28 +26,26 @@ def test_a_command_names_the_extra_that_it_needs(tmp_path: Path) -> None:
         "cv2", ["simulate", str(tmp_path / "a")], "from nucleusnet_core.terminal.program import main; main()"
     )
     assert done.returncode == 2
-    assert done.stderr == 'nucleusnet: cv2 expected, not installed; python -m pip install "nucleusnet[build]".\n'
+    assert done.stderr == 'nucleusnet: cv2 is not installed; run: python -m pip install "nucleusnet[build]".\n'
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_sample_needs_pytorch_before_anything_is_read(tmp_path: Path) -> None:
-    done = run_without(
-        "torch", ["sample", "--source", str(tmp_path)], "from nucleusnet_core.terminal.program import main; main()"
-    )
+    done = run_without("torch", ["sample", str(tmp_path)], "from nucleusnet_core.terminal.program import main; main()")
     assert done.returncode == 2
-    assert done.stderr == 'nucleusnet: PyTorch expected, none found; python -m pip install "nucleusnet[torch]".\n'
+    assert done.stderr == 'nucleusnet: torch is not installed; run: python -m pip install "nucleusnet[torch]".\n'
 
 
 def test_the_loaders_name_the_extra_that_they_need() -> None:
     done = run_without("torch", [], "import loaders")
     assert done.stderr.splitlines()[-1] == (
-        'ModuleNotFoundError: torch expected, not installed; python -m pip install "nucleusnet[torch]".'
+        'ModuleNotFoundError: torch is not installed; run: python -m pip install "nucleusnet[torch]".'
     )
 
 
 def test_a_package_whose_version_is_asked_for_counts_like_its_module() -> None:
     found = how_to_install(PackageNotFoundError("opencv-python-headless"))
-    assert found == 'opencv-python-headless expected, not installed; python -m pip install "nucleusnet[build]".'
+    assert found == 'opencv-python-headless is not installed; run: python -m pip install "nucleusnet[build]".'
     assert how_to_install(ModuleNotFoundError("No module named 'numba.core'", name="numba.core")) is not None
     assert how_to_install(ModuleNotFoundError("No module named 'nonsense'", name="nonsense")) is None
 
