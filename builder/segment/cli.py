@@ -3,68 +3,92 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
-from enum import StrEnum
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from nucleusnet_core.errors import OutputError, UsageError
+from nucleusnet_core.errors import UsageError
 from nucleusnet_core.terminal.bars import Bars
-from nucleusnet_core.terminal.options import AS_JSON, QUIET, RECURSIVE, SCHEDULER
-from nucleusnet_core.terminal.outputs import checked_suffix
+from nucleusnet_core.terminal.options import (
+    AS_JSON,
+    INPUT,
+    NUCLEI,
+    OUTPUT,
+    OVERWRITE,
+    QUIET,
+    RECURSIVE,
+    RUNNING,
+    SCHEDULER,
+)
+from nucleusnet_core.terminal.progress import Progress
 from nucleusnet_core.terminal.wording import counted
 
 from ..workers.failure import Failure
+from .options import OverlayLook, OverlayStyle, SegmentOptions
 
 
-class Style(StrEnum):
-    """How an overlay shows labels."""
+def _option(text: str, panel: str, *names: str, **more: Any) -> Any:
+    """Return an option in one of the groups of the help."""
+    return typer.Option(*names, help=text, rich_help_panel=panel, **more)
 
-    outlines = "outlines"
-    fill = "fill"
+
+_STITCHED = Annotated[Path, typer.Argument(help="Folder of the stitched images <name>.tif.")]
+_MODEL = Annotated[str | None, _option("File of weights (cellpose-3 or cellpose-SAM), or a name: cpsam_v2.", INPUT)]
+_COMPARE = Annotated[Path | None, _option("Compare the masks with the true ones in this folder.", INPUT)]
+_DIAMETER = Annotated[float, _option("Diameter of the nuclei in the images, px.", NUCLEI)]
+_FLOW_THRESHOLD = Annotated[
+    float, _option("Leave out nuclei whose shape fits the network's flows worse than this; 0 keeps all.", NUCLEI)
+]
+_CELLPROB_THRESHOLD = Annotated[
+    float,
+    _option("Pixels that the network scores above this belong to nuclei; lower finds more and larger ones.", NUCLEI),
+]
+_MIN_SIZE = Annotated[int, _option("Leave out nuclei of fewer pixels.", NUCLEI)]
+_FAST = Annotated[
+    bool, _option("Draw nuclei at the network's coarser scale: little time and memory, jagged edges.", NUCLEI, "--fast")
+]
+_BLOCK_SIZE = Annotated[
+    int | None, _option("Work in blocks of this side, px; 0: never; default: where memory is short.", RUNNING)
+]
+_DEVICE = Annotated[str, _option("Where to compute: auto, cpu, cuda, cuda:NUMBER or mps.", RUNNING)]
+_BATCH_SIZE = Annotated[int, _option("Tiles of the image that the network gets at a time.", RUNNING)]
+_WORKERS = Annotated[int | None, _option("Worker processes; default: one for each GPU, or one.", RUNNING)]
+_DOWNLOAD = Annotated[bool, _option("Download the named model if it is missing (1.2 GB).", RUNNING, "--download")]
+_OUT = Annotated[Path | None, _option("Where to write the masks; default: beside the images.", OUTPUT)]
+_REPLACE = Annotated[bool, _option("Replace masks that were made in another way.", OUTPUT, "--overwrite")]
+
+_IMAGE = Annotated[Path, typer.Argument(help="The stitched image, TIFF.")]
+_MASK = Annotated[Path, typer.Argument(help="Its mask.")]
+_REGION = Annotated[
+    str | None, _option("Show this part only, px of the image; default: all.", INPUT, metavar="Y0,X0,Y1,X1")
+]
+_PICTURE = Annotated[Path, _option("The picture, .png.", OUTPUT)]
+_SCALE = Annotated[float, _option("Pixels of the picture for each pixel of the image.", OUTPUT)]
+_STYLE = Annotated[OverlayStyle, _option("Lines around the nuclei, or coloured areas.", OUTPUT)]
+_COLOURS = Annotated[int, _option("Decides the colours; a label keeps its own in every picture.", OUTPUT, min=0)]
 
 
 def segment(
-    stitched: Annotated[Path, typer.Argument(help="Folder of the stitched images <name>.tif.")],
+    stitched: _STITCHED,
     *,
-    model: Annotated[
-        str | None,
-        typer.Option(help="File of weights (cellpose-3 or cellpose-SAM), or a name: cpsam_v2.", show_default=False),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the masks; default: beside the images.", show_default=False)
-    ] = None,
-    diameter: Annotated[float, typer.Option(help="Diameter of the nuclei in the images, px.")] = 152.91,
-    flow_threshold: Annotated[float, typer.Option(help="Largest error of a nucleus' flows; 0 keeps all.")] = 0.5,
-    cellprob_threshold: Annotated[float, typer.Option(help="Lower finds more and larger nuclei.")] = -2.0,
-    min_size: Annotated[int, typer.Option(help="Labels of fewer pixels are removed.")] = 15,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:NUMBER or mps.")] = "auto",
-    batch_size: Annotated[int, typer.Option(help="Tiles that the network gets at a time.")] = 8,
-    fast: Annotated[
-        bool, typer.Option("--fast", help="Label at the network's scale: little time and memory, edges in steps.")
-    ] = False,
-    block_size: Annotated[
-        int | None,
-        typer.Option(
-            help="Label in blocks of this side, px; 0: never; default: where memory asks.", show_default=False
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Worker processes; default: one for each GPU, or one.", show_default=False)
-    ] = None,
-    scheduler: SCHEDULER = None,
-    download: Annotated[
-        bool, typer.Option("--download", help="Fetch a named model that is not here (1.2 GB).")
-    ] = False,
-    recursive: RECURSIVE = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace masks that were made in another way.")
-    ] = False,
-    compare: Annotated[
-        Path | None, typer.Option(help="Compare the masks with the true ones in this folder.", show_default=False)
-    ] = None,
+    model: _MODEL = None,
+    compare: _COMPARE = None,
+    recursive: RECURSIVE = SegmentOptions.recursive,
+    diameter: _DIAMETER = SegmentOptions.diameter_px,
+    flow_threshold: _FLOW_THRESHOLD = SegmentOptions.flow_threshold,
+    cellprob_threshold: _CELLPROB_THRESHOLD = SegmentOptions.cellprob_threshold,
+    min_size: _MIN_SIZE = SegmentOptions.min_size_px,
+    fast: _FAST = SegmentOptions.fast,
+    block_size: _BLOCK_SIZE = SegmentOptions.block_px,
+    device: _DEVICE = SegmentOptions.device,
+    batch_size: _BATCH_SIZE = SegmentOptions.batch_size,
+    workers: _WORKERS = SegmentOptions.workers,
+    scheduler: SCHEDULER = SegmentOptions.scheduler,
+    download: _DOWNLOAD = SegmentOptions.download,
+    out: _OUT = SegmentOptions.out,
+    overwrite: _REPLACE = SegmentOptions.overwrite,
     quiet: QUIET = False,
     as_json: AS_JSON = False,
 ) -> None:
@@ -76,19 +100,16 @@ def segment(
     Example: nucleusnet segment stitched --model nuclei_model --diameter 152.91 --device cuda
     """
     if model is None and compare is None:
-        raise UsageError("--model: the weights to segment with expected, or --compare TRUTH, neither found.")
-    failures: list[Failure] = []
-    report: dict[str, Any] = {}
+        raise UsageError("Give --model FILE to segment, or --compare TRUTH to score masks that are there.")
+    reports = []
     with Bars(quiet=quiet) as bars:
+        if compare is not None:
+            _check_truth(compare, recursive=recursive)
         if model is not None:
-            from nucleusnet_core.terminal.progress import Progress
-
-            from .segment import SegmentOptions, segment_folder
-
             options = SegmentOptions(
                 stitched=stitched,
                 model=model,
-                out=out,
+                recursive=recursive,
                 diameter_px=diameter,
                 flow_threshold=flow_threshold,
                 cellprob_threshold=cellprob_threshold,
@@ -97,83 +118,96 @@ def segment(
                 block_px=block_size,
                 device=device,
                 batch_size=batch_size,
-                download=download,
-                recursive=recursive,
-                overwrite=overwrite,
                 workers=workers,
                 scheduler=scheduler,
+                download=download,
+                out=out,
+                overwrite=overwrite,
             )
-            result = segment_folder(options, Progress(bars.stage, bars.step), _say)
-            report |= {
-                "images": len(result.receipts),
-                "resumed": result.resumed,
-                "rois": sum(receipt.rois for receipt in result.receipts),
-                "masks": [asdict(receipt) for receipt in result.receipts],
-                "failures": [asdict(failure) for failure in result.failures],
-            }
-            failures += result.failures
-    if report and not as_json:
-        masks, nuclei = counted(report["images"], "mask"), counted(report["rois"], "nucleus", "nuclei")
-        print(f"{stitched}: {masks} ({report['resumed']:,} were there), {nuclei}")
-    if compare is not None:
-        failures += _compare(out or stitched, compare, report, recursive=recursive, quiet=quiet, as_json=as_json)
+            reports.append(_segmented(options, bars))
+        if compare is not None:
+            reports.append(_compared(out or stitched, compare, bars, recursive=recursive))
     if as_json:
-        print(json.dumps(report))
-    _report_failures(failures)
+        print(json.dumps({name: value for report in reports for name, value in report.as_json.items()}))
+    else:
+        print("\n".join(report.text for report in reports))
+    _report_failures([failure for report in reports for failure in report.failures])
 
 
 def overlay(
-    image: Annotated[Path, typer.Argument(help="The stitched image, TIFF.")],
-    mask: Annotated[Path, typer.Argument(help="Its mask.")],
+    image: _IMAGE,
+    mask: _MASK,
     *,
-    out: Annotated[Path, typer.Option(help="The picture, .png.")],
-    region: Annotated[
-        str | None,
-        typer.Option(metavar="Y0,X0,Y1,X1", help="Show this part only, px of the image.", show_default=False),
-    ] = None,
-    scale: Annotated[float, typer.Option(help="Pixels of the picture for each pixel of the image.")] = 1.0,
-    style: Annotated[Style, typer.Option(help="Lines around the nuclei, or coloured areas.")] = Style.outlines,
-    seed: Annotated[int, typer.Option(help="Decides the colours; a label keeps its own in every picture.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the picture.")] = False,
+    out: _PICTURE,
+    region: _REGION = None,
+    scale: _SCALE = OverlayLook.scale,
+    style: _STYLE = OverlayLook.style,
+    seed: _COLOURS = OverlayLook.seed,
+    overwrite: OVERWRITE = False,
+    quiet: QUIET = False,
     as_json: AS_JSON = False,
 ) -> None:
     """Show a mask on its image, at any scale, with stretched contrast.
 
     Example: nucleusnet overlay Run72TR_bottom_left.tif Run72TR_bottom_left_cp_masks.png --out look.png --scale 0.2
     """
-    from .overlay import Look, write_overlay
+    from .overlay import write_overlay
 
-    checked_suffix("--out", out, ".png")
-    if out.exists() and not overwrite:
-        raise OutputError(f"--out: a file that is not there expected, {out} found; --overwrite replaces it.")
-    height, width, labels = write_overlay(image, mask, out, region=region, look=Look(scale, style.value, seed))
-    shown = {"out": str(out), "height": height, "width": width, "labels": labels}
-    print(json.dumps(shown) if as_json else f"{out}: {height} x {width} px, {labels:,} labels")
+    look = OverlayLook(scale, style, seed)
+    with Bars(quiet=quiet) as bars:
+        made = write_overlay(image, mask, out, region=region, look=look, overwrite=overwrite, progress=bars)
+    if as_json:
+        print(json.dumps({"file": str(out), "size": [made.height, made.width], "labels": made.labels}))
+    else:
+        print(f"{out}: {made.height} x {made.width} px, {counted(made.labels, 'label')}")
 
 
-def _compare(
-    masks: Path, truth: Path, report: dict[str, object], *, recursive: bool, quiet: bool, as_json: bool
-) -> list[Failure]:
-    from nucleusnet_core.terminal.progress import Progress
+@dataclass(frozen=True)
+class _Report:
+    """What a part of `segment` has done, as JSON and in words, and which images failed."""
 
+    as_json: dict[str, Any]
+    text: str
+    failures: list[Failure]
+
+
+def _check_truth(truth: Path, *, recursive: bool) -> None:
+    """Refuse a folder without true masks, before any image is segmented."""
+    from .compare.compare import find_masks
+
+    find_masks(truth, recursive=recursive)
+
+
+def _segmented(options: SegmentOptions, progress: Progress) -> _Report:
+    from .segment import segment_folder
+
+    result = segment_folder(options, progress)
+    if result.log is not None:
+        progress.say(f"the traceback of each unexpected error is in {result.log}.")
+    rois = sum(receipt.rois for receipt in result.receipts)
+    shown = {
+        "images": len(result.receipts),
+        "resumed": result.resumed,
+        "rois": rois,
+        "masks": [asdict(receipt) for receipt in result.receipts],
+        "failures": [asdict(failure) for failure in result.failures],
+    }
+    masks, nuclei = counted(len(result.receipts), "mask"), counted(rois, "nucleus", "nuclei")
+    text = f"{options.out or options.stitched}: {masks} ({result.resumed:,} were there already), {nuclei}"
+    return _Report(shown, text, result.failures)
+
+
+def _compared(masks: Path, truth: Path, progress: Progress, *, recursive: bool) -> _Report:
     from .compare.compare import compare_folders, comparison_json, comparison_text
 
-    with Bars(quiet=quiet) as bars:
-        progress = Progress(bars.stage, bars.step)
-        comparisons, failures = compare_folders(masks, truth, recursive=recursive, progress=progress)
-    report["comparison"] = comparison_json(comparisons, failures)
-    if not as_json:
-        print(comparison_text(comparisons))
-    return failures
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr)
+    comparisons, failures = compare_folders(masks, truth, recursive=recursive, progress=progress)
+    shown = {"comparison": comparison_json(comparisons, failures)}
+    return _Report(shown, comparison_text(comparisons), failures)
 
 
 def _report_failures(failures: Sequence[Failure]) -> None:
     if failures:
-        _say(f"{counted(len(failures), 'image')} failed:")
+        print(f"{counted(len(failures), 'image')} failed:", file=sys.stderr)
         for failure in failures:
-            _say(f"  {failure.name}: {failure.message}")
+            print(f"  {failure.name}: {failure.message}", file=sys.stderr)
         raise typer.Exit(1)

@@ -1,6 +1,5 @@
 """Where the network runs; a device that is asked for and not there is an error, never another one."""
 
-import os
 import re
 import tempfile
 from collections import Counter
@@ -10,6 +9,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from nucleusnet_core.errors import SegmentationError, UsageError
+from nucleusnet_core.terminal.options import available_cores
+from nucleusnet_core.terminal.wording import counted
 
 _held: dict[Path, tuple[int, FileLock]] = {}
 
@@ -26,16 +27,18 @@ def choose_device(wanted: str) -> str:
     import torch  # noqa: PLC0415 - heavy
 
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", wanted):
-        raise UsageError(f"--device: auto, cpu, cuda, cuda:NUMBER or mps expected, {wanted!r} found.")
+        raise UsageError(f"--device {wanted!r} is unknown; choose auto, cpu, cuda, cuda:NUMBER or mps.")
     gpus, has_mps = torch.cuda.device_count(), torch.backends.mps.is_available()
     if wanted == "auto":
         return "cuda" if gpus else "mps" if has_mps else "cpu"
     number = int(wanted.partition(":")[2] or 0)
     if wanted.startswith("cuda") and number >= gpus:
-        build = "" if torch.version.cuda else " (this torch was built without CUDA)"
-        raise UsageError(f"--device {wanted}: {number + 1} CUDA GPUs expected, {gpus} found{build}; try --device auto.")
+        build = "" if torch.version.cuda else " (its torch was built without CUDA)"
+        raise UsageError(
+            f"--device {wanted} is not there: this machine has {counted(gpus, 'CUDA GPU')}{build}; try --device auto."
+        )
     if wanted == "mps" and not has_mps:
-        raise UsageError("--device mps: a Mac with Metal expected, none found; try --device auto.")
+        raise UsageError("--device mps needs a Mac with Metal, which this machine is not; try --device auto.")
     return wanted
 
 
@@ -53,11 +56,11 @@ def used_gpus(device: str, workers: int, gpus: int) -> list[int]:
     return [int(device.partition(":")[2])] if device.startswith("cuda") else []
 
 
-def describe(device: str, workers: int) -> str:
-    """Say what is used, for people."""
+def device_in_words(device: str, workers: int) -> str:
+    """Return what is used, for people."""
     import torch  # noqa: PLC0415 - heavy
 
-    processes = f"{workers} process{'es' if workers > 1 else ''}"
+    processes = counted(workers, "process", "processes")
     used = Counter(torch.cuda.get_device_name(number) for number in used_gpus(device, workers, gpu_count(device)))
     names = ", ".join(f"{count} x {name}" if count > 1 else name for name, count in sorted(used.items()))
     return f"{device} ({names}), {processes}" if names else f"{device}, {processes}"
@@ -84,7 +87,7 @@ def claim_slot(folder: Path, count: int) -> int:
             _held[folder] = (number, lock)
             break
         else:
-            raise SegmentationError(f"a process among {count} expected, one more found in {folder}; call again.")
+            raise SegmentationError(f"more than the {count} processes of this run use {folder}; call again.")
     return _held[folder][0]
 
 
@@ -99,5 +102,4 @@ def share_cores(workers: int) -> None:
     """Let torch use this process' share of the cores."""
     import torch  # noqa: PLC0415 - heavy
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(max(1, cores // workers))
+    torch.set_num_threads(max(1, available_cores() // workers))

@@ -70,8 +70,8 @@ def block_size(
     if needed > available_bytes:
         way = "at the network's scale" if fast else f"in blocks of {wanted} px" if wanted else "at once"
         raise SegmentationError(
-            f"about {readable_size(needed)} of memory expected for {shape[0]} x {shape[1]} px {way}, "
-            f"{readable_size(available_bytes)} found; {REMEDY}."
+            f"segmenting {shape[0]} x {shape[1]} px {way} takes about {readable_size(needed)} of memory, but only "
+            f"{readable_size(available_bytes)} is free; {REMEDY}."
         )
     return wanted
 
@@ -103,7 +103,7 @@ def available_memory(root: Path = Path("/")) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether an error means that memory is out; the text of an error with a number names files and is not read."""
+    """Return whether an error means that memory is out; the text of one with a number names files and is not read."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno == errno.ENOMEM or getattr(error, "winerror", None) == _WINDOWS_PAGING_FILE_TOO_SMALL
     text = str(error).strip().lower()

@@ -4,17 +4,21 @@ import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 from PIL import Image
 
-from nucleusnet_core.errors import InputMaskError, OutputError, UsageError
+from nucleusnet_core.errors import UsageError
 from nucleusnet_core.files.atomic import write_bytes_atomic
+from nucleusnet_core.pictures.label_colours import colours_of
+from nucleusnet_core.terminal.outputs import output_file, writing
+from nucleusnet_core.terminal.progress import NoProgress, Progress
 
-from ..inputs.images import read_image
-from ..inputs.masks import LabelRuns, read_label_runs
+from ..inputs.masks import LabelRuns
+from ..inputs.read_pair import read_pair
+from .options import OverlayLook, OverlayStyle
 
 MAX_PICTURE_PX = 100_000_000
 _STRETCH_PERCENTILES = (0.5, 99.8)
@@ -22,27 +26,30 @@ _FILL_OPACITY = 0.45
 
 
 @dataclass(frozen=True)
-class Look:
-    """How an overlay shows a region.
+class Overlay:
+    """A picture that was written.
 
     Attributes:
-        scale: pixels of the picture for each pixel of the image.
-        style: "outlines", or "fill" for coloured areas.
-        seed: decides the colours; a label has the same in every picture.
+        height: of the picture, px.
+        width: of the picture, px.
+        labels: number of labels in it.
     """
 
-    scale: float = 1.0
-    style: Literal["outlines", "fill"] = "outlines"
-    seed: int = 0
-
-    def size(self, shape: tuple[int, ...]) -> tuple[int, int]:
-        """Return height and width of the picture of a region (h, w)."""
-        return max(1, round(shape[0] * self.scale)), max(1, round(shape[1] * self.scale))
+    height: int
+    width: int
+    labels: int
 
 
 def write_overlay(
-    image_path: Path, mask_path: Path, out: Path, *, region: str | None = None, look: Look | None = None
-) -> tuple[int, int, int]:
+    image_path: Path,
+    mask_path: Path,
+    out: Path,
+    *,
+    region: str | None = None,
+    look: OverlayLook | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Overlay:
     """Draw the mask of an image on it and write a PNG.
 
     Args:
@@ -51,35 +58,32 @@ def write_overlay(
         out: the picture.
         region: "Y0,X0,Y1,X1" in px of the image, half-open; None for all of it.
         look: scale, style and seed.
-
-    Returns:
-        Height and width of the picture, and the number of labels in it.
+        overwrite: replace a file that is there.
+        progress: told of two steps: drawn, written.
 
     Raises:
         InputImageError: the image cannot be used.
         InputMaskError: the mask cannot be used, or has another shape.
-        UsageError: the region lies outside, or the picture would be too large.
+        UsageError: an input does not exist, the picture must not lie there or would be too large, or the region lies
+            outside of the image.
+        OutputError: the picture cannot be written.
     """
-    pixels = read_image(image_path).pixels
-    runs = _read_mask(mask_path)
-    if runs.shape != pixels.shape:
-        raise InputMaskError(
-            f"{mask_path.name}: a mask of {pixels.shape[0]} x {pixels.shape[1]} px expected as {image_path.name} has, "
-            f"{runs.shape[0]} x {runs.shape[1]} found; give the mask of this image."
-        )
-    box, look = parse_region(region, (pixels.shape[0], pixels.shape[1])), look or Look()
+    out = output_file(out, suffixes=(".png",), overwrite=overwrite, inputs=(image_path, mask_path))
+    look, progress = look or OverlayLook(), progress or NoProgress()
+    _check_scale(look)
+    _check_inputs(image_path, mask_path)
+    pair = read_pair(image_path, mask_path, hashes=False)
+    pixels = pair.image.pixels
+    box = parse_region(region, (pixels.shape[0], pixels.shape[1]))
     _check_size(box, look)
-    labels = part_of(runs, box)
+    progress.begin("overlay", 2, unit="step")
+    labels = part_of(pair.runs, box)
     picture = draw(pixels[box[0] : box[2], box[1] : box[3]], labels, look)
-    with io.BytesIO() as file:
-        Image.fromarray(picture).save(file, "PNG")
-        try:
-            write_bytes_atomic(out, file.getvalue())
-        except OSError as error:
-            raise OutputError(
-                f"{out}: a file that can be written expected, found: {error.strerror or error}."
-            ) from error
-    return picture.shape[0], picture.shape[1], int(np.count_nonzero(np.unique(labels)))
+    progress.step()
+    with writing(out):
+        write_bytes_atomic(out, _png(picture))
+    progress.step()
+    return Overlay(picture.shape[0], picture.shape[1], int(np.count_nonzero(np.unique(labels))))
 
 
 def parse_region(text: str | None, shape: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -93,13 +97,13 @@ def parse_region(text: str | None, shape: tuple[int, int]) -> tuple[int, int, in
     parts = [int(part) for part in text.split(",")] if re.fullmatch(r"\s*\d+(\s*,\s*\d+){3}\s*", text) else []
     if len(parts) != 4 or not (0 <= parts[0] < parts[2] <= shape[0] and 0 <= parts[1] < parts[3] <= shape[1]):
         raise UsageError(
-            f"--region: Y0,X0,Y1,X1 inside an image of {shape[0]} x {shape[1]} px expected, {text!r} found; "
-            "such as 0,0,1000,1000."
+            f"--region {text!r} is no part of an image of {shape[0]} x {shape[1]} px; give Y0,X0,Y1,X1 inside it, such "
+            "as 0,0,1000,1000."
         )
     return parts[0], parts[1], parts[2], parts[3]
 
 
-def draw(pixels: NDArray[Any], labels: NDArray[np.uint32], look: Look) -> NDArray[np.uint8]:
+def draw(pixels: npt.NDArray[Any], labels: npt.NDArray[np.uint32], look: OverlayLook) -> npt.NDArray[np.uint8]:
     """Draw labels on pixels.
 
     Args:
@@ -118,24 +122,24 @@ def draw(pixels: NDArray[Any], labels: NDArray[np.uint32], look: Look) -> NDArra
     columns = np.minimum(np.arange(width) * labels.shape[1] // width, labels.shape[1] - 1)
     shown = labels[rows[:, None], columns]
     where = shown > 0
-    if look.style == "outlines":
+    if look.style is OverlayStyle.outlines:
         where &= edges(shown)
-        picture[where] = colours(shown[where], look.seed)
+        picture[where] = colours_of(shown[where], seed=look.seed)
     else:
-        mixed = (1 - _FILL_OPACITY) * picture[where] + _FILL_OPACITY * colours(shown[where], look.seed)
+        mixed = (1 - _FILL_OPACITY) * picture[where] + _FILL_OPACITY * colours_of(shown[where], seed=look.seed)
         picture[where] = mixed.astype(np.uint8)
     return picture
 
 
-def stretched(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+def stretched(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Stretch the contrast of (h, w) camera values to 0 ... 255."""
     low, high = np.percentile(pixels, _STRETCH_PERCENTILES)
-    shown: NDArray[np.float32] = np.clip((pixels.astype(np.float32) - low) * (255 / max(1e-3, high - low)), 0, 255)
+    shown: npt.NDArray[np.float32] = np.clip((pixels.astype(np.float32) - low) * (255 / max(1e-3, high - low)), 0, 255)
     return shown.astype(np.uint8)
 
 
-def edges(labels: NDArray[np.uint32]) -> NDArray[np.bool_]:
-    """Say which pixels (h, w) have another label above, below, left or right of them."""
+def edges(labels: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
+    """Return which pixels (h, w) have another label above, below, left or right of them."""
     found = np.zeros(labels.shape, np.bool_)
     down, across = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
     found[1:] |= down
@@ -145,16 +149,7 @@ def edges(labels: NDArray[np.uint32]) -> NDArray[np.bool_]:
     return found
 
 
-def colours(labels: NDArray[np.uint32], seed: int) -> NDArray[np.uint8]:
-    """Return a bright colour for each label (n,): uint8 (n, 3), the same for the same label and seed."""
-    mixed = (labels.astype(np.uint64) + np.uint64(seed % 2**32) * np.uint64(0x9E3779B1)) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0x94D049BB133111EB)
-    hue = (mixed >> np.uint64(40)).astype(np.float64) * (6 / 2**24)
-    channels = np.stack([np.abs(hue - 3) - 1, 2 - np.abs(hue - 2), 2 - np.abs(hue - 4)], axis=1)
-    return (55 + 200 * np.clip(channels, 0, 1)).astype(np.uint8)
-
-
-def part_of(runs: LabelRuns, box: tuple[int, int, int, int]) -> NDArray[np.uint32]:
+def part_of(runs: LabelRuns, box: tuple[int, int, int, int]) -> npt.NDArray[np.uint32]:
     """Paint the labels of a region (y0, x0, y1, x1): uint32 (h, w)."""
     y0, x0, y1, x1 = box
     labels = np.zeros((y1 - y0, x1 - x0), np.uint32)
@@ -165,20 +160,27 @@ def part_of(runs: LabelRuns, box: tuple[int, int, int, int]) -> NDArray[np.uint3
     return labels
 
 
-def _read_mask(path: Path) -> LabelRuns:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputMaskError(f"{path}: a mask expected, found: {error.strerror or error}; check the path.") from error
-    return read_label_runs(data, path.name)
+def _png(picture: npt.NDArray[np.uint8]) -> bytes:
+    with io.BytesIO() as file:
+        Image.fromarray(picture).save(file, "PNG")
+        return file.getvalue()
 
 
-def _check_size(box: tuple[int, int, int, int], look: Look) -> None:
+def _check_inputs(*paths: Path) -> None:
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path} does not exist; check the path.")
+
+
+def _check_scale(look: OverlayLook) -> None:
     if not 0.001 <= look.scale <= 64:
-        raise UsageError(f"--scale: 0.001 to 64 expected, {look.scale} found.")
+        raise UsageError(f"--scale is {look.scale}; it must lie between 0.001 and 64.")
+
+
+def _check_size(box: tuple[int, int, int, int], look: OverlayLook) -> None:
     height, width = look.size((box[2] - box[0], box[3] - box[1]))
     if height * width > MAX_PICTURE_PX:
         raise UsageError(
-            f"--scale: a picture of at most {MAX_PICTURE_PX / 1e6:.0f} Mpx expected, {height} x {width} px found; give "
-            "a smaller --scale or a --region."
+            f"the picture would have {height} x {width} px, more than {MAX_PICTURE_PX / 1e6:.0f} Mpx; give a smaller "
+            "--scale or a --region."
         )

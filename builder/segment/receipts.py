@@ -9,31 +9,11 @@ from typing import Any, Self
 from nucleusnet_core.errors import UsageError
 
 from .network.weights import WeightsFile
+from .options import Labelling
 
 RECEIPT_FORMAT = 1
 RECEIPT_SUFFIX = "_segment.json"
 _MAX_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Labelling:
-    """How the labels of an image are found.
-
-    Attributes:
-        diameter_px: of the nuclei in the images.
-        flow_threshold: largest error of the flows of a nucleus; 0 keeps all.
-        cellprob_threshold: pixels above this logit belong to nuclei.
-        min_size_px: labels of fewer pixels are removed.
-        fast: label at the network's scale.
-        block_px: side of the blocks, 0 for the whole image at once, None for what memory allows.
-    """
-
-    diameter_px: float = 152.91
-    flow_threshold: float = 0.5
-    cellprob_threshold: float = -2.0
-    min_size_px: int = 15
-    fast: bool = False
-    block_px: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,17 +33,19 @@ class SegmentParameters(Labelling):
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
         checks = (
-            ("--diameter", self.diameter_px, 1 <= self.diameter_px <= 10_000, "1 to 10,000 px"),
-            ("--flow-threshold", self.flow_threshold, 0 <= self.flow_threshold <= 100, "0 (keep all) to 100"),
-            ("--cellprob-threshold", self.cellprob_threshold, -20 <= self.cellprob_threshold <= 20, "-20 to 20"),
-            ("--min-size", self.min_size_px, 0 <= self.min_size_px <= 10**9, "0 px or more"),
-            ("--block-size", self.block_px, self.block_px is None or self.block_px >= 0, "0 (no blocks) or more px"),
+            ("--diameter", self.diameter_px, 1 <= self.diameter_px <= 10_000, "from 1 to 10,000 px"),
+            ("--flow-threshold", self.flow_threshold, 0 <= self.flow_threshold <= 100, "from 0 (keep all) to 100"),
+            ("--cellprob-threshold", self.cellprob_threshold, -20 <= self.cellprob_threshold <= 20, "from -20 to 20"),
+            ("--min-size", self.min_size_px, 0 <= self.min_size_px <= 10**9, "of 0 px or more"),
+            ("--block-size", self.block_px, self.block_px is None or self.block_px >= 0, "of 0 px (no blocks) or more"),
         )
-        for option, value, holds, expected in checks:
+        for option, value, holds, wanted in checks:
             if not holds:
-                raise UsageError(f"{option}: {expected} expected, {value} found.")
+                raise UsageError(f"{option} is {value}; choose a value {wanted}.")
         if self.fast and self.block_px:
-            raise UsageError("--fast and --block-size: one of them expected, both found; --fast needs no blocks.")
+            raise UsageError(
+                "--fast and --block-size exclude each other; leave one of them out: --fast needs no blocks."
+            )
 
     def key(self) -> str:
         """Return the SHA-256 of all parameters."""
@@ -117,11 +99,11 @@ class SegmentReceipt:
         """Read what `to_json` wrote.
 
         Raises:
-            ValueError: `data` is no receipt of this format.
+            ValueError: `data` holds no receipt of this format.
         """
         fields: Any = json.loads(data)
         if not isinstance(fields, dict) or fields.keys() != set(cls.__dataclass_fields__):
-            raise ValueError("a receipt of a mask expected, other fields found; segment the image again")
+            raise ValueError("this is no receipt of a mask; segment the image again")
         return cls(**fields)
 
 
@@ -131,7 +113,7 @@ def receipt_path(folder: Path, stem: str) -> Path:
 
 
 def read_receipt(folder: Path, stem: str) -> SegmentReceipt | None:
-    """Read the receipt of a mask, None where there is none or it is damaged."""
+    """Return the receipt of a mask, None where it is missing or damaged."""
     try:
         with receipt_path(folder, stem).open("rb") as file:
             return SegmentReceipt.from_json(file.read(_MAX_BYTES))

@@ -2,14 +2,15 @@
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 
-from nucleusnet_core.errors import OutputError, PairingError, UsageError, WeightsError
-from nucleusnet_core.files.disk_space import disk_full_reported, is_disk_full
-from nucleusnet_core.stitched_names import by_stem, is_image, is_text, list_files
+from nucleusnet_core.errors import PairingError, UsageError, WeightsError
+from nucleusnet_core.files.disk_space import disk_full_reported
+from nucleusnet_core.stitched_names import find_image_files, list_files
+from nucleusnet_core.terminal.outputs import output_folder, writing
 from nucleusnet_core.terminal.progress import Progress
 from nucleusnet_core.terminal.wording import counted
 
@@ -17,15 +18,20 @@ from ..inputs.mask_file import mask_paths
 from ..inputs.pairs import case_clashes, duplicates, unreadable_names
 from ..workers.cluster import dask_workers
 from ..workers.engine import Workers, local_workers, run_tasks
-from ..workers.failure import Failure
-from .device import choose_device, describe, gpu_count, new_slots
+from ..workers.failure import Failure, collect
+from ..workers.log import logging_to
+from .device import choose_device, device_in_words, gpu_count, new_slots
 from .flows.blocks import plan_blocks
-from .image_task import ImageTask, Place, finished, segment_image
 from .memory import available_memory
 from .network.cellpose_modules import check_version, installed_version
 from .network.network import check_weights
 from .network.weights import WeightsFile, WeightsKind, find_weights, read_weights_file
-from .receipts import Labelling, SegmentParameters, SegmentReceipt
+from .options import Labelling, SegmentOptions
+from .receipts import SegmentParameters, SegmentReceipt
+from .segment_task import ComputePlace, SegmentTask, finished, segment_image
+
+LOG_NAME = ".nucleusnet-segment.log"
+"""In the folder of the masks, where an error that is not ours has left its traceback."""
 
 _PUBLISHED_MODELS = {
     **dict.fromkeys(("cpsam", "cpsam_v2"), WeightsKind.cellpose_sam),
@@ -35,82 +41,59 @@ _PUBLISHED_MODELS = {
 _VERSIONS = ("nucleusnet", "cellpose", "torch", "numpy")
 
 
-@dataclass(frozen=True)
-class SegmentOptions(Labelling):
-    """What the user asked for, besides how labels are found.
-
-    Attributes:
-        stitched: folder of the images.
-        model: path of a weights file, or a name that cellpose knows.
-        out: folder of the masks, None for beside the images.
-        device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        batch_size: tiles of the network at a time.
-        download: fetch a named model that is not on this machine.
-        recursive: look for images in subfolders too.
-        overwrite: replace masks that were made in another way.
-        workers: processes, None for one for each GPU, or one.
-        scheduler: Dask scheduler that works instead.
-    """
-
-    stitched: Path
-    model: str
-    out: Path | None = None
-    device: str = "auto"
-    batch_size: int = 8
-    download: bool = False
-    recursive: bool = False
-    overwrite: bool = False
-    workers: int | None = None
-    scheduler: str | None = None
-
-
 @dataclass
 class SegmentResult:
-    """What became of the images: receipts of the masks, how many of them were there before, and failures."""
+    """What became of the images.
+
+    Attributes:
+        receipts: of the masks.
+        resumed: how many of the masks were there before.
+        failures: images without a mask, and why.
+        log: file with the tracebacks of errors that are not ours; None where there was none.
+    """
 
     receipts: list[SegmentReceipt] = field(default_factory=list)
     resumed: int = 0
     failures: list[Failure] = field(default_factory=list)
+    log: Path | None = None
 
 
 def find_images(folder: Path, *, recursive: bool) -> tuple[dict[str, Path], list[Failure]]:
     """Find the stitched images of a folder, with or without masks, by stem.
 
     Raises:
-        PairingError: there is no such folder, or no image in it.
+        UsageError: there is no such folder.
+        PairingError: it holds no image.
     """
     files = list_files(folder, recursive=recursive)
-    images = by_stem(path for path in files if is_image(path.name) and is_text(path.name))
+    images = find_image_files(files)
     if not images:
         raise PairingError(
-            f"{folder}: stitched images <name>.tif expected, none found among {counted(len(files), 'file')}; give the "
-            "folder that holds them, or --recursive to look in its subfolders."
+            f"{folder} holds no stitched image <name>.tif among its {counted(len(files), 'file')}; give the folder "
+            "that holds them, or --recursive to look in its subfolders."
         )
     failures = [*duplicates(images, "images"), *case_clashes(images), *unreadable_names(files)]
     refused = {failure.name for failure in failures}
     return {stem: paths[0] for stem, paths in sorted(images.items()) if stem not in refused}, failures
 
 
-def segment_folder(
-    options: SegmentOptions, progress: Progress, say: Callable[[str], None] = lambda _message: None
-) -> SegmentResult:
+def segment_folder(options: SegmentOptions, progress: Progress) -> SegmentResult:
     """Segment every image of a folder that has no mask of these parameters yet.
 
     Args:
         options: what the user asked for.
-        progress: told of images and nuclei.
-        say: told which device and which weights are used.
+        progress: told of images and nuclei, and which device and which weights are used.
 
     Raises:
         UsageError: a value cannot work, cellpose is not installed, or the device or the model is not there.
         WeightsError: the weights cannot be used.
         PairingError: there are no images.
-        OutputError: the disk is full.
+        OutputError: the masks cannot be written, or the disk is full.
     """
     check_version(installed_version())
     for name, number in (("--batch-size", options.batch_size), ("--workers", options.workers)):
         if number is not None and number < 1:
-            raise UsageError(f"{name}: 1 or more expected, {number} found.")
+            raise UsageError(f"{name} is {number}; it must be 1 or more.")
     device = choose_device(options.device)
     weights = read_weights_file(find_weights(options.model, download=options.download))
     check_name(weights)
@@ -119,16 +102,15 @@ def segment_folder(
     images, failures = find_images(options.stitched, recursive=options.recursive)
     result = SegmentResult(failures=failures)
     _make_folder(options.out)
-    say(f"{weights.path.name}: {weights.kind} weights, nuclei of {weights.diam_mean_px:g} px in the network")
-    with _workers(options, device, say) as (place, workers):
+    progress.say(f"{weights.path.name}: {weights.kind} weights, nuclei of {weights.diam_mean_px:g} px in the network.")
+    with _workers(options, device, progress) as (place, workers):
         tasks = [
-            ImageTask(stem, path, options.out or path.parent, weights, parameters, place, options.batch_size)
+            SegmentTask(stem, path, options.out or path.parent, weights, parameters, place, options.batch_size)
             for stem, path in images.items()
         ]
         waiting = [task for task in tasks if not _settled(task, options.overwrite, result)]
-        progress.stage("images", len(waiting))
-        with disk_full_reported(options.out or options.stitched):
-            _run(waiting, workers, progress, result)
+        if waiting:
+            _run(waiting, workers, options.out or options.stitched, progress, result)
     result.receipts.sort(key=lambda receipt: receipt.image_file)
     result.failures.sort(key=lambda failure: failure.name)
     return result
@@ -143,7 +125,7 @@ def check_name(weights: WeightsFile) -> None:
     expected = _PUBLISHED_MODELS.get(weights.path.name, weights.kind)
     if expected is not weights.kind:
         raise WeightsError(
-            f"{weights.path}: {expected} weights expected under this name, {weights.kind} weights found; copy the "
+            f"{weights.path} has the name of a published {expected} model, but holds {weights.kind} weights; copy the "
             "right file there, or give these another name."
         )
 
@@ -166,25 +148,25 @@ def segment_parameters(options: SegmentOptions, weights: WeightsFile) -> Segment
 
 
 @contextlib.contextmanager
-def _workers(options: SegmentOptions, device: str, say: Callable[[str], None]) -> Iterator[tuple[Place, Workers]]:
-    """Give those who work, and where they compute."""
+def _workers(options: SegmentOptions, device: str, progress: Progress) -> Iterator[tuple[ComputePlace, Workers]]:
+    """Yield the workers, and where they compute."""
     if options.scheduler is not None:
         with dask_workers(options.scheduler) as workers:
-            say(f"device of the workers at {options.scheduler}: {device}")
-            yield Place(device), workers
+            progress.say(f"device of the workers at {options.scheduler}: {device}.")
+            yield ComputePlace(device), workers
         return
     gpus = gpu_count(device)
     count = options.workers or gpus
     slots = new_slots()
     try:
-        say(f"device: {describe(device, count)}")
-        yield Place(device, count, gpus, slots, available_memory() // count), local_workers(count)
+        progress.say(f"device: {device_in_words(device, count)}.")
+        yield ComputePlace(device, count, gpus, slots, available_memory() // count), local_workers(count)
     finally:
         shutil.rmtree(slots, ignore_errors=True)
 
 
-def _settled(task: ImageTask, overwrite: bool, result: SegmentResult) -> bool:
-    """Note an image that is finished, or whose mask must not be replaced; say whether it is one."""
+def _settled(task: SegmentTask, overwrite: bool, result: SegmentResult) -> bool:
+    """Return whether an image is finished, or its mask must not be replaced; either is noted in the result."""
     receipt = finished(task)
     if receipt is not None:
         result.receipts.append(receipt)
@@ -192,33 +174,46 @@ def _settled(task: ImageTask, overwrite: bool, result: SegmentResult) -> bool:
         return True
     there = mask_paths(task.out, task.stem)
     if there and not overwrite:
-        result.failures.append(
-            Failure(
-                task.stem,
-                f"no mask, or one that this image, model and parameters gave, expected, another found: {there[0]}; "
-                "give another --out, or --overwrite to replace it.",
-            )
+        message = (
+            f"{there[0]} is a mask of another origin: made by hand, or of another image, model or other parameters; "
+            "give another --out, or --overwrite to replace it."
         )
+        result.failures.append(Failure(task.stem, message))
         return True
     return False
 
 
-def _run(waiting: list[ImageTask], workers: Workers, progress: Progress, result: SegmentResult) -> None:
-    ends = run_tasks(segment_image, waiting, make_executor=workers.make_executor, workers=workers.count)
-    with contextlib.closing(ends):
-        for done in ends:
-            if done.error is not None and is_disk_full(done.error):
-                raise done.error
-            if done.result is None:
-                result.failures.append(Failure(done.task.stem, done.reason()))
-            else:
-                result.receipts.append(done.result)
-            progress.step(1, done.result.rois if done.result else 0)
+def _run(waiting: list[SegmentTask], workers: Workers, folder: Path, progress: Progress, result: SegmentResult) -> None:
+    """Segment the images that are left, and add to the result what became of them."""
+    progress.begin("images", len(waiting))
+    with disk_full_reported(folder), _tracebacks_in(folder / LOG_NAME, result):
+        receipts, failures = collect(
+            run_tasks(segment_image, waiting, make_executor=workers.make_executor, workers=workers.count),
+            name=lambda task: task.stem,
+            nuclei=lambda receipt: receipt.rois,
+            progress=progress,
+        )
+    result.receipts += receipts
+    result.failures += failures
+
+
+@contextlib.contextmanager
+def _tracebacks_in(path: Path, result: SegmentResult) -> Iterator[None]:
+    """Let tracebacks go to a log file, which replaces that of an earlier call and stays only if there are any."""
+    with writing(path):
+        path.write_bytes(b"")
+    try:
+        with logging_to(path):
+            yield
+    finally:
+        if path.stat().st_size:
+            result.log = path
+        else:
+            path.unlink()
 
 
 def _make_folder(out: Path | None) -> None:
-    try:
-        if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"--out: a folder expected, found {out}: {error.strerror}; choose another.") from error
+    if out is not None:
+        output_folder(out)
+        with writing(out):
+            out.mkdir(exist_ok=True)

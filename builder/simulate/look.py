@@ -4,33 +4,35 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nucleusnet_core.contract import PUBLISHED_PIXELS_PER_UM
+
 # Streams of random numbers, so that a draw more in one place moves nothing in another.
 RUN_STREAM, SCENE_STREAM, OPTICS_STREAM = 1, 2, 3
 
 
 def generator(seed: int, *stream: int) -> np.random.Generator:
-    """Give the random numbers of one stream; the same integers give the same numbers on every machine.
+    """Return the random numbers of one stream; the same integers give the same numbers on every machine.
 
     Args:
-        seed: Seed of the whole simulation, >= 0.
-        *stream: Integers >= 0 that name the stream, e.g. `SCENE_STREAM, image_index`.
+        seed: of the whole simulation, >= 0.
+        *stream: integers >= 0 that name the stream, e.g. `SCENE_STREAM, image_index`.
     """
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, *stream])))
 
 
 @dataclass(frozen=True)
 class RunLook:
-    """Conditions that all stitched images of one run share.
+    """The conditions that all stitched images of one run share.
 
     Attributes:
-        brightness: Median grey level inside a nucleus.
-        density: Nuclei of this run relative to the mean over all runs.
-        blur_um: Standard deviation of the point spread function.
-        contrast: Strength of the chromatin texture relative to the average run.
-        offset: Grey level of the dark background.
-        vignette: Light lost in the corner of a field, 0 to 1.
-        tile_um: Distance between the centres of neighbouring fields in the stitched image.
-        tile_shift: Where the first field begins (y, x), as a fraction of `tile_um`.
+        brightness: median grey level inside a nucleus.
+        density: nuclei of this run relative to the mean over all runs.
+        blur_um: standard deviation of the point spread function.
+        contrast: strength of the chromatin texture relative to the average run.
+        offset: grey level of the dark background.
+        vignette: light lost in the corner of a field, 0 to 1.
+        tile_um: distance between the centres of neighbouring fields in the stitched image.
+        tile_shift: where the first field begins (y, x), as a fraction of `tile_um`.
     """
 
     brightness: float
@@ -47,8 +49,8 @@ def run_look(seed: int, run: int) -> RunLook:
     """Draw the conditions of one run.
 
     Args:
-        seed: Seed of the whole simulation, >= 0.
-        run: Number of the run, >= 1.
+        seed: of the whole simulation, >= 0.
+        run: number of the run, >= 1.
     """
     rng = generator(seed, RUN_STREAM, run)
     return RunLook(
@@ -58,6 +60,6 @@ def run_look(seed: int, run: int) -> RunLook:
         contrast=float(rng.uniform(0.8, 1.2)),
         offset=float(rng.uniform(1.4, 3.0)),
         vignette=float(rng.uniform(0.08, 0.25)),
-        tile_um=float(1024 * (1 - rng.uniform(0.05, 0.10)) / 8.0453),
+        tile_um=float(1024 * (1 - rng.uniform(0.05, 0.10)) / PUBLISHED_PIXELS_PER_UM),
         tile_shift=(float(rng.random()), float(rng.random())),
     )

@@ -6,7 +6,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from .look import RunLook
 
@@ -23,11 +23,11 @@ _SUBPIXEL_BITS = 4
 
 @dataclass(frozen=True)
 class Nucleus:
-    """Light of one nucleus on a patch just large enough for its mask.
+    """The light of one nucleus on a patch just large enough for its mask.
 
     Attributes:
-        kind: What it is.
-        bodies: Number of separate pieces of chromatin.
+        kind: what it is.
+        bodies: number of separate pieces of chromatin.
         light: (h, w) float32, expected grey level above the background.
         core: (h, w) uint8, 1 inside the chromatin (and between the bodies, where one outline encloses both).
         margin_um: Distance from `core` to the rim of the mask.
@@ -35,8 +35,8 @@ class Nucleus:
 
     kind: Kind
     bodies: int
-    light: NDArray[np.float32]
-    core: NDArray[np.uint8]
+    light: npt.NDArray[np.float32]
+    core: npt.NDArray[np.uint8]
     margin_um: float
 
 
@@ -44,18 +44,18 @@ class Nucleus:
 class _Body:
     """One piece of chromatin: outline points (n, 2) as x, y in px, and brightness relative to the nucleus."""
 
-    points: NDArray[np.float64]
+    points: npt.NDArray[np.float64]
     brightness: float = 1.0
 
 
-def draw_nucleus(kind: Kind, look: RunLook, rng: np.random.Generator, *, pixels_per_um: float = 8.0453) -> Nucleus:
+def draw_nucleus(kind: Kind, look: RunLook, rng: np.random.Generator, *, pixels_per_um: float) -> Nucleus:
     """Draw one nucleus of a kind.
 
     Args:
-        kind: One of `KINDS`.
-        look: Conditions of the run.
-        rng: Random numbers; the nucleus depends on nothing else.
-        pixels_per_um: Scale of the image.
+        kind: one of `KINDS`.
+        look: conditions of the run.
+        rng: random numbers; the nucleus depends on nothing else.
+        pixels_per_um: scale of the image.
     """
     bodies, bridge = _arrange(kind, rng)
     margin_um = MASK_MARGIN_UM * float(rng.uniform(0.85, 1.15))
@@ -76,7 +76,7 @@ def draw_nucleus(kind: Kind, look: RunLook, rng: np.random.Generator, *, pixels_
     return Nucleus(kind, len(bodies), light, core, margin_um)
 
 
-def _arrange(kind: Kind, rng: np.random.Generator) -> tuple[list[_Body], NDArray[np.float64] | None]:
+def _arrange(kind: Kind, rng: np.random.Generator) -> tuple[list[_Body], npt.NDArray[np.float64] | None]:
     """Place the bodies of a nucleus around the origin (um); the second value encloses what lies between them."""
     turn = float(rng.uniform(0, 2 * math.pi))
     if kind == "anaphase":
@@ -89,8 +89,8 @@ def _arrange(kind: Kind, rng: np.random.Generator) -> tuple[list[_Body], NDArray
     return bodies, None
 
 
-def _anaphase(turn: float, rng: np.random.Generator) -> tuple[list[_Body], NDArray[np.float64] | None]:
-    """Two plates of chromatin that face each other; the later, the farther apart and the rounder."""
+def _anaphase(turn: float, rng: np.random.Generator) -> tuple[list[_Body], npt.NDArray[np.float64] | None]:
+    """Return two plates of chromatin that face each other; the later, the farther apart and the rounder."""
     lateness = float(rng.random())
     half_gap_um = 3.2 + 3.4 * lateness + float(rng.uniform(0, 0.8))
     thickness_um = 3.6 + 2.2 * lateness
@@ -108,8 +108,8 @@ def _anaphase(turn: float, rng: np.random.Generator) -> tuple[list[_Body], NDArr
     return bodies, np.array([-ends - waist, -ends + waist, ends + waist, ends - waist])
 
 
-def _micronucleus(nucleus: NDArray[np.float64], rng: np.random.Generator) -> _Body:
-    """A small round body outside one point of the outline of its nucleus."""
+def _micronucleus(nucleus: npt.NDArray[np.float64], rng: np.random.Generator) -> _Body:
+    """Return a small round body outside one point of the outline of its nucleus."""
     at = nucleus[int(rng.integers(len(nucleus)))]
     diameter_um = float(rng.uniform(1.8, 4.2))
     away_um = float(np.linalg.norm(at)) + diameter_um / 2 + float(rng.uniform(0.2, 5.5))
@@ -119,8 +119,8 @@ def _micronucleus(nucleus: NDArray[np.float64], rng: np.random.Generator) -> _Bo
 
 def _outline(
     length_um: float, width_um: float, turn: float, rng: np.random.Generator, *, bend: float = 0.0
-) -> NDArray[np.float64]:
-    """Points (n, 2) as x, y in um of a smooth closed outline around the origin: an ellipse, gently irregular."""
+) -> npt.NDArray[np.float64]:
+    """Return a smooth closed outline around the origin, gently irregular: points (n, 2) as x, y in um."""
     angle = np.arange(_POINTS, dtype=np.float64) * (2 * math.pi / _POINTS)
     radius = np.ones(_POINTS)
     for order in range(2, 7):
@@ -134,15 +134,15 @@ def _outline(
     return np.stack([x * math.cos(turn) - y * math.sin(turn), x * math.sin(turn) + y * math.cos(turn)], axis=1)
 
 
-def _dent(angle: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """A notch in the outline, as kidney-shaped nuclei have."""
+def _dent(angle: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Return the depth of a notch along the outline, as kidney-shaped nuclei have one."""
     distance = np.angle(np.exp(1j * (angle - rng.uniform(0, 2 * math.pi))))
     depth, reach = rng.uniform(0.05, 0.2), rng.uniform(0.35, 0.7)
     return np.asarray(depth * np.exp(-((distance / reach) ** 2)), np.float64)
 
 
-def _filled(points: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Coverage (h, w), 0 to 1, of the pixels by a polygon."""
+def _filled(points: npt.NDArray[np.float64], shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Return how far a polygon covers each pixel (h, w), 0 to 1."""
     canvas = np.zeros(shape, np.uint8)
     fixed = np.round(points * (1 << _SUBPIXEL_BITS)).astype(np.int32)
     cv2.fillPoly(canvas, [fixed], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
@@ -150,14 +150,14 @@ def _filled(points: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.f
 
 
 def _smoothness(kind: Kind) -> float:
-    """Condensed chromosomes show less texture than interphase chromatin."""
+    """Return the share of texture that shows; condensed chromosomes have less than interphase chromatin."""
     return 0.5 if kind == "anaphase" else 1.0
 
 
 def _chromatin(
-    inside: NDArray[np.float32], contrast: float, rng: np.random.Generator, pixels_per_um: float
-) -> NDArray[np.float32]:
-    """Relative brightness (h, w) of the chromatin, about 1: a network with dark nucleoli and bright chromocentres."""
+    inside: npt.NDArray[np.float32], contrast: float, rng: np.random.Generator, pixels_per_um: float
+) -> npt.NDArray[np.float32]:
+    """Return the relative brightness (h, w) of a network with dark nucleoli and bright chromocentres, about 1."""
     shape = inside.shape[0], inside.shape[1]
     texture = np.zeros(shape, np.float32)
     for grain_um, strength in ((0.18, 0.26), (0.40, 0.15), (1.1, 0.08), (3.2, 0.08)):
@@ -172,8 +172,8 @@ def _chromatin(
     return np.asarray(np.exp(texture * np.float32(contrast * np.exp(rng.normal(0, 0.2)))), np.float32)
 
 
-def _noise(shape: tuple[int, int], grain_px: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Smooth Gaussian noise (h, w) of unit variance whose correlation length is `grain_px`."""
+def _noise(shape: tuple[int, int], grain_px: float, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Return smooth Gaussian noise (h, w) of unit variance whose correlation length is `grain_px`."""
     step = max(grain_px / 1.5, 1.0)
     rows, columns = (math.ceil(side / step) + 6 for side in shape)
     grid = rng.standard_normal((rows, columns), np.float32)
@@ -184,6 +184,6 @@ def _noise(shape: tuple[int, int], grain_px: float, rng: np.random.Generator) ->
     return np.asarray(cv2.warpAffine(grid, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT))
 
 
-def _blurred(pixels: NDArray[np.float32], sigma_px: float) -> NDArray[np.float32]:
-    """Gaussian blur; outside the patch lies nothing."""
+def _blurred(pixels: npt.NDArray[np.float32], sigma_px: float) -> npt.NDArray[np.float32]:
+    """Return a patch with Gaussian blur; outside of it lies nothing."""
     return np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma_px, borderType=cv2.BORDER_CONSTANT))

@@ -5,7 +5,7 @@ from statistics import NormalDist
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from .look import RunLook
 from .scene import LIGHT_STEPS
@@ -20,18 +20,18 @@ _READ_NOISE_GREY = 0.7
 
 
 def expose(
-    light: NDArray[np.uint16], look: RunLook, rng: np.random.Generator, *, pixels_per_um: float = 8.0453
-) -> NDArray[np.uint8]:
-    """Photograph a scene.
+    light: npt.NDArray[np.uint16], look: RunLook, rng: np.random.Generator, *, pixels_per_um: float
+) -> npt.NDArray[np.uint8]:
+    """Photograph a scene, in blocks of rows: besides the result, only an image of 1/64 of the pixels is held.
 
     Args:
-        light: (H, W) expected light in 1 / `LIGHT_STEPS` grey levels.
-        look: Conditions of the run.
-        rng: Random numbers of the detector and the background.
-        pixels_per_um: Scale of the image.
+        light: uint16 (H, W), expected light in 1 / `LIGHT_STEPS` grey levels.
+        look: conditions of the run.
+        rng: random numbers of the detector and the background.
+        pixels_per_um: scale of the image.
 
     Returns:
-        (H, W) grey levels. Beside the result only blocks of rows and an image of 1/64 the pixels are held.
+        Grey levels, uint8 (H, W).
     """
     height, width = light.shape
     glow = _glow(light, rng, pixels_per_um)
@@ -49,8 +49,8 @@ def expose(
     return pixels
 
 
-def _glow(light: NDArray[np.uint16], rng: np.random.Generator, pixels_per_um: float) -> NDArray[np.float32]:
-    """Scattered light, in grey levels on a grid `_GLOW_STEP_PX` px apart, with the faint haze of the cells' bodies."""
+def _glow(light: npt.NDArray[np.uint16], rng: np.random.Generator, pixels_per_um: float) -> npt.NDArray[np.float32]:
+    """Return scattered light with the faint haze of the cells' bodies: grey levels, `_GLOW_STEP_PX` px apart."""
     height, width = light.shape
     small = (-(-width // _GLOW_STEP_PX), -(-height // _GLOW_STEP_PX))
     grid = cv2.resize(light, small, interpolation=cv2.INTER_AREA).astype(np.float32) * np.float32(1 / LIGHT_STEPS)
@@ -62,8 +62,8 @@ def _glow(light: NDArray[np.uint16], rng: np.random.Generator, pixels_per_um: fl
     return np.asarray(glow + np.float32(0.6) * np.exp(np.float32(0.5) * haze))
 
 
-def _enlarged_rows(grid: NDArray[np.float32], rows: slice, width: int) -> NDArray[np.float32]:
-    """Rows of the grid enlarged to the image, without holding the whole."""
+def _enlarged_rows(grid: npt.NDArray[np.float32], rows: slice, width: int) -> npt.NDArray[np.float32]:
+    """Return some rows of a grid that is enlarged to the image, without holding the whole."""
     step, middle = 1 / _GLOW_STEP_PX, 0.5 / _GLOW_STEP_PX - 0.5
     matrix = np.array([[step, 0, middle], [0, step, middle + rows.start * step]])
     size = (width, rows.stop - rows.start)
@@ -71,14 +71,16 @@ def _enlarged_rows(grid: NDArray[np.float32], rows: slice, width: int) -> NDArra
     return np.asarray(cv2.warpAffine(grid, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE))
 
 
-def _field_gain(side_px: int, look: RunLook, axis: int, pixels_per_um: float) -> NDArray[np.float32]:
-    """Relative light along one axis: every stitched field is brightest near its middle."""
+def _field_gain(side_px: int, look: RunLook, axis: int, pixels_per_um: float) -> npt.NDArray[np.float32]:
+    """Return the relative light along one axis: every stitched field is brightest near its middle."""
     tile_px = look.tile_um * pixels_per_um
     place = (np.arange(side_px) / tile_px + look.tile_shift[axis]) % 1.0
     return np.asarray(1 - look.vignette / 2 * (2 * place - 1) ** 2, np.float32)
 
 
-def _detected(level: NDArray[np.float32], table: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def _detected(
+    level: npt.NDArray[np.float32], table: npt.NDArray[np.uint8], rng: np.random.Generator
+) -> npt.NDArray[np.uint8]:
     """Draw a grey level for every expected grey level (h, w)."""
     index = np.minimum(level * np.float32(_LEVELS_PER_GREY), np.float32(len(table) - 1)).astype(np.uint32)
     index *= np.uint32(_QUANTILES)
@@ -87,8 +89,8 @@ def _detected(level: NDArray[np.float32], table: NDArray[np.uint8], rng: np.rand
 
 
 @functools.cache
-def _noise_table() -> NDArray[np.uint8]:
-    """Quantiles (level, quantile) of the detected grey level: photons arrive at random, reading adds noise.
+def _noise_table() -> npt.NDArray[np.uint8]:
+    """Return quantiles (level, quantile) of the detected grey level: photons arrive at random, reading adds noise.
 
     Source: second-order Cornish-Fisher expansion of a scaled Poisson variable plus a normal one.
     """

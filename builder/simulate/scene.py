@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from .look import RunLook
 from .nuclei import MASK_MARGIN_UM, Kind, Nucleus, draw_nucleus
@@ -31,12 +31,12 @@ class Placed:
     """One nucleus on the canvas.
 
     Attributes:
-        kind: What it is.
-        bodies: Pieces of chromatin.
-        y0: First row of its patch on the canvas; may be negative at the border.
-        x0: First column of its patch on the canvas.
-        height: Rows of the patch.
-        width: Columns of the patch.
+        kind: what it is.
+        bodies: pieces of chromatin.
+        y0: first row of its patch on the canvas; may be negative at the border.
+        x0: first column of its patch on the canvas.
+        height: rows of the patch.
+        width: columns of the patch.
     """
 
     kind: Kind
@@ -47,7 +47,7 @@ class Placed:
     width: int
 
     def window(self, size_px: int) -> tuple[slice, slice]:
-        """Rows and columns of the canvas that the patch covers."""
+        """Return the rows and columns of the canvas that the patch covers."""
         rows = slice(max(self.y0, 0), min(self.y0 + self.height, size_px))
         return rows, slice(max(self.x0, 0), min(self.x0 + self.width, size_px))
 
@@ -56,8 +56,8 @@ class Placed:
         rows, columns = self.window(size_px)
         return bool(rows.start >= rows.stop or columns.start >= columns.stop)
 
-    def cut(self, patch: NDArray[Scalar], size_px: int) -> NDArray[Scalar]:
-        """The part of an array of the patch's shape that lies on the canvas."""
+    def cut(self, patch: npt.NDArray[Scalar], size_px: int) -> npt.NDArray[Scalar]:
+        """Return the part of an array of the patch's shape that lies on the canvas."""
         rows, columns = self.window(size_px)
         return patch[rows.start - self.y0 : rows.stop - self.y0, columns.start - self.x0 : columns.stop - self.x0]
 
@@ -69,12 +69,12 @@ class Scene:
     Attributes:
         light: (H, W) uint16, expected light in 1 / `LIGHT_STEPS` grey levels, without glow and background.
         owner: (H, W) uint16, 0 or 1 + position in `nuclei` of the nucleus whose mask holds the pixel.
-        nuclei: The nuclei in the order in which they were placed.
-        debris: Boxes (y0, x0, y1, x1), half-open px, of bright objects that are no nuclei.
+        nuclei: in the order in which they were placed.
+        debris: boxes (y0, x0, y1, x1), half-open px, of bright objects that are no nuclei.
     """
 
-    light: NDArray[np.uint16]
-    owner: NDArray[np.uint16]
+    light: npt.NDArray[np.uint16]
+    owner: npt.NDArray[np.uint16]
     nuclei: tuple[Placed, ...]
     debris: tuple[tuple[int, int, int, int], ...]
 
@@ -90,7 +90,7 @@ class _Canvas:
         self.reach = np.full((size_px, size_px), _FAR, np.uint8)
         self.nuclei: list[Placed] = []
 
-    def is_free(self, at: Placed, core: NDArray[np.uint8], gap_um: float) -> bool:
+    def is_free(self, at: Placed, core: npt.NDArray[np.uint8], gap_um: float) -> bool:
         """Whether no chromatin on the canvas is nearer than `gap_um` and enough of the patch is visible."""
         if at.misses(self.size_px):
             return False
@@ -114,7 +114,7 @@ class _Canvas:
         self.owner[window][wins & (near <= _RIM)] = len(self.nuclei)
         self.shine(window, at.cut(nucleus.light, self.size_px))
 
-    def shine(self, window: tuple[slice, slice], light: NDArray[np.float32]) -> None:
+    def shine(self, window: tuple[slice, slice], light: npt.NDArray[np.float32]) -> None:
         """Add light, saturating where the detector would not see a difference any more."""
         steps = np.minimum(light * np.float32(LIGHT_STEPS), np.float32(65535)).astype(np.uint16)
         self.light[window] = cv2.add(self.light[window], steps)
@@ -126,18 +126,18 @@ def lay_out(
     look: RunLook,
     rng: np.random.Generator,
     *,
-    pixels_per_um: float = 8.0453,
-    debris: int = 0,
+    pixels_per_um: float,
+    debris: int,
 ) -> Scene:
     """Place nuclei and debris on an empty square.
 
     Args:
-        size_px: Side of the square.
-        nuclei: Nuclei wanted; fewer where there is no room.
-        look: Conditions of the run.
-        rng: Random numbers; the scene depends on nothing else.
-        pixels_per_um: Scale of the image.
-        debris: Bright objects that are no nuclei.
+        size_px: side of the square.
+        nuclei: how many; fewer where there is no room.
+        look: conditions of the run.
+        rng: random numbers; the scene depends on nothing else.
+        pixels_per_um: scale of the image.
+        debris: number of bright objects that are no nuclei.
     """
     canvas = _Canvas(size_px, pixels_per_um)
     crowding = _crowding(rng)
@@ -158,8 +158,8 @@ def _kind(rng: np.random.Generator) -> Kind:
     return "micronucleus" if draw < _ANAPHASE_SHARE + _MICRONUCLEUS_SHARE else "interphase"
 
 
-def _crowding(rng: np.random.Generator) -> NDArray[np.float32]:
-    """Chance (16, 16), 0.25 to 1, that a nucleus settles there; cells grow in loose islands."""
+def _crowding(rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Return the chance (16, 16), 0.25 to 1, that a nucleus settles there; cells grow in loose islands."""
     field = cv2.GaussianBlur(rng.standard_normal((16, 16), np.float32), (0, 0), 1.5)
     low, high = float(field.min()), float(field.max())
     return np.asarray(0.25 + 0.75 * (field - low) / (high - low), np.float32)
@@ -171,8 +171,10 @@ def _at(nucleus: Nucleus, centre_y: float, centre_x: float) -> Placed:
     return Placed(nucleus.kind, nucleus.bodies, y0, x0, height, width)
 
 
-def _alone(canvas: _Canvas, nucleus: Nucleus, crowding: NDArray[np.float32], rng: np.random.Generator) -> Placed | None:
-    """A place whose mask meets no other mask; the centre may lie a little outside the image."""
+def _alone(
+    canvas: _Canvas, nucleus: Nucleus, crowding: npt.NDArray[np.float32], rng: np.random.Generator
+) -> Placed | None:
+    """Find a place whose mask meets no other mask; the centre may lie a little outside the image."""
     outside = 6.0 * canvas.pixels_per_um
     for _ in range(_TRIES):
         centre_y, centre_x = rng.uniform(-outside, canvas.size_px + outside, 2).tolist()
@@ -208,7 +210,7 @@ def _beside_another(canvas: _Canvas, nucleus: Nucleus, rng: np.random.Generator)
 
 
 def _add_debris(canvas: _Canvas, rng: np.random.Generator) -> tuple[int, int, int, int]:
-    """A saturated speck or a bent fibre, wherever it fell; returns its box (y0, x0, y1, x1)."""
+    """Add a saturated speck or a bent fibre wherever it fell; returns its box (y0, x0, y1, x1)."""
     scale = canvas.pixels_per_um
     side = int(min(rng.uniform(8.0, 28.0) * scale, canvas.size_px / 4))
     y0, x0 = rng.integers(0, canvas.size_px - side, 2).tolist()
@@ -224,8 +226,8 @@ def _add_debris(canvas: _Canvas, rng: np.random.Generator) -> tuple[int, int, in
     return y0, x0, y0 + side, x0 + side
 
 
-def _draw_fibre(coverage: NDArray[np.uint8], rng: np.random.Generator, scale: float) -> None:
-    """A bent thread through the square."""
+def _draw_fibre(coverage: npt.NDArray[np.uint8], rng: np.random.Generator, scale: float) -> None:
+    """Draw a bent thread through the square."""
     side = coverage.shape[0]
     steps = np.linspace(0, 1, 40)
     ends = rng.uniform(0.15, 0.85, (4, 2)) * side
@@ -234,8 +236,8 @@ def _draw_fibre(coverage: NDArray[np.uint8], rng: np.random.Generator, scale: fl
     cv2.polylines(coverage, [points], False, 255, max(1, round(0.5 * scale)), cv2.LINE_AA)
 
 
-def _draw_specks(coverage: NDArray[np.uint8], rng: np.random.Generator) -> None:
-    """A few angular grains, heaped up."""
+def _draw_specks(coverage: npt.NDArray[np.uint8], rng: np.random.Generator) -> None:
+    """Draw a few angular grains, heaped up."""
     side = coverage.shape[0]
     for _ in range(int(rng.integers(3, 8))):
         middle = rng.uniform(0.3, 0.7, 2) * side

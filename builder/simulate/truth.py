@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from .scene import Placed, Scene
 
@@ -18,13 +18,13 @@ class NucleusTruth:
     """What is known about one label.
 
     Attributes:
-        label: Value in the mask.
+        label: value in the mask.
         kind: interphase, anaphase or micronucleus (a nucleus together with its micronucleus).
-        bbox: Box (y0, x0, y1, x1), half-open px.
-        area_px: Pixels of the label.
-        bodies: Pieces of chromatin that were drawn, also where the border cuts one off.
+        bbox: box (y0, x0, y1, x1), half-open px.
+        area_px: pixels of the label.
+        bodies: pieces of chromatin that were drawn, also where the border cuts one off.
         components: 8-connected parts of the label in the mask.
-        touches_border: Whether a pixel of the label lies in the first or last row or column.
+        touches_border: whether a pixel of the label lies in the first or last row or column.
     """
 
     label: int
@@ -41,16 +41,16 @@ class ImageTruth:
     """What is known about one simulated image.
 
     Attributes:
-        stem: File name without ending, e.g. `Run01TL_top_left`.
-        index: Number of the image in its set; with `seed` it decides everything.
-        seed: Seed of the set.
-        run: Number of the run.
-        quarter: Quarter of the run.
-        position: Part of the quarter.
-        size_px: Height and width.
-        pixels_per_um: Scale.
-        nuclei: One record a label, labels ascending.
-        debris: Boxes (y0, x0, y1, x1), half-open px, of bright objects without a label.
+        stem: file name without its suffix, such as `Run01TL_top_left`.
+        index: number of the image in its set; with `seed` it decides everything.
+        seed: of the set.
+        run: number of the run.
+        quarter: of the run.
+        position: part of the quarter.
+        size_px: height and width.
+        pixels_per_um: scale.
+        nuclei: one record a label, labels ascending.
+        debris: boxes (y0, x0, y1, x1), half-open px, of bright objects without a label.
     """
 
     stem: str
@@ -65,22 +65,22 @@ class ImageTruth:
     debris: tuple[tuple[int, int, int, int], ...]
 
     def to_json(self) -> bytes:
-        """The truth file."""
+        """Return the bytes of the truth file."""
         return (json.dumps(asdict(self), indent=1) + "\n").encode()
 
 
 def number_labels(
     scene: Scene, rng: np.random.Generator, *, pixels_per_um: float
-) -> tuple[NDArray[np.uint16], tuple[NucleusTruth, ...]]:
+) -> tuple[npt.NDArray[np.uint16], tuple[NucleusTruth, ...]]:
     """Number the masks as cellpose does: in the order in which a scan of the rows meets them, with gaps.
 
     Args:
-        scene: Its `owner` is changed in place: crumbs that a seam has cut off are removed.
-        rng: Random numbers for the gaps.
-        pixels_per_um: Scale; what is smaller than a few square micrometres gets no label.
+        scene: its `owner` is changed in place: crumbs that a seam has cut off are removed.
+        rng: random numbers for the gaps.
+        pixels_per_um: scale; what is smaller than a few square micrometres gets no label.
 
     Returns:
-        Labels (H, W) and one record a label, labels ascending.
+        Labels, uint16 (H, W), and one record a label, labels ascending.
     """
     size_px = scene.owner.shape[0]
     least_px = _MIN_AREA_UM2 * pixels_per_um**2
@@ -95,14 +95,14 @@ def number_labels(
     table = np.zeros(len(scene.nuclei) + 1, np.uint16)
     table[[record[2] for record in found]] = labels = _with_gaps(len(found), rng)
     truths = tuple(
-        _describe(int(label), placed, mask, components, size_px)
+        _nucleus_truth(int(label), placed, mask, components, size_px)
         for label, (_, _, _, placed, mask, components) in zip(labels, found, strict=True)
     )
     return _relabelled(scene.owner, table), truths
 
 
-def _without_crumbs(owners: NDArray[np.uint16], owner: int, least_px: float) -> tuple[NDArray[np.bool_], int]:
-    """Mask of one nucleus and its number of parts; parts below `least_px` are cleared in `owners`."""
+def _without_crumbs(owners: npt.NDArray[np.uint16], owner: int, least_px: float) -> tuple[npt.NDArray[np.bool_], int]:
+    """Return the mask of one nucleus and its number of parts; parts below `least_px` are cleared in `owners`."""
     mask = owners == owner
     parts, numbered, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     for part in range(1, parts):
@@ -113,21 +113,23 @@ def _without_crumbs(owners: NDArray[np.uint16], owner: int, least_px: float) -> 
     return mask, parts - 1
 
 
-def _first_pixel(mask: NDArray[np.bool_], window: tuple[slice, slice]) -> tuple[int, int]:
-    """Row and column in the image of the first pixel that a scan of the rows meets."""
+def _first_pixel(mask: npt.NDArray[np.bool_], window: tuple[slice, slice]) -> tuple[int, int]:
+    """Return row and column in the image of the first pixel that a scan of the rows meets."""
     row, column = divmod(int(mask.argmax()), mask.shape[1])
     return window[0].start + row, window[1].start + column
 
 
-def _with_gaps(count: int, rng: np.random.Generator) -> NDArray[np.uint16]:
-    """Ascending labels from 1, some numbers left out (at least one, where there are two labels)."""
+def _with_gaps(count: int, rng: np.random.Generator) -> npt.NDArray[np.uint16]:
+    """Return ascending labels from 1, some numbers left out (at least one, where there are two labels)."""
     steps = np.ones(count, np.int64)
     steps += (rng.random(count) < _GAP_SHARE) * rng.integers(1, 4, count)
     steps[1:2] += 1
     return np.cumsum(steps).astype(np.uint16)
 
 
-def _describe(label: int, placed: Placed, mask: NDArray[np.bool_], components: int, size_px: int) -> NucleusTruth:
+def _nucleus_truth(
+    label: int, placed: Placed, mask: npt.NDArray[np.bool_], components: int, size_px: int
+) -> NucleusTruth:
     rows, columns = placed.window(size_px)
     ys, xs = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     y0, y1 = rows.start + int(ys[0]), rows.start + int(ys[-1]) + 1
@@ -137,8 +139,8 @@ def _describe(label: int, placed: Placed, mask: NDArray[np.bool_], components: i
     return NucleusTruth(label, placed.kind, (y0, x0, y1, x1), area_px, placed.bodies, components, touches_border)
 
 
-def _relabelled(owner: NDArray[np.uint16], table: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """The labels (H, W) that a table gives to the owners, block by block in place."""
+def _relabelled(owner: npt.NDArray[np.uint16], table: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
+    """Return the labels (H, W) that a table gives to the owners, which are replaced in place."""
     for y0 in range(0, len(owner), 256):
         owner[y0 : y0 + 256] = table[owner[y0 : y0 + 256]]
     return owner

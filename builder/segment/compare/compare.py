@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from nucleusnet_core.errors import InputMaskError, NucleusNetError, PairingError
-from nucleusnet_core.stitched_names import by_stem, is_mask, is_text, label_images, list_files
+from nucleusnet_core.stitched_names import find_mask_files, list_files
 from nucleusnet_core.terminal.progress import Progress
 from nucleusnet_core.terminal.wording import counted
 
@@ -63,8 +63,8 @@ def compare_masks(name: str, true: LabelRuns, found: LabelRuns) -> Comparison:
     """
     if true.shape != found.shape:
         raise InputMaskError(
-            f"{name}: a mask of {true.shape[0]} x {true.shape[1]} px as the true one expected, "
-            f"{found.shape[0]} x {found.shape[1]} found; compare masks of the same image."
+            f"{name}: the mask has {found.shape[0]} x {found.shape[1]} px, and the true one {true.shape[0]} x "
+            f"{true.shape[1]} px; compare masks of the same image."
         )
     overlap = find_overlap(true, found)
     most_of_true = 2 * overlap.shared > overlap.area_a[overlap.index_a]
@@ -113,36 +113,46 @@ def compare_folders(
         One comparison for each true mask, sorted by name, and one failure for each that has no mask or cannot be read.
 
     Raises:
-        PairingError: a folder is missing, or holds no masks.
+        UsageError: a folder does not exist.
+        PairingError: a folder holds no masks.
     """
     true, failures = find_masks(truth, recursive=recursive)
     found, more = find_masks(masks, recursive=recursive)
-    progress.stage("masks", len(true))
+    progress.begin("masks", len(true), unit="mask")
     failures += [failure for failure in more if failure.name in true]
     comparisons = []
     for stem, path in true.items():
-        if stem not in found:
-            failures.append(Failure(stem, f"a mask {stem}_cp_masks.png expected in {masks}, none found; segment it."))
+        end = _compare_files(stem, path, found.get(stem), masks)
+        if isinstance(end, Failure):
+            failures.append(end)
         else:
-            try:
-                comparisons.append(compare_masks(stem, _runs(path), _runs(found[stem])))
-            except (NucleusNetError, OSError) as error:
-                failures.append(Failure(stem, str(error)))
-        progress.step(1, comparisons[-1].true if comparisons else 0)
+            comparisons.append(end)
+        progress.step(nuclei=0 if isinstance(end, Failure) else end.true)
     return comparisons, sorted(set(failures), key=lambda failure: failure.name)
+
+
+def _compare_files(stem: str, true: Path, found: Path | None, masks: Path) -> Comparison | Failure:
+    if found is None:
+        return Failure(stem, f"{masks} holds no mask {stem}_cp_masks.png; segment that image.")
+    try:
+        return compare_masks(stem, _read_labels(true), _read_labels(found))
+    except (NucleusNetError, OSError) as error:
+        return Failure(stem, str(error))
 
 
 def find_masks(folder: Path, *, recursive: bool) -> tuple[dict[str, Path], list[Failure]]:
     """Find the masks of a folder by stem.
 
     Raises:
-        PairingError: there is no such folder, or no mask in it.
+        UsageError: there is no such folder.
+        PairingError: it holds no mask.
     """
     files = list_files(folder, recursive=recursive)
-    masks = label_images(by_stem(path for path in files if is_mask(path.name) and is_text(path.name)))
+    masks = find_mask_files(files)
     if not masks:
         raise PairingError(
-            f"{folder}: masks <name>_cp_masks.png expected, none found among {counted(len(files), 'file')}."
+            f"{folder} holds no mask <name>_cp_masks.png among its {counted(len(files), 'file')}; give the folder of "
+            "the masks."
         )
     failures = duplicates(masks, "masks")
     return {stem: paths[0] for stem, paths in sorted(masks.items()) if len(paths) == 1}, failures
@@ -150,8 +160,12 @@ def find_masks(folder: Path, *, recursive: bool) -> tuple[dict[str, Path], list[
 
 def comparison_json(comparisons: Sequence[Comparison], failures: Sequence[Failure]) -> dict[str, Any]:
     """Return comparisons as JSON can hold them."""
-    shown = [_row(one) for one in comparisons]
-    return {"images": shown, "total": _row(total(comparisons)), "failures": [asdict(failure) for failure in failures]}
+    shown = [_record(one) for one in comparisons]
+    return {
+        "images": shown,
+        "total": _record(total(comparisons)),
+        "failures": [asdict(failure) for failure in failures],
+    }
 
 
 def comparison_text(comparisons: Sequence[Comparison]) -> str:
@@ -171,7 +185,7 @@ def comparison_text(comparisons: Sequence[Comparison]) -> str:
     return "\n".join(lines)
 
 
-def _row(one: Comparison) -> dict[str, Any]:
+def _record(one: Comparison) -> dict[str, Any]:
     precision = {
         f"{threshold:g}": round(value, 6)
         for threshold, value in zip(IOU_THRESHOLDS, one.average_precision, strict=True)
@@ -180,16 +194,16 @@ def _row(one: Comparison) -> dict[str, Any]:
     return {**asdict(one), "matched": matched, "average_precision": precision}
 
 
-def _runs(path: Path) -> LabelRuns:
+def _read_labels(path: Path) -> LabelRuns:
     return read_label_runs(path.read_bytes(), path.name)
 
 
-def _with_several(index: NDArray[np.int64]) -> int:
+def _with_several(index: npt.NDArray[np.int64]) -> int:
     """Count the labels that occur twice or more."""
     return int((np.bincount(index) > 1).sum()) if index.size else 0
 
 
-def _mostly_alone(index: NDArray[np.int64], shared: NDArray[np.int64], area: NDArray[np.int64]) -> int:
+def _mostly_alone(index: npt.NDArray[np.int64], shared: npt.NDArray[np.int64], area: npt.NDArray[np.int64]) -> int:
     """Count the labels of which at least half is not shared with any other."""
     covered = np.bincount(index, weights=shared, minlength=area.size)
     return int((2 * covered <= area).sum())

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from ...inputs.masks import LabelRuns
 
@@ -22,16 +22,16 @@ class Overlap:
         shared: int64 (pairs,), area of both; only pairs that share a pixel are listed.
     """
 
-    labels_a: NDArray[np.uint32]
-    area_a: NDArray[np.int64]
-    labels_b: NDArray[np.uint32]
-    area_b: NDArray[np.int64]
-    index_a: NDArray[np.int64]
-    index_b: NDArray[np.int64]
-    shared: NDArray[np.int64]
+    labels_a: npt.NDArray[np.uint32]
+    area_a: npt.NDArray[np.int64]
+    labels_b: npt.NDArray[np.uint32]
+    area_b: npt.NDArray[np.int64]
+    index_a: npt.NDArray[np.int64]
+    index_b: npt.NDArray[np.int64]
+    shared: npt.NDArray[np.int64]
 
     @property
-    def iou(self) -> NDArray[np.float64]:
+    def iou(self) -> npt.NDArray[np.float64]:
         """Intersection over union of each pair."""
         union = self.area_a[self.index_a] + self.area_b[self.index_b] - self.shared
         return self.shared / union
@@ -49,14 +49,16 @@ def find_overlap(a: LabelRuns, b: LabelRuns) -> Overlap:
     return Overlap(labels_a, area_a, labels_b, area_b, index_a, index_b, shared)
 
 
-def _areas(runs: LabelRuns) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64]]:
+def _areas(runs: LabelRuns) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the labels, their areas, and the index of the label of each run."""
     labels, which = np.unique(runs.label, return_inverse=True)
     area = np.bincount(which, weights=runs.x1 - runs.x0, minlength=labels.size).astype(np.int64)
     return labels, area, which.astype(np.int64)
 
 
-def _shared_runs(a: LabelRuns, b: LabelRuns) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def _shared_runs(
+    a: LabelRuns, b: LabelRuns
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the pairs of runs that share pixels, and how many.
 
     In raster order runs are disjoint intervals that rise, so those of B that meet one of A are neighbours.
@@ -72,6 +74,6 @@ def _shared_runs(a: LabelRuns, b: LabelRuns) -> tuple[NDArray[np.int64], NDArray
     return run_a, run_b, length
 
 
-def _places(runs: LabelRuns) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _places(runs: LabelRuns) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     row = runs.row.astype(np.int64) * runs.shape[1]
     return row + runs.x0, row + runs.x1

@@ -45,8 +45,8 @@ def plan_blocks(shape: tuple[int, int], block_px: int, diameter_px: float) -> li
     if step < diameter_px:
         least = 2 * margin + math.ceil(diameter_px)
         raise UsageError(
-            f"--block-size: at least {least} px expected for nuclei of {diameter_px:g} px and margins of {margin} px, "
-            f"{block_px} found."
+            f"--block-size is {block_px} px; nuclei of {diameter_px:g} px and margins of {margin} px need at least "
+            f"{least} px."
         )
     (height, width) = shape
     return [

@@ -3,12 +3,12 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from ...inputs.masks import LabelRuns, runs_from_array
 
 
-def clean_labels(labels: NDArray[Any], min_size_px: int) -> NDArray[Any]:
+def clean_labels(labels: npt.NDArray[Any], min_size_px: int) -> npt.NDArray[Any]:
     """Remove small labels, fill holes, and number the labels 1, 2, ... in the order of their first pixels.
 
     A hole is background that a label encloses. Another label in it stays, and so does its own part of the hole. The
@@ -26,7 +26,7 @@ def clean_labels(labels: NDArray[Any], min_size_px: int) -> NDArray[Any]:
     return kept if count < 2**16 else kept.astype(np.uint32)
 
 
-def fill_holes(labels: NDArray[Any]) -> None:
+def fill_holes(labels: npt.NDArray[Any]) -> None:
     """Give the background that a label encloses to it, in place; the innermost label takes first."""
     from scipy.ndimage import binary_fill_holes, find_objects  # noqa: PLC0415 - comes with cellpose
 
@@ -38,7 +38,7 @@ def fill_holes(labels: NDArray[Any]) -> None:
             part[binary_fill_holes(part == label) & empty] = label
 
 
-def _numbered(labels: NDArray[Any], runs: LabelRuns, min_size_px: int) -> tuple[NDArray[Any], int]:
+def _numbered(labels: npt.NDArray[Any], runs: LabelRuns, min_size_px: int) -> tuple[npt.NDArray[Any], int]:
     """Return labels that are large enough under consecutive numbers, and how many they are."""
     if not runs.label.size:
         return np.zeros(labels.shape, np.uint16), 0

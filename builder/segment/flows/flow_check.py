@@ -10,22 +10,23 @@ Source: cellpose 4.2.1.1, `dynamics.remove_bad_flow_masks`, `flow_error` and `ma
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from ...compiled import compiled
 from ...inputs.masks import runs_from_array
 from ...inputs.regions import Regions, regions_from_runs
+from .flow_field import FLOW_SCALE
 from .rescale import bilinear
 
-FLOW_SCALE = 5  # networks give five times the flow
 _NINTH = 1.0 / 9.0
 _TINY = 1e-60
 _SINGLE_PRECISION_ABOVE_PX = 4e7  # as in cellpose, for memory
 
-Runs = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]  # row, first column, last one + 1
+# Row, first column, and last one + 1 of the runs of a label.
+RegionRuns = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]]
 
 
-def without_bad_flows(labels: NDArray[Any], flows: NDArray[np.float32], threshold: float) -> NDArray[Any]:
+def without_bad_flows(labels: npt.NDArray[Any], flows: npt.NDArray[np.float32], threshold: float) -> npt.NDArray[Any]:
     """Remove labels whose flow error is above a threshold, and number the others 1, 2, ... in the order they had.
 
     Args:
@@ -42,11 +43,11 @@ def without_bad_flows(labels: NDArray[Any], flows: NDArray[np.float32], threshol
     kept = regions.label[~(flow_errors(regions, flows) > threshold)]
     numbers = np.zeros(int(regions.label[-1]) + 1, labels.dtype)
     numbers[kept] = np.arange(1, kept.size + 1)
-    renumbered: NDArray[Any] = numbers[labels]
+    renumbered: npt.NDArray[Any] = numbers[labels]
     return renumbered
 
 
-def flow_errors(regions: Regions, flows: NDArray[np.float32]) -> NDArray[np.float64]:
+def flow_errors(regions: Regions, flows: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """Return for each label the mean squared distance of the network's flows to those of its shape.
 
     Args:
@@ -56,11 +57,11 @@ def flow_errors(regions: Regions, flows: NDArray[np.float32]) -> NDArray[np.floa
     heat, errors = heat_of(regions), np.empty(len(regions))
     for region, (y0, x0, y1, x1) in enumerate(_boxes(regions)):
         part = bilinear(flows, regions.shape, rows=(y0, y1), columns=(x0, x1))
-        errors[region] = _error(heat, part, (y0, x0), _runs(regions, region))
+        errors[region] = _error(heat, part, (y0, x0), _runs_of(regions, region))
     return errors
 
 
-def heat_of(regions: Regions) -> NDArray[Any]:
+def heat_of(regions: Regions) -> npt.NDArray[Any]:
     """Return the heat (H + 2, W + 2) that the labels of an image (H, W) hold; it has a border of one cold pixel.
 
     The centre of a label is its pixel nearest to its rounded centroid; all are warmed for as many steps as the largest
@@ -68,14 +69,14 @@ def heat_of(regions: Regions) -> NDArray[Any]:
     """
     height, width = regions.shape
     single = (height + 2) * (width + 2) > _SINGLE_PRECISION_ABOVE_PX
-    heat: NDArray[Any] = np.zeros((height + 2, width + 2), np.float32 if single else np.float64)
+    heat: npt.NDArray[Any] = np.zeros((height + 2, width + 2), np.float32 if single else np.float64)
     steps = 2 * max((y1 - y0 + x1 - x0 + 2 for y0, x0, y1, x1 in _boxes(regions)), default=0)
     # Rounded in the box, where a half goes to the even number.
     centroids_y = regions.bbox_y0 + np.round(regions.centroid_y - regions.bbox_y0).astype(np.int64)
     centroids_x = regions.bbox_x0 + np.round(regions.centroid_x - regions.bbox_x0).astype(np.int64)
     centroids = zip(centroids_y.tolist(), centroids_x.tolist(), strict=True)
     for region, (box, centroid) in enumerate(zip(_boxes(regions), centroids, strict=True)):
-        _warm(heat, _runs(regions, region), box, centroid, steps)
+        _warm(heat, _runs_of(regions, region), box, centroid, steps)
     return heat
 
 
@@ -84,14 +85,14 @@ def _boxes(regions: Regions) -> list[tuple[int, int, int, int]]:
     return list(zip(*(side.tolist() for side in sides), strict=True))
 
 
-def _runs(regions: Regions, region: int) -> Runs:
+def _runs_of(regions: Regions, region: int) -> RegionRuns:
     which = slice(regions.run_start[region], regions.run_start[region + 1])
     return regions.row[which], regions.x0[which], regions.x1[which]
 
 
 @compiled
 def _warm(
-    heat: NDArray[Any], runs: Runs, box: tuple[int, int, int, int], centroid: tuple[int, int], steps: int
+    heat: npt.NDArray[Any], runs: RegionRuns, box: tuple[int, int, int, int], centroid: tuple[int, int], steps: int
 ) -> None:
     """Make heat at the centre of a label, and give each pixel the mean of its 3 x 3 neighbours, for some steps.
 
@@ -126,7 +127,7 @@ def _warm(
 
 
 @compiled
-def _nearest(runs: Runs, place: tuple[int, int]) -> tuple[int, int]:
+def _nearest(runs: RegionRuns, place: tuple[int, int]) -> tuple[int, int]:
     """Return row and column of the first of the pixels of a label that are nearest to a place."""
     (row, x0, x1), (y, x) = runs, place
     best, best_y, best_x = np.inf, y, x
@@ -139,7 +140,7 @@ def _nearest(runs: Runs, place: tuple[int, int]) -> tuple[int, int]:
 
 
 @compiled
-def _error(heat: NDArray[Any], flows: NDArray[np.float32], corner: tuple[int, int], runs: Runs) -> float:
+def _error(heat: npt.NDArray[Any], flows: npt.NDArray[np.float32], corner: tuple[int, int], runs: RegionRuns) -> float:
     """Compare the flows of a label's box with the directions in which its heat rises, pixel by pixel."""
     (row, x0, x1), (top, left) = runs, corner
     total, area_px = 0.0, 0

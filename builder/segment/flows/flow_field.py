@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
+
+FLOW_SCALE = 5
+"""Networks give five times the flow."""
+NETWORK_STEPS = 200
+"""Steps that a pixel follows its flow at the network's scale, as in cellpose."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +21,6 @@ class Flows:
         steps: iterations that a pixel needs to follow its flow at the scale of the image.
     """
 
-    values: NDArray[np.float32]
+    values: npt.NDArray[np.float32]
     shape: tuple[int, int]
     steps: int

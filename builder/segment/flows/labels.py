@@ -5,17 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from .blocks import Block, plan_blocks, whole_block
 from .flow_check import without_bad_flows
-from .flow_field import Flows
+from .flow_field import NETWORK_STEPS, Flows
 from .pixel_paths import follow_flows
 from .rescale import nearest
 from .seeds import label_ends
 from .steps import Pixels
-
-_NETWORK_STEPS = 200
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Thresholds:
     cellprob: float
 
 
-def label_whole(flows: Flows, thresholds: Thresholds, device: Any) -> NDArray[Any]:
+def label_whole(flows: Flows, thresholds: Thresholds, device: Any) -> npt.NDArray[Any]:
     """Label a whole image at once.
 
     Args:
@@ -45,16 +43,16 @@ def label_whole(flows: Flows, thresholds: Thresholds, device: Any) -> NDArray[An
     return _labels(flows, [whole_block(flows.shape)], thresholds, device)
 
 
-def label_fast(flows: Flows, thresholds: Thresholds, device: Any) -> NDArray[Any]:
+def label_fast(flows: Flows, thresholds: Thresholds, device: Any) -> npt.NDArray[Any]:
     """Label at the network's scale and enlarge the labels: little time and memory, edges in steps of some pixels."""
     height, width = flows.values.shape[1:]
-    small = Flows(flows.values, (height, width), _NETWORK_STEPS)
+    small = Flows(flows.values, (height, width), NETWORK_STEPS)
     return nearest(label_whole(small, thresholds, device), flows.shape)
 
 
 def label_blocks(
     flows: Flows, thresholds: Thresholds, device: Any, *, block_px: int, diameter_px: float
-) -> NDArray[Any]:
+) -> npt.NDArray[Any]:
     """Label an image of which only a block is enlarged at a time; the labels are those of the whole image.
 
     Args:
@@ -70,7 +68,7 @@ def label_blocks(
     return _labels(flows, plan_blocks(flows.shape, block_px, diameter_px), thresholds, device)
 
 
-def _labels(flows: Flows, blocks: Sequence[Block], thresholds: Thresholds, device: Any) -> NDArray[Any]:
+def _labels(flows: Flows, blocks: Sequence[Block], thresholds: Thresholds, device: Any) -> npt.NDArray[Any]:
     moves = [
         follow_flows(flows.values, block, flows.shape, steps=flows.steps, threshold=thresholds.cellprob, device=device)
         for block in blocks

@@ -9,18 +9,18 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from .blocks import Block
 from .rescale import taps
-from .steps import Frame, Pixels, enlarge, walk
+from .steps import Frame, Pixels, enlarge, step_along
 
 _STEPS_BETWEEN_LOOKS = 50
 _ROWS_AT_A_TIME = 256
 
 
 def follow_flows(
-    values: NDArray[np.float32], block: Block, shape: tuple[int, int], *, steps: int, threshold: float, device: Any
+    values: npt.NDArray[np.float32], block: Block, shape: tuple[int, int], *, steps: int, threshold: float, device: Any
 ) -> tuple[Pixels, Pixels]:
     """Let the pixels that a block owns follow the flows that it sees.
 
@@ -42,8 +42,8 @@ def follow_flows(
 
 
 def enlarged(
-    values: NDArray[np.float32], block: Block, shape: tuple[int, int], threshold: float
-) -> tuple[NDArray[np.float32], Pixels]:
+    values: npt.NDArray[np.float32], block: Block, shape: tuple[int, int], threshold: float
+) -> tuple[npt.NDArray[np.float32], Pixels]:
     """Enlarge the flows of nuclei to the scale of the image; arguments as above.
 
     Returns:
@@ -61,7 +61,7 @@ def enlarged(
     return flow, owned_pixels(owned, block)
 
 
-def owned_pixels(owned: NDArray[np.bool_], block: Block) -> Pixels:
+def owned_pixels(owned: npt.NDArray[np.bool_], block: Block) -> Pixels:
     """Return rows and columns in the image of what is set in the core of a block, found some rows at a time."""
     rows, columns = [], []
     for start in range(0, len(owned), _ROWS_AT_A_TIME):
@@ -72,7 +72,7 @@ def owned_pixels(owned: NDArray[np.bool_], block: Block) -> Pixels:
 
 
 def follow_by_processor(
-    flow: NDArray[np.float32], frame: Frame, steps: int, pixels: Pixels, _device: Any = None
+    flow: npt.NDArray[np.float32], frame: Frame, steps: int, pixels: Pixels, _device: Any = None
 ) -> Pixels:
     """Follow flows in as many threads as torch was given."""
     import torch  # noqa: PLC0415 - heavy
@@ -82,7 +82,7 @@ def follow_by_processor(
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(threads) as pool:
         walks = [
-            pool.submit(walk, flow, frame, steps, (rows[a:b], columns[a:b]), (ends[0][a:b], ends[1][a:b]))
+            pool.submit(step_along, flow, frame, steps, (rows[a:b], columns[a:b]), (ends[0][a:b], ends[1][a:b]))
             for a, b in pairwise(rows.size * number // threads for number in range(threads + 1))
         ]
     for one in walks:
@@ -90,7 +90,7 @@ def follow_by_processor(
     return ends
 
 
-def follow_by_torch(flow: NDArray[np.float32], frame: Frame, steps: int, pixels: Pixels, device: Any) -> Pixels:
+def follow_by_torch(flow: npt.NDArray[np.float32], frame: Frame, steps: int, pixels: Pixels, device: Any) -> Pixels:
     """Follow flows on any device; pixels that have come to rest are left out from time to time.
 
     Args:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 _ROWS_AT_A_TIME = 256
 _SAMPLED_ABOVE_PX, _SAMPLED_SIDE = 224**3, 224
@@ -12,8 +12,8 @@ Span = tuple[int, int]
 
 
 def bilinear(
-    image: NDArray[Any], shape: tuple[int, int], *, rows: Span | None = None, columns: Span | None = None
-) -> NDArray[np.float32]:
+    image: npt.NDArray[Any], shape: tuple[int, int], *, rows: Span | None = None, columns: Span | None = None
+) -> npt.NDArray[np.float32]:
     """Resize the last two axes of an image; the numbers are those of `cv2.resize` with INTER_LINEAR.
 
     Args:
@@ -37,17 +37,17 @@ def bilinear(
     return result
 
 
-def nearest(labels: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+def nearest(labels: npt.NDArray[Any], shape: tuple[int, int]) -> npt.NDArray[Any]:
     """Resize a label image (h, w) to (H, W) without making new labels, as `cv2.resize` with INTER_NEAREST."""
     rows, columns = (
         np.minimum(np.arange(new) * (1 / (new / old)), old - 1).astype(np.intp)
         for old, new in zip(labels.shape, shape, strict=True)
     )
-    enlarged: NDArray[Any] = labels[rows[:, None], columns]
+    enlarged: npt.NDArray[Any] = labels[rows[:, None], columns]
     return enlarged
 
 
-def intensity_range(pixels: NDArray[Any]) -> tuple[float, float]:
+def intensity_range(pixels: npt.NDArray[Any]) -> tuple[float, float]:
     """Return the 1st and 99th percentile of an image (H, W); of large ones, of every n-th pixel.
 
     Source: cellpose 4.2.1.1, `transforms.normalize99(downsample=True)`.
@@ -57,16 +57,16 @@ def intensity_range(pixels: NDArray[Any]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def normalised(pixels: NDArray[np.float32], limits: tuple[float, float]) -> NDArray[np.float32]:
+def normalised(pixels: npt.NDArray[np.float32], limits: tuple[float, float]) -> npt.NDArray[np.float32]:
     """Scale pixels so that the limits become 0 and 1; an image without contrast becomes 0."""
     low, high = limits
     if high - low <= 1e-3:
         return np.zeros_like(pixels)
-    scaled: NDArray[np.float32] = (pixels - np.float32(low)) / np.float32(high - low)
+    scaled: npt.NDArray[np.float32] = (pixels - np.float32(low)) / np.float32(high - low)
     return scaled
 
 
-def taps(old: int, new: int, span: Span) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+def taps(old: int, new: int, span: Span) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.float32]]:
     """Return for each place of the result the two places it lies between, and the weight of the second."""
     place = np.clip((np.arange(*span) + 0.5) * (old / new) - 0.5, 0, old - 1)
     first = place.astype(np.intp)

@@ -8,7 +8,7 @@ Source: cellpose 4.2.1.1, `dynamics.get_masks_torch`; the labels and their numbe
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from ...compiled import compiled
 from .steps import Pixels
@@ -19,7 +19,7 @@ _PEAK_PX = 2  # no place in this distance has more ends than a seed
 _MANY, _FEW = 10, 2  # a seed has more ends than the first, its surroundings more than the second
 
 
-def label_ends(pixels: Pixels, ends: Pixels, shape: tuple[int, int]) -> NDArray[Any]:
+def label_ends(pixels: Pixels, ends: Pixels, shape: tuple[int, int]) -> npt.NDArray[Any]:
     """Label pixels by where they end.
 
     Args:
@@ -42,7 +42,7 @@ def label_ends(pixels: Pixels, ends: Pixels, shape: tuple[int, int]) -> NDArray[
     return labels
 
 
-def _surroundings(places: NDArray[np.int32], seeds: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
+def _surroundings(places: npt.NDArray[np.int32], seeds: npt.NDArray[np.int64]) -> tuple[npt.NDArray[Any], ...]:
     """Return rows, columns and number (1, 2, ...) of the places that belong to seeds."""
     from scipy.ndimage import binary_dilation  # noqa: PLC0415 - comes with cellpose
 
@@ -58,14 +58,14 @@ def _surroundings(places: NDArray[np.int32], seeds: NDArray[np.int64]) -> tuple[
 
 
 @compiled
-def _count(places: NDArray[np.int32], ends: Pixels) -> None:
+def _count(places: npt.NDArray[np.int32], ends: Pixels) -> None:
     rows, columns = ends
     for pixel in range(rows.size):
         places[rows[pixel] + _REACH_PX, columns[pixel] + _REACH_PX] += 1
 
 
 @compiled
-def _seeds(places: NDArray[np.int32]) -> NDArray[np.int64]:
+def _seeds(places: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
     """Return row and column of the places with many ends and none with more nearby, in raster order."""
     found = []
     for row in range(_REACH_PX, places.shape[0] - _REACH_PX):
@@ -83,7 +83,7 @@ def _seeds(places: NDArray[np.int32]) -> NDArray[np.int64]:
 
 @compiled
 def _assign(
-    labels: NDArray[Any], places: NDArray[np.int32], moves: tuple[Pixels, Pixels], seeds: int, most_px: int
+    labels: npt.NDArray[Any], places: npt.NDArray[np.int32], moves: tuple[Pixels, Pixels], seeds: int, most_px: int
 ) -> None:
     """Give each pixel the label of the place where it ended, but none to those of too large labels."""
     (rows, columns), (end_rows, end_columns) = moves

@@ -2,22 +2,24 @@
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from ...compiled import compiled
+from .flow_field import FLOW_SCALE
 
 _HALF, _ONE, _TWO = np.float32(0.5), np.float32(1), np.float32(2)
-_FLOW_SCALE = np.float32(5)  # networks give five times the flow
+_FLOW_SCALE = np.float32(FLOW_SCALE)
 _SIDE_BY_SIDE = 8  # a step waits for the one before; those of other pixels fill the time
 
 Frame = tuple[int, int, int, int]  # first row and column of the flows in the image, height and width of the image
-Pixels = tuple[NDArray[np.int32], NDArray[np.int32]]  # rows and columns, px of the image
-Taps = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]  # two places, and the weight of the second
-Place = tuple[np.float32, np.float32]  # y and x, -1 to 1 over the image
+Pixels = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]  # rows and columns, px of the image
+# Two places, and the weight of the second.
+Taps = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.float32]]
+Point = tuple[np.float32, np.float32]  # y and x, -1 to 1 over the image
 
 
 @numba.njit(nogil=True)
-def _edge(flow: NDArray[np.float32], i: int, j: int, south: np.float32, east: np.float32) -> Place:
+def _edge(flow: npt.NDArray[np.float32], i: int, j: int, south: np.float32, east: np.float32) -> Point:
     """Interpolate between four pixels of which some lie outside, where nothing flows."""
     move_y, move_x = np.float32(0), np.float32(0)
     for row, share_y in ((i, _ONE - south), (i + 1, south)):
@@ -29,7 +31,7 @@ def _edge(flow: NDArray[np.float32], i: int, j: int, south: np.float32, east: np
 
 
 @numba.njit(nogil=True, inline="always")  # its caller takes half as long again without
-def _step(flow: NDArray[np.float32], frame: Frame, y: np.float32, x: np.float32) -> Place:
+def _step(flow: npt.NDArray[np.float32], frame: Frame, y: np.float32, x: np.float32) -> Point:
     """Return where one step leads; between four pixels, flows are interpolated as `torch.grid_sample` does it."""
     row = (y + _ONE) * (np.float32(frame[2]) * _HALF) - _HALF
     column = (x + _ONE) * (np.float32(frame[3]) * _HALF) - _HALF
@@ -47,7 +49,7 @@ def _step(flow: NDArray[np.float32], frame: Frame, y: np.float32, x: np.float32)
 
 
 @compiled
-def walk(flow: NDArray[np.float32], frame: Frame, steps: int, pixels: Pixels, ends: Pixels) -> None:
+def step_along(flow: npt.NDArray[np.float32], frame: Frame, steps: int, pixels: Pixels, ends: Pixels) -> None:
     """Let pixels follow flows; one that a step does not move has ended, as all further steps are the same.
 
     Args:
@@ -84,11 +86,11 @@ def walk(flow: NDArray[np.float32], frame: Frame, steps: int, pixels: Pixels, en
 
 @compiled
 def enlarge(
-    values: NDArray[np.float32],
+    values: npt.NDArray[np.float32],
     taps: tuple[Taps, Taps],
     threshold: np.float32,
-    unit: NDArray[np.float32],
-    result: tuple[NDArray[np.float32], NDArray[np.bool_]],
+    unit: npt.NDArray[np.float32],
+    result: tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]],
 ) -> None:
     """Enlarge flows as `rescale.bilinear` does, only where there are nuclei.
 

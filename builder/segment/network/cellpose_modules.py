@@ -55,8 +55,8 @@ def check_version(found: str | None) -> None:
     parts = tuple(int(part) for part in (found or "0").split(".")[:3] if part.isdecimal())
     if not OLDEST <= parts < BEFORE:
         raise UsageError(
-            f"cellpose 4.2.1 or later, below 5, expected, {found or 'none'} found; "
-            'run: python -m pip install "nucleusnet[segment]".'
+            f"{f'cellpose {found} does not fit' if found else 'cellpose is not installed'}: 4.2.1 or later is needed, "
+            'but below 5; run: python -m pip install "nucleusnet[segment]".'
         )
 
 
@@ -78,7 +78,7 @@ def _declare_torchvision_operators() -> None:
 
 
 def _torchvision_loads() -> bool:
-    """Say whether the compiled part of torchvision loads; it is tried as torchvision does, without importing it."""
+    """Return whether the compiled part of torchvision loads; it is tried as torchvision does, without importing it."""
     import torch  # noqa: PLC0415 - heavy
 
     spec = find_spec("torchvision")

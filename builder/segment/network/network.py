@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from nucleusnet_core.errors import UsageError, WeightsError
 
-from ..flows.flow_field import Flows
+from ..flows.flow_field import NETWORK_STEPS, Flows
 from ..flows.rescale import bilinear, intensity_range, normalised
 from .cellpose_modules import cellpose_modules
 from .weights import WeightsFile, WeightsKind, load_state
@@ -79,14 +79,14 @@ def check_weights(weights: WeightsFile) -> None:
         if name in state and name not in optional and state[name].shape != expected[name].shape
     ]
     if missing or foreign or other:
-        found = ", ".join(
+        wrong = ", ".join(
             f"{len(names)} {what} such as {names[0]}"
             for what, names in (("missing", missing), ("unknown", foreign), ("of another shape", other))
             if names
         )
         raise WeightsError(
-            f"{weights.path}: all {len(expected)} weights of a {weights.kind} network expected, found {found}; "
-            "copy the file again, or give another --model."
+            f"{weights.path} does not hold the {len(expected)} weights of a {weights.kind} network: {wrong}; copy the "
+            "file again, or give another --model."
         )
 
 
@@ -98,7 +98,7 @@ def _empty_network(weights: WeightsFile, state: dict[str, Any]) -> Any:
             return Cellpose3Network(widths_of(state))
         except KeyError as error:
             raise WeightsError(
-                f"{weights.path}: a residual U-Net of cellpose 3 expected, no {error} found; models with a "
+                f"{weights.path} is no residual U-Net of cellpose 3: it has no {error}; models of cellpose 3 with a "
                 "transformer are not supported: give another --model."
             ) from error
     cellpose_modules()
@@ -108,7 +108,7 @@ def _empty_network(weights: WeightsFile, state: dict[str, Any]) -> Any:
         return vit.CPSAM()
     if not hasattr(vit, "dinov3_vitl16"):
         raise WeightsError(
-            f"{weights.path}: the package dinov3 expected for a model with DINO, not installed; run: "
+            f"{weights.path} is a model with DINO, and the package dinov3 is not installed; run: "
             "python -m pip install git+https://github.com/facebookresearch/dinov3."
         )
     return vit.CPDINO(model_name=cellpose_modules().models.get_backbone(str(weights.path))[-4:])
@@ -123,13 +123,13 @@ def network_shape(shape: tuple[int, int], scale: float) -> tuple[int, int]:
     height, width = (int(side * scale) for side in shape)
     if not height or not width:
         raise UsageError(
-            f"--diameter: nuclei smaller than the image expected, an image of {shape[0]} x {shape[1]} px found that "
-            "shrinks to nothing; give the diameter in px of this image."
+            f"--diameter does not fit an image of {shape[0]} x {shape[1]} px, which the network would see shrunk "
+            "to nothing; give the diameter of the nuclei in px of this image."
         )
     return height, width
 
 
-def run_network(network: Network, pixels: NDArray[Any], diameter_px: float, batch_size: int) -> Flows:
+def run_network(network: Network, pixels: npt.NDArray[Any], diameter_px: float, batch_size: int) -> Flows:
     """Run a network on a whole image, tile by tile.
 
     Args:
@@ -148,4 +148,4 @@ def run_network(network: Network, pixels: NDArray[Any], diameter_px: float, batc
     core = cellpose_modules().core
     values, _ = core.run_net(network.net, small[None, :, :, None], bsize=network.tile_px, batch_size=batch_size)
     flows = np.ascontiguousarray(values[0].transpose(2, 0, 1)[-3:])
-    return Flows(flows, (height, width), int(200 / scale))
+    return Flows(flows, (height, width), int(NETWORK_STEPS / scale))

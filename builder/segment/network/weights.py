@@ -62,16 +62,15 @@ def find_weights(model: str, *, download: bool = False) -> Path:
         return path
     models = cellpose_modules().models
     if model not in models.MODEL_NAMES:
-        found = "a folder" if path.is_dir() else "nothing"
+        what = "is a folder" if path.is_dir() else "does not exist"
         raise UsageError(
-            f"--model: a file of weights, or one of {', '.join(models.MODEL_NAMES)}, expected, {found} found at "
-            f"{model}; check the path."
+            f"--model {model} {what}; give a file of weights, or one of the names {', '.join(models.MODEL_NAMES)}."
         )
     cached = Path(models.MODEL_DIR, model)
     if not cached.is_file() and not download:
         raise WeightsError(
-            f"--model {model}: its weights expected at {cached}, none found; fetch them once with --download (about "
-            "1.2 GB), or copy the file there."
+            f"--model {model}: its weights are not on this machine; fetch them once with --download (about 1.2 GB), or "
+            f"copy the file to {cached}."
         )
     return cached if cached.is_file() else _download(models, model)
 
@@ -81,8 +80,8 @@ def _download(models: Any, name: str) -> Path:
         return Path(models.cache_model_path(name))
     except OSError as error:
         raise WeightsError(
-            f"--model {name}: weights from {models._MODEL_URL}{name} expected, found: {error}; check the connection, "
-            f"or copy the file to {models.MODEL_DIR}."
+            f"--model {name}: {models._MODEL_URL}{name} cannot be downloaded ({error}); check the connection, or copy "
+            f"the file to {models.MODEL_DIR}."
         ) from error
 
 
@@ -124,35 +123,35 @@ def load_state(path: Path) -> dict[str, Any]:
 
 
 def recognise(state: Mapping[str, Any], name: str) -> WeightsKind:
-    """Say to which network weights belong.
+    """Return the network that weights belong to.
 
     Args:
         state: tensors by name.
         name: of the file, for messages.
 
     Raises:
-        WeightsError: to none that makes masks of two-dimensional images.
+        WeightsError: it is none that makes masks of two-dimensional images.
     """
     if _SAM_KEY in state:
         return WeightsKind.cellpose_dino if _DINO_KEY in state else WeightsKind.cellpose_sam
     output = state.get(_CELLPOSE_3_KEY)
     if output is not None and output.ndim == 4 and output.shape[0] == 3:
         return WeightsKind.cellpose_3
-    found = f"{len(state)} tensors such as {next(iter(state))!r}"
+    what = f"{len(state)} tensors such as {next(iter(state))!r}"
     if output is not None:
-        found = f"a cellpose-3 network with an output of shape {tuple(output.shape)} (for restoring, or for volumes)"
+        what = f"a cellpose-3 network with an output of shape {tuple(output.shape)} (for restoring, or for volumes)"
     raise WeightsError(
-        f"{name}: weights of cellpose-3 or cellpose-SAM that make masks expected, {found} found; give another --model."
+        f"{name} holds {what}, no weights of cellpose-3 or cellpose-SAM that make masks; give another --model."
     )
 
 
 def _check_file(path: Path) -> None:
-    """Refuse what is too big, or a zip whose parts are larger than they are stored."""
+    """Refuse a file that is too big, or a zip whose parts are larger than they are stored."""
     try:
         size = path.stat().st_size
         is_zip = zipfile.is_zipfile(path)
     except OSError as error:
-        raise WeightsError(f"{path}: cannot be read: {error.strerror or error}; check its permissions.") from error
+        raise WeightsError(f"{path} cannot be read ({error.strerror or error}); check its permissions.") from error
     if not 0 < size <= MAX_BYTES:
         raise _no_weights(path, f"{size} bytes")
     if is_zip:
@@ -161,15 +160,15 @@ def _check_file(path: Path) -> None:
                 raise _no_weights(path, "a compressed archive")
 
 
-def _no_weights(path: Path, found: str) -> WeightsError:
+def _no_weights(path: Path, why: str) -> WeightsError:
     return WeightsError(
-        f"{path}: weights as torch.save writes them (tensors by name) expected, found {found}; the file is damaged, "
-        "truncated, or no model of cellpose: copy it again."
+        f"{path} holds no weights as torch.save writes them, tensors by name ({why}); it is damaged, truncated, or no "
+        "model of cellpose: copy it again."
     )
 
 
 def _diameter(state: Mapping[str, Any], name: str) -> float | None:
-    """Read a diameter, None where there is none that can be."""
+    """Return a diameter, None where the file states none that is possible."""
     value = state.get(name)
     number = float(value.float().mean()) if value is not None and value.numel() else 0.0
     return round(number, 4) if 1 <= number <= 10_000 else None

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from builder.segment.network.weights import WeightsFile, read_weights_file
-from builder.simulate.simulate import SimulatedImage, simulate_image
+from builder.simulate.set_folder import SimulatedImage
+from builder.simulate.simulate import simulate_image
 
 torch.set_num_threads(1)  # small arrays, and other tests beside these: threads would wait for each other
 

@@ -11,10 +11,12 @@ import psutil
 import pytest
 import tifffile
 
-from builder.segment.image_task import segment_image
 from builder.segment.network.weights import WeightsFile
 from builder.segment.receipts import read_receipt
-from builder.simulate.simulate import SimulatedImage, simulate_image
+from builder.segment.segment import LOG_NAME
+from builder.segment.segment_task import segment_image
+from builder.simulate.set_folder import SimulatedImage
+from builder.simulate.simulate import simulate_image
 from tests.builder.build.test_build_faults import wait_for, workers_of
 from tests.builder.build.test_build_shares import cluster
 from tests.builder.commands import COMMAND, environment, nucleusnet, start
@@ -82,6 +84,27 @@ def test_a_dask_cluster_gives_the_same_bytes_and_what_it_made_is_kept_when_its_c
     assert all(process.poll() is None for process in cluster[1])
 
 
+def test_an_error_that_is_not_ours_leaves_its_traceback_in_a_log_file_and_none_on_the_terminal(
+    folder: Path, expected: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "broken" / "cellpose").mkdir(parents=True)
+    (tmp_path / "broken" / "cellpose" / "__init__.py").write_text('raise RuntimeError("the driver is too old")\n')
+    settings = environment()
+    settings["PYTHONPATH"] = os.pathsep.join([str(tmp_path / "broken"), settings["PYTHONPATH"]])
+    call = [*COMMAND, *map(str, command(folder))]
+    done = subprocess.run(call, cwd=tmp_path, env=settings, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("unexpected RuntimeError: the driver is too old;") == 6
+    assert "Traceback" not in done.stderr
+    assert f"the traceback of each unexpected error is in {Path('masks', LOG_NAME)}." in done.stderr
+    log = tmp_path / "masks" / LOG_NAME
+    assert log.read_text("utf-8").count("Traceback") >= 6
+    assert json.loads(done.stdout)["images"] == 0
+    assert nucleusnet(*command(folder), cwd=tmp_path).returncode == 0
+    assert made(tmp_path) == expected
+    assert not log.exists()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="limits on file sizes are POSIX")
 def test_where_no_larger_file_can_be_written_it_says_so_once_and_goes_on_when_it_can(
     folder: Path, expected: dict[str, str], tmp_path: Path
@@ -109,8 +132,8 @@ STARVED = """
 import resource, sys
 from pathlib import Path
 import psutil
-from builder.segment.image_task import segment_image
-from builder.segment.weights import read_weights_file
+from builder.segment.segment_task import segment_image
+from builder.segment.network.weights import read_weights_file
 from nucleusnet_core.errors import SegmentationError
 from tests.builder.segment.test_segment import MODEL, task
 
@@ -151,9 +174,9 @@ def test_memory_that_ends_anywhere_is_one_clear_error_and_the_process_goes_on(un
     lines = done.stdout.splitlines()
     assert len(lines) == 5
     for line in lines:
-        assert line.startswith("large.tif: enough memory expected, found: ")
+        assert line.startswith("large.tif needs more memory than is free (")
         assert line.endswith(
-            "; use --fast, a smaller --block-size, fewer --workers, or --device cpu if it was a GPU's memory."
+            "); use --fast, a smaller --block-size, fewer --workers, or --device cpu if it was a GPU's memory."
         )
 
 
@@ -173,6 +196,6 @@ def test_an_image_that_exhausts_the_memory_of_its_worker_costs_no_other(uneven: 
     report = json.loads(output)
     assert [receipt["image_file"] for receipt in report["masks"]] == ["a.tif", "y.tif", "z.tif"]
     assert [failure["name"] for failure in report["failures"]] == ["c"]
-    assert "  c: c.tif: enough memory expected, found: " in errors
+    assert "  c: c.tif needs more memory than is free (" in errors
     assert "use --fast" in errors
     assert sorted(path.name for path in uneven.glob("masks/c*")) == []

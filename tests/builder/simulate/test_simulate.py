@@ -1,6 +1,7 @@
 """Simulated images: names, masks in cellpose's layout, truth that is true, the same pixels again."""
 
 import json
+import time
 import zlib
 from collections import Counter
 from dataclasses import replace
@@ -15,8 +16,10 @@ from hypothesis import strategies as st
 
 from builder.simulate.look import generator, run_look
 from builder.simulate.nuclei import KINDS, Kind, draw_nucleus
-from builder.simulate.simulate import EMPTY_INDEX, SimulatedImage, place_of, simulate, simulate_image
+from builder.simulate.set_folder import RECEIPT_NAME, SimulatedImage, place_of
+from builder.simulate.simulate import EMPTY_INDEX, simulate, simulate_image
 from nucleusnet_core.errors import OutputError, UsageError
+from tests.builder.commands import contents, nucleusnet, start
 
 
 @pytest.fixture(scope="module")
@@ -133,19 +136,18 @@ def test_the_mask_of_any_nucleus_fits_its_patch(kind: Kind, seed: int, pixels_pe
 
 def test_files_have_the_published_names_and_layouts(tmp_path: Path) -> None:
     folder = tmp_path / "Bilder für später"
-    seen: list[str] = []
-    files = simulate(folder, images=2, size_px=520, seed=1, on_image=lambda done: seen.append(done.stem))
-    assert seen == ["Run01TL_top_left", "Run02TR_bottom_right"]
-    assert sorted(path.name for path in folder.iterdir()) == sorted(
-        f"{stem}{ending}" for stem in seen for ending in (".tif", "_cp_masks.png", "_truth.json")
-    )
+    files = simulate(folder, images=2, size_px=520, seed=1)
+    stems = [one.stem for one in files]
+    assert stems == ["Run01TL_top_left", "Run02TR_bottom_right"]
+    names = [f"{stem}{ending}" for stem in stems for ending in (".tif", "_cp_masks.png", "_truth.json")]
+    assert sorted(path.name for path in folder.iterdir()) == sorted([RECEIPT_NAME, *names])
     expected = simulate_image(0, size_px=520, seed=1)
     assert np.array_equal(tifffile.imread(files[0].image_path), expected.pixels)
     mask = cv2.imdecode(np.frombuffer(files[0].mask_path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
     assert mask is not None
     assert mask.dtype == np.uint16
     assert np.array_equal(mask, expected.labels)
-    truth = json.loads((folder / f"{seen[0]}_truth.json").read_text("utf-8"))
+    truth = json.loads((folder / f"{stems[0]}_truth.json").read_text("utf-8"))
     assert len(truth["nuclei"]) == files[0].nuclei == len(expected.truth.nuclei)
     assert truth["nuclei"][0]["bbox"] == list(expected.truth.nuclei[0].bbox)
 
@@ -171,14 +173,71 @@ def test_the_mask_png_is_16_bit_gray_with_filter_sub_on_every_row(tmp_path: Path
     assert set(zlib.decompress(packed)[:: 1 + 2 * 512]) == {1}
 
 
-def test_existing_files_are_refused_unless_overwriting_is_asked_for(tmp_path: Path) -> None:
-    first = simulate(tmp_path, images=1, size_px=512)[0]
-    before = first.image_path.read_bytes()
-    with pytest.raises(OutputError, match=r"Run01TL_top_left\.tif"):
-        simulate(tmp_path, images=2, size_px=512, seed=9)
-    assert first.image_path.read_bytes() == before
+def test_images_of_other_parameters_are_refused_unless_overwriting_is_asked_for(tmp_path: Path) -> None:
+    simulate(tmp_path, images=2, size_px=512)
+    before = contents(tmp_path)
+    with pytest.raises(UsageError) as refused:
+        simulate(tmp_path, images=1, size_px=512, seed=9)
+    assert str(refused.value) == (
+        f"{tmp_path} holds images that were simulated in another way (images (--images) is 2 there, not 1, seed "
+        "(--seed) is 0 there, not 9); choose another folder, or pass --overwrite to replace them."
+    )
+    assert contents(tmp_path) == before
     simulate(tmp_path, images=1, size_px=512, seed=9, overwrite=True)
-    assert first.image_path.read_bytes() != before
+    fresh = tmp_path.with_name("fresh")
+    simulate(fresh, images=1, size_px=512, seed=9)
+    assert contents(tmp_path) == contents(fresh)
+
+
+@pytest.mark.parametrize("receipt", [None, "{}x", '{"images": "many"}', "[]"])
+def test_images_of_another_origin_are_refused_unless_overwriting_is_asked_for(
+    tmp_path: Path, receipt: str | None
+) -> None:
+    (tmp_path / "Run01TL_top_left.tif").write_bytes(b"of a microscope")
+    if receipt is not None:
+        (tmp_path / RECEIPT_NAME).write_text(receipt, "utf-8")
+    with pytest.raises(UsageError, match=r"holds Run01TL_top_left\.tif, and nothing says .* --overwrite"):
+        simulate(tmp_path, images=1, size_px=512)
+    assert (tmp_path / "Run01TL_top_left.tif").read_bytes() == b"of a microscope"
+    assert not simulate(tmp_path, images=1, size_px=512, overwrite=True)[0].was_there
+
+
+@pytest.mark.parametrize("ending", [".tif", "_cp_masks.png", "_truth.json"])
+def test_an_image_of_which_a_file_is_missing_is_made_again_and_no_other(tmp_path: Path, ending: str) -> None:
+    simulate(tmp_path, images=2, size_px=512)
+    before = contents(tmp_path)
+    (tmp_path / f"Run02TR_bottom_right{ending}").unlink()
+    assert [one.was_there for one in simulate(tmp_path, images=2, size_px=512)] == [True, False]
+    assert contents(tmp_path) == before
+
+
+def test_a_killed_call_is_resumed_by_the_next_and_a_finished_folder_is_left_alone(tmp_path: Path) -> None:
+    command = ["simulate", "stitched", "--images", "5", "--size", "1000", "--json"]
+    folder = tmp_path / "stitched"
+    running = start(*command, cwd=tmp_path)
+    deadline = time.monotonic() + 60
+    while not list(folder.glob("*_truth.json")) and time.monotonic() < deadline and running.poll() is None:
+        time.sleep(0.005)
+    running.kill()
+    running.communicate()
+    finished = {path: path.stat().st_mtime_ns for path in folder.glob("*_truth.json")}
+    assert 1 <= len(finished) < 5
+    # What a kill in the midst of writing leaves.
+    (folder / ".Run05BR_top_left.tif.0123abcd.tmp").write_bytes(b"half")
+    done = nucleusnet(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    files = simulate(tmp_path / "undisturbed", images=5, size_px=1000)
+    expected = {"folder": "stitched", "images": 5, "nuclei": sum(one.nuclei for one in files)}
+    assert json.loads(done.stdout) == expected
+    assert contents(folder) == contents(tmp_path / "undisturbed")
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    times = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    again = nucleusnet(*command[:-1], cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == (
+        f"stitched: 5 images of 1000 x 1000 px, {expected['nuclei']} nuclei (all were there already)\n"
+    )
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == times
 
 
 def test_a_folder_that_is_a_file_is_an_output_error(tmp_path: Path) -> None:

@@ -1,15 +1,15 @@
 """Cleaning removes specks and holes, and nothing else."""
 
 import numpy as np
+import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
-from numpy.typing import NDArray
 
 from builder.segment.flows.cleaning import clean_labels
 
 
-def picture(*rows: str) -> NDArray[np.uint16]:
+def picture(*rows: str) -> npt.NDArray[np.uint16]:
     return np.array([[int(letter) if letter != "." else 0 for letter in row] for row in rows], np.uint16)
 
 
@@ -60,7 +60,7 @@ def test_more_labels_than_16_bits_hold_have_32() -> None:
 @given(npst.arrays(np.uint16, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.integers(0, 6)))
 @settings(max_examples=150, deadline=None)
 def test_pixels_of_large_labels_stay_together_and_nothing_else_is_added_but_background(
-    labels: NDArray[np.uint16],
+    labels: npt.NDArray[np.uint16],
 ) -> None:
     cleaned = clean_labels(labels, 3)
     large = [label for label in np.unique(labels) if label and (labels == label).sum() >= 3]

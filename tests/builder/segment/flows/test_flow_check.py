@@ -1,12 +1,12 @@
 """The flow check gives the errors of cellpose's own, and removes the same labels."""
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
-from numpy.typing import NDArray
 
 from builder.inputs.masks import runs_from_array
 from builder.inputs.regions import regions_from_runs
@@ -18,26 +18,26 @@ from builder.simulate.simulate import simulate_image
 CPU = torch.device("cpu")
 
 
-def errors(labels: NDArray[np.uint16], flows: NDArray[np.float32]) -> NDArray[np.float64]:
+def errors(labels: npt.NDArray[np.uint16], flows: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     return flow_errors(regions_from_runs(runs_from_array(labels)), flows)
 
 
-def cellpose_errors(labels: NDArray[np.uint16], flows: NDArray[np.float32]) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = cellpose_modules().dynamics.flow_error(labels, flows, CPU)[0]
+def cellpose_errors(labels: npt.NDArray[np.uint16], flows: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    found: npt.NDArray[np.float64] = cellpose_modules().dynamics.flow_error(labels, flows, CPU)[0]
     return found
 
 
-def numbered(labels: NDArray[np.uint16]) -> NDArray[np.uint16]:
+def numbered(labels: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
     """Number labels 1, 2, ... in the order of their first pixels, as cellpose does."""
     values, first, inverse = np.unique(np.append(0, labels), return_index=True, return_inverse=True)
     numbers = np.empty(values.size, np.uint16)
     numbers[np.argsort(first)] = np.arange(values.size)
-    renumbered: NDArray[np.uint16] = numbers[inverse[1:]].reshape(labels.shape)
+    renumbered: npt.NDArray[np.uint16] = numbers[inverse[1:]].reshape(labels.shape)
     return renumbered
 
 
 @pytest.fixture(scope="module")
-def labels() -> NDArray[np.uint16]:
+def labels() -> npt.NDArray[np.uint16]:
     """Nuclei (300, 300) of about 38 px: touching, cut by the border, of two bodies, and one in the hole of another."""
     image = simulate_image(5, size_px=1200, seed=0)
     found = np.ascontiguousarray(image.labels[::4, ::4])
@@ -50,7 +50,7 @@ def labels() -> NDArray[np.uint16]:
     return numbered(found)
 
 
-def test_errors_are_those_of_cellpose(labels: NDArray[np.uint16]) -> None:
+def test_errors_are_those_of_cellpose(labels: npt.NDArray[np.uint16]) -> None:
     flows = np.random.default_rng(0).normal(0, 3, (2, 300, 300)).astype(np.float32)
     expected = cellpose_errors(labels, flows)
     assert len(expected) == labels.max() >= 20
@@ -58,7 +58,7 @@ def test_errors_are_those_of_cellpose(labels: NDArray[np.uint16]) -> None:
 
 
 def test_the_labels_that_cellpose_removes_are_removed_and_the_others_numbered_as_there(
-    labels: NDArray[np.uint16],
+    labels: npt.NDArray[np.uint16],
 ) -> None:
     dynamics = cellpose_modules().dynamics
     flows = 5 * dynamics.masks_to_flows_gpu(labels, CPU)[0].astype(np.float32)
@@ -74,7 +74,9 @@ def test_the_labels_that_cellpose_removes_are_removed_and_the_others_numbered_as
     assert np.array_equal(labels, given_labels)
 
 
-def test_flows_at_the_scale_of_the_network_are_enlarged_as_a_whole_image_would_be(labels: NDArray[np.uint16]) -> None:
+def test_flows_at_the_scale_of_the_network_are_enlarged_as_a_whole_image_would_be(
+    labels: npt.NDArray[np.uint16],
+) -> None:
     small = np.random.default_rng(0).normal(0, 3, (2, 70, 60)).astype(np.float32)
     assert np.array_equal(errors(labels, small), errors(labels, bilinear(small, (300, 300))))
 
@@ -105,7 +107,7 @@ def test_an_image_without_labels_stays_as_it_is() -> None:
     st.integers(0, 9),
 )
 @settings(max_examples=60, deadline=None)
-def test_errors_of_any_labels_are_those_of_cellpose(labels: NDArray[np.uint16], seed: int) -> None:
+def test_errors_of_any_labels_are_those_of_cellpose(labels: npt.NDArray[np.uint16], seed: int) -> None:
     labels = numbered(labels)
     flows = np.random.default_rng(seed).normal(0, 3, (2, *labels.shape)).astype(np.float32)
     found, expected = errors(labels, flows), cellpose_errors(labels, flows) if labels.any() else np.zeros(0)
@@ -114,7 +116,7 @@ def test_errors_of_any_labels_are_those_of_cellpose(labels: NDArray[np.uint16], 
     assert found[~symmetric] == pytest.approx(expected[~symmetric], abs=1e-3)
 
 
-def with_level_heat(labels: NDArray[np.uint16]) -> NDArray[np.bool_]:
+def with_level_heat(labels: npt.NDArray[np.uint16]) -> npt.NDArray[np.bool_]:
     """Say which labels have a pixel where heat rises nowhere: the direction there is a matter of rounding."""
     heat = heat_of(regions_from_runs(runs_from_array(labels)))
     rise = np.hypot(heat[2:, 1:-1] - heat[:-2, 1:-1], heat[1:-1, 2:] - heat[1:-1, :-2])

@@ -2,11 +2,11 @@
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from builder.inputs.masks import runs_from_array
 from builder.segment.compare.compare import compare_masks
@@ -23,7 +23,7 @@ PUBLISHED = Thresholds(0.5, -2.0)
 
 
 @pytest.fixture(scope="module")
-def truth() -> NDArray[np.uint16]:
+def truth() -> npt.NDArray[np.uint16]:
     """A field (600, 560) of nuclei of about 48 px, many of which touch or lie on borders of blocks."""
     labels = np.zeros((600, 560), np.uint16)
     rng = np.random.default_rng(3)
@@ -37,7 +37,7 @@ def truth() -> NDArray[np.uint16]:
 
 
 @pytest.fixture(scope="module")
-def flows(truth: NDArray[np.uint16]) -> Flows:
+def flows(truth: npt.NDArray[np.uint16]) -> Flows:
     """What a perfect network would say about it, at half the scale."""
     small = truth[::2, ::2].astype(np.int32)
     found = cellpose_modules().dynamics.labels_to_flows([small], device=CPU)[0]
@@ -45,7 +45,7 @@ def flows(truth: NDArray[np.uint16]) -> Flows:
     return Flows(values, (600, 560), int(200 / SCALE))
 
 
-def test_true_flows_give_true_masks(truth: NDArray[np.uint16], flows: Flows) -> None:
+def test_true_flows_give_true_masks(truth: npt.NDArray[np.uint16], flows: Flows) -> None:
     for labels in (label_whole(flows, PUBLISHED, CPU), label_fast(flows, PUBLISHED, CPU)):
         compared = compare_masks("field", runs_from_array(truth), runs_from_array(clean_labels(labels, 15)))
         assert compared.true == compared.found == 156
@@ -81,5 +81,5 @@ def test_cores_tile_an_image_and_lie_two_diameters_inside(height: int, width: in
 
 
 def test_blocks_that_are_all_margin_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"--block-size: at least 765 px expected .* 700 found"):
+    with pytest.raises(UsageError, match=r"--block-size is 700 px; nuclei of 152\.91 px .* need at least 765 px"):
         plan_blocks((5000, 5000), 700, 152.91)

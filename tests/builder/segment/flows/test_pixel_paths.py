@@ -1,11 +1,11 @@
 """Pixels end where cellpose lets them end, on any device, in the whole image or in a part, and meet as there."""
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from builder.segment.flows.blocks import Block, plan_blocks, whole_block
 from builder.segment.flows.pixel_paths import enlarged, follow_by_processor, follow_by_torch, follow_flows
@@ -21,26 +21,26 @@ SHAPE, STEPS, THRESHOLD = (700, 610), 340, -1.0
 
 
 @pytest.fixture(scope="module")
-def values(weights: WeightsFile) -> NDArray[np.float32]:
+def values(weights: WeightsFile) -> npt.NDArray[np.float32]:
     """What the network says about an image (700, 610) at a third of the scale, enlarged to it."""
     pixels = np.ascontiguousarray(simulate_image(7, size_px=2100, seed=3).pixels[::3, :1830:3])
     return bilinear(run_network(load_network(weights, CPU), pixels, 51.0, 8).values, SHAPE)
 
 
-def random_values(shape: tuple[int, int], seed: int) -> NDArray[np.float32]:
+def random_values(shape: tuple[int, int], seed: int) -> npt.NDArray[np.float32]:
     rng = np.random.default_rng(seed)
     small = rng.normal(size=(3, shape[0] // 3 + 1, shape[1] // 3 + 1)).astype(np.float32)
     return bilinear(small * np.array([9, 9, 3], np.float32)[:, None, None], shape)
 
 
-def ends_of_cellpose(values: NDArray[np.float32], threshold: float, steps: int) -> NDArray[np.int32]:
+def ends_of_cellpose(values: npt.NDArray[np.float32], threshold: float, steps: int) -> npt.NDArray[np.int32]:
     inside = values[2] > threshold
     flow = values[:2] * inside / np.float32(5)
     ends = cellpose_modules().dynamics.follow_flows(flow, np.nonzero(inside), steps, CPU)
     return np.asarray(ends.int())
 
 
-def test_pixels_end_where_cellpose_lets_them_end(values: NDArray[np.float32]) -> None:
+def test_pixels_end_where_cellpose_lets_them_end(values: npt.NDArray[np.float32]) -> None:
     pixels, ends = follow_flows(values, whole_block(SHAPE), SHAPE, steps=STEPS, threshold=THRESHOLD, device=CPU)
     assert np.array_equal(np.stack(pixels), np.stack(np.nonzero(values[2] > THRESHOLD)))
     assert pixels[0].size > 50_000
@@ -65,7 +65,7 @@ def test_pixels_of_any_flows_end_where_cellpose_lets_them_end() -> None:
     assert aside <= 0.002 * total
 
 
-def test_pixels_of_blocks_end_where_those_of_the_whole_image_do(values: NDArray[np.float32]) -> None:
+def test_pixels_of_blocks_end_where_those_of_the_whole_image_do(values: npt.NDArray[np.float32]) -> None:
     pixels, ends = follow_flows(values, whole_block(SHAPE), SHAPE, steps=STEPS, threshold=THRESHOLD, device=CPU)
     whole = np.full((2, *SHAPE), -1)
     whole[:, *pixels] = ends
@@ -79,7 +79,7 @@ def test_pixels_of_blocks_end_where_those_of_the_whole_image_do(values: NDArray[
 
 
 @pytest.mark.parametrize("block", [whole_block(SHAPE), Block(100, 150, 400, 500, 0, 50, 500, 600)])
-def test_other_devices_take_the_same_steps(values: NDArray[np.float32], block: Block) -> None:
+def test_other_devices_take_the_same_steps(values: npt.NDArray[np.float32], block: Block) -> None:
     """Written for GPUs, whose arithmetic torch does; here torch does it on the processor."""
     flow, pixels = enlarged(values, block, SHAPE, THRESHOLD)
     frame = (block.outer_y0, block.outer_x0, *SHAPE)

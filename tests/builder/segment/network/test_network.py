@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from builder.inputs.masks import runs_from_array
 from builder.segment.compare.compare import compare_masks, total
@@ -16,7 +16,7 @@ from builder.segment.network.cellpose3 import Cellpose3Network, widths_of
 from builder.segment.network.cellpose_modules import cellpose_modules
 from builder.segment.network.network import load_network, network_shape, run_network
 from builder.segment.network.weights import WeightsFile
-from builder.simulate.simulate import SimulatedImage
+from builder.simulate.set_folder import SimulatedImage
 from nucleusnet_core.errors import UsageError
 
 CPU = torch.device("cpu")
@@ -73,7 +73,7 @@ def test_masks_are_those_of_cellpose_eval(weights: WeightsFile, fields: list[Sim
 def test_the_published_thresholds_find_the_nuclei_of_fields_never_seen(
     weights: WeightsFile,
     fields: list[SimulatedImage],
-    label: Callable[[Flows, Thresholds, torch.device], NDArray[np.uint16]],
+    label: Callable[[Flows, Thresholds, torch.device], npt.NDArray[np.uint16]],
 ) -> None:
     """The bodies of a pair count as the one nucleus that they are in the truth."""
     network = load_network(weights, CPU)
@@ -96,5 +96,5 @@ def test_an_image_without_contrast_has_no_nuclei(weights: WeightsFile) -> None:
 
 
 def test_an_image_that_shrinks_to_nothing_is_refused() -> None:
-    with pytest.raises(UsageError, match="shrinks to nothing"):
+    with pytest.raises(UsageError, match="the network would see shrunk to nothing"):
         network_shape((100, 3), 0.2)

@@ -57,14 +57,18 @@ def test_kinds_are_told_by_what_only_they_have() -> None:
 @pytest.mark.parametrize(("shape", "why"), [((1, 32, 1, 1), "restoring"), ((3, 32, 1, 1, 1), "volumes"), (None, "fc")])
 def test_networks_that_make_no_masks_are_refused(shape: tuple[int, ...] | None, why: str) -> None:
     state = {"fc.weight": torch.zeros(2)} if shape is None else {"output.2.weight": torch.zeros(shape)}
-    with pytest.raises(WeightsError, match=f"other: .*expected, .*{why}|expected, .*{why}"):
+    with pytest.raises(
+        WeightsError, match=f"other holds .*{why}.*, no weights of cellpose-3 or cellpose-SAM that make masks"
+    ):
         recognise(state, "other")
 
 
 def test_a_path_that_is_not_there_is_never_another_model(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--model: .*cpsam_v2.*expected, nothing found at .*nucleei; check the path"):
+    with pytest.raises(
+        UsageError, match=r"--model .*nucleei does not exist; give a file of weights, or one of the names .*cpsam_v2"
+    ):
         find_weights(str(tmp_path / "nucleei"))
-    with pytest.raises(UsageError, match="a folder found"):
+    with pytest.raises(UsageError, match=r"--model .* is a folder"):
         find_weights(str(tmp_path))
 
 
@@ -72,7 +76,7 @@ def test_a_named_model_is_not_fetched_unasked(monkeypatch: pytest.MonkeyPatch, t
     from builder.segment.network.cellpose_modules import cellpose_modules
 
     monkeypatch.setattr(cellpose_modules().models, "MODEL_DIR", tmp_path)
-    with pytest.raises(WeightsError, match="none found; fetch them once with --download"):
+    with pytest.raises(WeightsError, match="are not on this machine; fetch them once with --download"):
         find_weights("cpsam_v2")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "cpsam_v2").write_bytes(b"weights")
@@ -81,7 +85,7 @@ def test_a_named_model_is_not_fetched_unasked(monkeypatch: pytest.MonkeyPatch, t
 
 def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "half").write_bytes(MODEL.read_bytes()[:-100_000])
-    with pytest.raises(WeightsError, match=r"half: weights as torch.save writes them .* copy it again"):
+    with pytest.raises(WeightsError, match=r"half holds no weights as torch\.save writes them, .* copy it again"):
         read_weights_file(tmp_path / "half")
 
 
@@ -132,13 +136,13 @@ def test_cellpose_sam_weights_that_lack_most_are_refused_though_cellpose_would_f
     tmp_path: Path,
 ) -> None:
     path = saved({"W2": torch.eye(192).reshape(192, 3, 8, 8)}, tmp_path / "cpsam")
-    with pytest.raises(WeightsError, match=r"weights of a cellpose-sam network expected, found \d+ missing"):
+    with pytest.raises(WeightsError, match=r"weights of a cellpose-sam network: \d+ missing"):
         check_weights(read_weights_file(path))
 
 
 def test_a_cellpose_3_model_with_a_transformer_is_refused(tmp_path: Path) -> None:
     path = saved({"output.2.weight": torch.zeros(3, 8, 1, 1), "encoder.x": torch.zeros(1)}, tmp_path / "transformer")
-    with pytest.raises(WeightsError, match="a residual U-Net of cellpose 3 expected"):
+    with pytest.raises(WeightsError, match="is no residual U-Net of cellpose 3"):
         check_weights(read_weights_file(path))
 
 

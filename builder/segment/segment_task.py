@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
+import numpy.typing as npt
 
-from nucleusnet_core.errors import InputImageError, NucleusNetError, OutputError, SegmentationError
+from nucleusnet_core.errors import InputImageError, NucleusNetError, SegmentationError
 from nucleusnet_core.files.atomic import write_bytes_atomic
 from nucleusnet_core.files.disk_space import is_disk_full
 from nucleusnet_core.files.hashing import file_fingerprint, file_sha256
+from nucleusnet_core.terminal.outputs import writing
 
 from ..inputs.mask_file import mask_bytes, mask_name, mask_paths, remove_leftovers
 from .device import claim_slot, device_of_slot, share_cores
@@ -30,7 +31,7 @@ from .receipts import (
 
 
 @dataclass(frozen=True)
-class Place:
+class ComputePlace:
     """Where the workers of a run compute.
 
     Attributes:
@@ -49,7 +50,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class ImageTask:
+class SegmentTask:
     """What a worker needs to segment one image; small, and all of it can be pickled."""
 
     stem: str
@@ -57,11 +58,11 @@ class ImageTask:
     out: Path
     weights: WeightsFile
     parameters: SegmentParameters
-    place: Place
+    place: ComputePlace
     batch_size: int
 
 
-def finished(task: ImageTask) -> SegmentReceipt | None:
+def finished(task: SegmentTask) -> SegmentReceipt | None:
     """Return the receipt of an image whose mask is there as these parameters made it, else None."""
     receipt = read_receipt(task.out, task.stem)
     if receipt is None or receipt.key != task.parameters.key() or receipt.image_file != task.image_path.name:
@@ -74,7 +75,7 @@ def finished(task: ImageTask) -> SegmentReceipt | None:
         return None
 
 
-def segment_image(task: ImageTask) -> SegmentReceipt:
+def segment_image(task: SegmentTask) -> SegmentReceipt:
     """Segment an image and write mask and receipt, both whole or not at all.
 
     Raises:
@@ -115,8 +116,8 @@ def segment_image(task: ImageTask) -> SegmentReceipt:
     return receipt
 
 
-def label_image(pixels: NDArray[Any], task: ImageTask, device: Any) -> tuple[NDArray[Any], str]:
-    """Label an image (H, W); returns uint16 or uint32 labels (H, W), and how they were made.
+def label_image(pixels: npt.NDArray[Any], task: SegmentTask, device: Any) -> tuple[npt.NDArray[Any], str]:
+    """Return the labels of an image (H, W), uint16 or uint32 (H, W), and how they were made.
 
     Raises:
         UsageError: the diameter does not fit the image.
@@ -142,13 +143,13 @@ def label_image(pixels: NDArray[Any], task: ImageTask, device: Any) -> tuple[NDA
     return clean_labels(labels, wanted.min_size_px), labelled
 
 
-def _device(place: Place) -> Any:
+def _device(place: ComputePlace) -> Any:
     slot = 0 if place.slots is None else claim_slot(place.slots, place.workers)
     share_cores(place.workers)
     return device_of_slot(place.device, slot, place.gpus)
 
 
-def _write(task: ImageTask, receipt: SegmentReceipt, data: bytes) -> None:
+def _write(task: SegmentTask, receipt: SegmentReceipt, data: bytes) -> None:
     """Write receipt and mask, in this order: a mask without a receipt is taken for somebody else's.
 
     Raises:
@@ -166,15 +167,13 @@ def _write(task: ImageTask, receipt: SegmentReceipt, data: bytes) -> None:
                 other.unlink()
     except OSError as error:
         if is_disk_full(error):
+            raise  # it ends the whole run, not only this image
+        with writing(mask):
             raise
-        raise OutputError(
-            f"{mask}: a mask that can be written expected, {error.strerror or error} found; give another --out, or "
-            "change the permissions."
-        ) from error
 
 
 @contextlib.contextmanager
-def _memory_errors(task: ImageTask) -> Iterator[None]:
+def _memory_errors(task: SegmentTask) -> Iterator[None]:
     """Turn each library's way of saying that memory is out into one error."""
     try:
         yield
@@ -182,5 +181,5 @@ def _memory_errors(task: ImageTask) -> Iterator[None]:
         cause = error.__cause__ if isinstance(error, NucleusNetError) else error
         if cause is None or not is_out_of_memory(cause):
             raise
-        found = str(cause).strip().splitlines()[0][:300] if str(cause).strip() else type(cause).__name__
-        raise SegmentationError(f"{task.image_path.name}: enough memory expected, found: {found}; {REMEDY}.") from error
+        said = str(cause).strip().splitlines()[0][:300] if str(cause).strip() else type(cause).__name__
+        raise SegmentationError(f"{task.image_path.name} needs more memory than is free ({said}); {REMEDY}.") from error
