@@ -9,11 +9,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """Compile a function with numba when it is first called, and keep the machine code beside its source.
+    """Return a function that numba compiles when it is first called, and whose machine code is kept beside its source.
 
-    The kept code refers to modules by name, and one file may be imported as `builder.cutting.warp` in a checkout and as
-    `nucleusnet.builder.cutting.warp` where it is installed, so that the module's full name goes into the name of the
-    kept file. Where no folder can be written, the code is compiled anew in each process.
+    The kept code refers to modules by name, and one file may be imported as `builder.cutting.crop` in a checkout and as
+    `nucleusnet.builder.cutting.crop` where it is installed. So the module's full name becomes part of the name of the
+    kept file. Where no folder can be written, each process compiles the code again.
 
     Source: numba 0.68, `numba.core.caching._CacheImpl`: names come from the file's name and `__qualname__`.
     """

@@ -1,1 +1,1 @@
-"""The arithmetic of crops: recipes `published` and `refined`, and what is measured. Arrays in, arrays out; no files."""
+"""The arithmetic of crops: recipes `published` and `refined`, and what is measured. From arrays to arrays; no files."""

@@ -1,10 +1,10 @@
-"""One nucleus in its frame: what every recipe gives back."""
+"""One nucleus in its frame: what every recipe returns."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from ..compiled import compiled
 
@@ -20,25 +20,25 @@ class Crop:
         clipped: whether a part of the nucleus lies outside the frame.
     """
 
-    pixels: NDArray[Any]
-    mask: NDArray[np.bool_]
+    pixels: npt.NDArray[Any]
+    mask: npt.NDArray[np.bool_]
     rotation_deg: float
     clipped: bool
 
 
 @compiled
 def paint_mask(
-    runs: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]],
+    runs: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]],
     which: tuple[int, int],
     corner: tuple[int, int],
     shape: tuple[int, int],
-) -> NDArray[np.uint8]:
-    """Paint runs as 0/1 into a patch whose outermost pixels stay 0.
+) -> npt.NDArray[np.uint8]:
+    """Return runs painted as 0/1 in a patch whose outermost pixels stay 0.
 
     Args:
         runs: (row, x0, x1) as in `Regions`.
         which: first run to paint, and the run after the last one.
-        corner: (row, column) of the patch in the label image.
+        corner: (row, column) of the first pixel of the patch in the label image.
         shape: (height, width) of the patch.
     """
     row, x0, x1 = runs

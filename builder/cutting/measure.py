@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from ..compiled import compiled
 from ..inputs.regions import Regions
@@ -12,7 +12,7 @@ from ..inputs.regions import Regions
 
 @dataclass(frozen=True)
 class IntensitySums:
-    """Integer sums over the pixels of each label, from which statistics follow without rounding on the way.
+    """Integer sums over the pixels of each label, from which statistics follow with one rounding at the end.
 
     Attributes:
         area_px: int64 (regions,).
@@ -21,12 +21,12 @@ class IntensitySums:
         maximum: uint16 (regions,).
     """
 
-    area_px: NDArray[np.int64]
-    total: NDArray[np.uint64]
-    total_squared: NDArray[np.uint64]
-    maximum: NDArray[np.uint16]
+    area_px: npt.NDArray[np.int64]
+    total: npt.NDArray[np.uint64]
+    total_squared: npt.NDArray[np.uint64]
+    maximum: npt.NDArray[np.uint16]
 
-    def columns(self) -> dict[str, NDArray[Any]]:
+    def columns(self) -> dict[str, npt.NDArray[Any]]:
         """Return the dataset's columns: camera values as they are, population standard deviation.
 
         Returns:
@@ -47,14 +47,14 @@ class IntensitySums:
         return _mean_and_std(area, sum(self.total.tolist()), sum(self.total_squared.tolist())) if area else None
 
 
-def sum_intensities(image: NDArray[Any], regions: Regions) -> IntensitySums:
-    """Add up the pixels of `image` (H, W) uint8 or uint16 under each label.
+def sum_intensities(image: npt.NDArray[Any], regions: Regions) -> IntensitySums:
+    """Return the sums over the pixels of `image` (H, W) uint8 or uint16 under each label.
 
     Raises:
-        ValueError: the image has not the shape of the mask, or another type.
+        ValueError: the image has another shape than the mask, or another type.
     """
     if image.shape != regions.shape or image.dtype not in (np.uint8, np.uint16):
-        raise ValueError(f"expected uint8 or uint16 of shape {regions.shape}, found {image.dtype} of {image.shape}")
+        raise ValueError(f"the image is {image.dtype} {image.shape}; uint8 or uint16 {regions.shape} is needed.")
     total, squared, maximum = sum_runs(image, regions.row, regions.x0, regions.x1, regions.run_start)
     return IntensitySums(regions.area_px, total, squared, maximum)
 
@@ -67,12 +67,12 @@ def _mean_and_std(area: int, total: int, total_squared: int) -> tuple[float, flo
 
 @compiled
 def sum_runs(
-    image: NDArray[Any],
-    row: NDArray[np.int32],
-    x0: NDArray[np.int32],
-    x1: NDArray[np.int32],
-    run_start: NDArray[np.int64],
-) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint16]]:
+    image: npt.NDArray[Any],
+    row: npt.NDArray[np.int32],
+    x0: npt.NDArray[np.int32],
+    x1: npt.NDArray[np.int32],
+    run_start: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.uint16]]:
     """Return sum, sum of squares and maximum of the pixels of each region, (regions,) each; see `Regions`."""
     regions = run_start.size - 1
     totals, squares = np.zeros(regions, np.uint64), np.zeros(regions, np.uint64)
@@ -88,7 +88,7 @@ def sum_runs(
 
 
 @compiled
-def _sum_run(pixels: NDArray[Any]) -> tuple[np.uint64, np.uint64, np.uint16]:
+def _sum_run(pixels: npt.NDArray[Any]) -> tuple[np.uint64, np.uint64, np.uint16]:
     if pixels.itemsize == 1:
         # The squares of a row of 60,000 px of 8 bits add up within 32 bits, and twice as many fit into a register.
         narrow_total, narrow_squared, narrow_maximum = np.uint32(0), np.uint32(0), np.uint8(0)

@@ -9,11 +9,11 @@ import functools
 import math
 import re
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from nucleusnet_core.contract import CROP_PX, EMPTY_AFTER_ROTATION, NO_CONTOUR, NO_FULL_WINDOW, TOUCHES_BORDER
 from nucleusnet_core.errors import BuildError
@@ -21,6 +21,7 @@ from nucleusnet_core.errors import BuildError
 from ..inputs.regions import Regions
 from .crop import Crop, paint_mask
 from .published_warp import WINDOW_PX, Placement, Scratch, warp_frame, warp_nucleus
+from .recipe import Outside
 
 _HALF_WINDOW_PX = WINDOW_PX // 2
 _scratch = Scratch()
@@ -47,9 +48,9 @@ def published_window(shape: tuple[int, int], bbox: tuple[int, int, int, int]) ->
 
 
 def cut_published(
-    image: NDArray[Any], regions: Regions, index: int, *, outside: Literal["zero", "keep"] = "zero"
+    image: npt.NDArray[Any], regions: Regions, index: int, *, outside: Outside = Outside.zero
 ) -> Crop | str:
-    """Cut the nucleus of one label, or say why the recipe leaves it out.
+    """Return the crop of one label, or why the recipe leaves it out.
 
     Args:
         image: stitched image (H, W), uint8 or uint16, C-contiguous, of the shape of the mask.
@@ -65,7 +66,7 @@ def cut_published(
         BuildError: the installed OpenCV would turn nuclei differently.
     """
     if image.shape != regions.shape:
-        raise ValueError(f"expected an image of shape {regions.shape}, found {image.shape}")
+        raise ValueError(f"the image has shape {image.shape}, and its mask {regions.shape}.")
     require_published_opencv(cv2.__version__)
     bbox = _bbox(regions, index)
     window = published_window(regions.shape, bbox)
@@ -83,13 +84,13 @@ def cut_published(
     frame_y, frame_x, clipped = warp_nucleus(image, mask, placement, points[:, 0], (pixels, rotated, *room))
     if frame_y < 0:
         return EMPTY_AFTER_ROTATION
-    if outside == "keep":
+    if outside == Outside.keep:
         warp_frame(image, placement, (frame_y, frame_x), (pixels, np.empty_like(rotated), *room))
     cut_by_window = max(bbox[2] - bbox[0], bbox[3] - bbox[1]) > WINDOW_PX
     return Crop(pixels, rotated, rotation_deg, clipped or cut_by_window)
 
 
-def flat_rotation_deg(contours: Sequence[NDArray[np.int32]]) -> float:
+def flat_rotation_deg(contours: Sequence[npt.NDArray[np.int32]]) -> float:
     """Return the rotation that lays the minimum-area rectangle of the largest contour with its long side along x.
 
     Args:
@@ -110,25 +111,25 @@ def _bbox(regions: Regions, index: int) -> tuple[int, int, int, int]:
 
 def _window_mask(
     regions: Regions, index: int, bbox: tuple[int, int, int, int], window: tuple[int, int]
-) -> tuple[tuple[int, int], NDArray[np.uint8]]:
-    """Paint what the window shows of one label, with a rim of one empty pixel: (its first pixel, 0/1 mask)."""
+) -> tuple[tuple[int, int], npt.NDArray[np.uint8]]:
+    """Return what the window shows of one label, with a rim of one empty pixel: its first pixel, and the 0/1 mask."""
     y0, x0 = max(bbox[0], window[0]) - 1, max(bbox[1], window[1]) - 1
     y1, x1 = min(bbox[2], window[0] + WINDOW_PX) + 1, min(bbox[3], window[1] + WINDOW_PX) + 1
     which = int(regions.run_start[index]), int(regions.run_start[index + 1])
     runs = (regions.row, regions.x0, regions.x1)
-    mask: NDArray[np.uint8] = paint_mask(runs, which, (y0, x0), (y1 - y0, x1 - x0))
+    mask: npt.NDArray[np.uint8] = paint_mask(runs, which, (y0, x0), (y1 - y0, x1 - x0))
     return (y0, x0), mask
 
 
-def _contours(mask: NDArray[np.uint8], corner: tuple[int, int]) -> Sequence[NDArray[np.int32]]:
-    """Return the outer contours (n, 1, 2) as (x, y), counted from where (0, 0) is if `mask` lies at `corner`."""
-    found: Sequence[NDArray[np.int32]] = cv2.findContours(
+def _contours(mask: npt.NDArray[np.uint8], corner: tuple[int, int]) -> Sequence[npt.NDArray[np.int32]]:
+    """Return the outer contours (n, 1, 2) as (x, y), counted from the pixel (0, 0) if `mask` lies at `corner`."""
+    found: Sequence[npt.NDArray[np.int32]] = cv2.findContours(
         mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(corner[1], corner[0])
     )[0]
     return found
 
 
-def _rotation_matrix(rotation_deg: float) -> NDArray[np.float64]:
+def _rotation_matrix(rotation_deg: float) -> npt.NDArray[np.float64]:
     """Return what `cv2.getRotationMatrix2D` returns for the window's centre, in a tenth of its time."""
     angle = rotation_deg * (math.pi / 180)
     cosine, sine, centre = math.cos(angle), math.sin(angle), _HALF_WINDOW_PX
@@ -138,7 +139,7 @@ def _rotation_matrix(rotation_deg: float) -> NDArray[np.float64]:
 
 @functools.cache
 def require_published_opencv(version: str) -> None:
-    """Check that this OpenCV reports the angles the published crops were turned by.
+    """Check that this OpenCV reports the angles by which the published crops were turned.
 
     Raises:
         BuildError: 4.13 and later report another range, which turns half of the nuclei by 180 degrees.
@@ -146,6 +147,6 @@ def require_published_opencv(version: str) -> None:
     found = tuple(int(number) for number in re.findall(r"\d+", version)[:3])
     if not (4, 5, 4) <= found < (4, 13):
         raise BuildError(
-            f"the recipe `published` needs OpenCV 4.5.4 to 4.12, found {version}, which turns nuclei "
-            "differently; run: pip install 'opencv-python-headless>=4.5.4,<4.13'"
+            f"OpenCV {version} turns nuclei otherwise than the published ones were turned; the recipe `published` "
+            "needs OpenCV 4.5.4 to 4.12: run pip install 'opencv-python-headless>=4.5.4,<4.13'."
         )

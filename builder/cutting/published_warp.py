@@ -12,7 +12,7 @@ import threading
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from nucleusnet_core.contract import CROP_PX
 
@@ -42,11 +42,11 @@ class Placement(NamedTuple):
 
     corner: tuple[int, int]
     window: tuple[int, int]
-    matrix: NDArray[np.float64]
+    matrix: npt.NDArray[np.float64]
 
 
 class Scratch(threading.local):
-    """Memory that one thread uses again for every nucleus; fresh pages each time cost more than the arithmetic.
+    """Memory that one thread uses again for every nucleus; new memory each time costs more than the arithmetic.
 
     Attributes:
         paired: int64, room for the source of one nucleus.
@@ -69,11 +69,11 @@ class _Grid(NamedTuple):
 
 @compiled
 def warp_nucleus(
-    image: NDArray[Any],
-    mask: NDArray[np.uint8],
+    image: npt.NDArray[Any],
+    mask: npt.NDArray[np.uint8],
     placement: Placement,
-    points: NDArray[np.int32],
-    buffers: tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.int64], NDArray[np.int32]],
+    points: npt.NDArray[np.int32],
+    buffers: tuple[npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[np.int64], npt.NDArray[np.int32]],
 ) -> tuple[int, int, bool]:
     """Rotate one nucleus and write the 256 px frame centred on it; nothing is written outside the rotated mask.
 
@@ -102,10 +102,10 @@ def warp_nucleus(
 
 @compiled
 def warp_frame(
-    image: NDArray[Any],
+    image: npt.NDArray[Any],
     placement: Placement,
     frame: tuple[int, int],
-    buffers: tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.int64], NDArray[np.int32]],
+    buffers: tuple[npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[np.int64], npt.NDArray[np.int32]],
 ) -> None:
     """Rotate the window and write its whole frame, surroundings included; what the window does not hold is 0.
 
@@ -124,8 +124,8 @@ def warp_frame(
 
 
 @compiled
-def _reach(points: NDArray[np.int32], matrix: NDArray[np.float64]) -> tuple[_Grid, bool]:
-    """The part of the window that the rotated contour can reach, and whether the contour leaves the window."""
+def _reach(points: npt.NDArray[np.int32], matrix: npt.NDArray[np.float64]) -> tuple[_Grid, bool]:
+    """Return the part of the window that the rotated contour can reach, and whether the contour leaves the window."""
     y0, y1, x0, x1 = np.inf, -np.inf, np.inf, -np.inf
     for i in range(points.shape[0]):
         x = matrix[0, 0] * points[i, 0] + matrix[0, 1] * points[i, 1] + matrix[0, 2]
@@ -139,9 +139,9 @@ def _reach(points: NDArray[np.int32], matrix: NDArray[np.float64]) -> tuple[_Gri
 
 @compiled
 def _pair(
-    image: NDArray[Any], mask: NDArray[np.uint8], placement: Placement, room: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Join each pixel, its mask bit, and the same of the pixel below; pixels outside the window are 0."""
+    image: npt.NDArray[Any], mask: npt.NDArray[np.uint8], placement: Placement, room: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Return each pixel joined with its mask bit and the same of the pixel below; pixels outside the window are 0."""
     height, width = mask.shape
     corner, window = placement.corner, placement.window
     y0, y1 = max(0, window[0] - corner[0]), min(height, window[0] + WINDOW_PX - corner[0])
@@ -156,7 +156,7 @@ def _pair(
 
 
 @compiled
-def _push_row(paired: NDArray[np.int64], here: NDArray[np.int64], mask: NDArray[np.uint8]) -> None:
+def _push_row(paired: npt.NDArray[np.int64], here: npt.NDArray[np.int64], mask: npt.NDArray[np.uint8]) -> None:
     """Move the row in `here` below the next one, of which the mask bits are put in place."""
     for x in range(paired.size):
         bit = np.int64(mask[x]) << _MASK_BIT
@@ -165,15 +165,15 @@ def _push_row(paired: NDArray[np.int64], here: NDArray[np.int64], mask: NDArray[
 
 
 @compiled
-def _add_pixels(paired: NDArray[np.int64], here: NDArray[np.int64], pixels: NDArray[Any]) -> None:
+def _add_pixels(paired: npt.NDArray[np.int64], here: npt.NDArray[np.int64], pixels: npt.NDArray[Any]) -> None:
     for x in range(paired.size):
         paired[x] |= np.int64(pixels[x])
         here[x] |= np.int64(pixels[x])
 
 
 @compiled
-def _inverse(matrix: NDArray[np.float64]) -> tuple[float, float, float, float, float, float]:
-    """Invert a 2 x 3 affine matrix with the operations of `cv2.warpAffine`, in their order."""
+def _inverse(matrix: npt.NDArray[np.float64]) -> tuple[float, float, float, float, float, float]:
+    """Return the inverse of a 2 x 3 affine matrix, by the operations of `cv2.warpAffine` in their order."""
     determinant = matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]
     scale = 1.0 / determinant if determinant != 0 else 0.0
     xx, yy = matrix[1, 1] * scale, matrix[0, 0] * scale
@@ -185,15 +185,15 @@ def _inverse(matrix: NDArray[np.float64]) -> tuple[float, float, float, float, f
 
 @compiled
 def _fixed(value: float) -> int:
-    """Round to 1/1024, half to even."""
+    """Return a value in 1/1024, rounded half to even."""
     return int(np.rint(value * 1024.0))
 
 
 @compiled
 def _warp(
-    paired: NDArray[np.int64], placement: Placement, grid: _Grid, room: NDArray[np.int32], wide: bool
-) -> NDArray[np.int32]:
-    """Sample every pixel of `grid`; -1 where the rotated mask is 0."""
+    paired: npt.NDArray[np.int64], placement: Placement, grid: _Grid, room: npt.NDArray[np.int32], wide: bool
+) -> npt.NDArray[np.int32]:
+    """Return the samples of every pixel of `grid`, -1 where the rotated mask is 0."""
     xx, xy, x_shift, yx, yy, y_shift = _inverse(placement.matrix)
     width = grid.x1 - grid.x0
     x_step, y_step = np.empty(width, np.int64), np.empty(width, np.int64)
@@ -219,9 +219,9 @@ def _warp(
 
 @compiled
 def _span(
-    start: tuple[int, int], y_step: NDArray[np.int64], x_step: NDArray[np.int64], limit: tuple[int, int]
+    start: tuple[int, int], y_step: npt.NDArray[np.int64], x_step: npt.NDArray[np.int64], limit: tuple[int, int]
 ) -> tuple[int, int]:
-    """The steps of one output row that lie inside the patch: positions run along a line, so they are one stretch."""
+    """Return the first step of an output row that lies inside the patch, and the one after the last."""
     first, last = 0, x_step.size
     while first < last:
         y, x = start[0] + y_step[first], start[1] + x_step[first]
@@ -238,11 +238,11 @@ def _span(
 
 @compiled
 def _sample_8(
-    paired: NDArray[np.int64],
+    paired: npt.NDArray[np.int64],
     start: tuple[int, int],
-    y_step: NDArray[np.int64],
-    x_step: NDArray[np.int64],
-    out: NDArray[np.int32],
+    y_step: npt.NDArray[np.int64],
+    x_step: npt.NDArray[np.int64],
+    out: npt.NDArray[np.int32],
 ) -> None:
     """Interpolate 8-bit pixels and mask bits in one integer product."""
     for i in range(out.size):
@@ -257,11 +257,11 @@ def _sample_8(
 
 @compiled
 def _sample_16(
-    paired: NDArray[np.int64],
+    paired: npt.NDArray[np.int64],
     start: tuple[int, int],
-    y_step: NDArray[np.int64],
-    x_step: NDArray[np.int64],
-    out: NDArray[np.int32],
+    y_step: npt.NDArray[np.int64],
+    x_step: npt.NDArray[np.int64],
+    out: npt.NDArray[np.int32],
 ) -> None:
     """Interpolate the mask in integers, and 16-bit pixels as OpenCV does: float32, left to right, half to even."""
     for i in range(out.size):
@@ -280,8 +280,8 @@ def _sample_16(
 
 
 @compiled
-def _support(warped: NDArray[np.int32]) -> tuple[int, int, int, int]:
-    """First and last row, first and last column of the rotated mask; the last row is -1 where it is empty."""
+def _support(warped: npt.NDArray[np.int32]) -> tuple[int, int, int, int]:
+    """Return first and last row, first and last column of the rotated mask; the last row is -1 where it is empty."""
     height, width = warped.shape
     top, bottom, left, right = height, -1, width, -1
     for y in range(height):
@@ -299,13 +299,15 @@ def _support(warped: NDArray[np.int32]) -> tuple[int, int, int, int]:
 
 @compiled
 def _frame_start(first: int, last: int) -> int:
-    """Start of the 256 px frame around the middle of first..last, moved inside the window."""
+    """Return the start of the 256 px frame around the middle of first..last, moved inside the window."""
     return min(max(0, (first + last) // 2 - CROP_PX // 2), WINDOW_PX - CROP_PX)
 
 
 @compiled
-def _write(warped: NDArray[np.int32], at: tuple[int, int], pixels: NDArray[Any], mask: NDArray[np.bool_]) -> None:
-    """Copy what lies in the frame, `warped` being at row and column `at` of it."""
+def _write(
+    warped: npt.NDArray[np.int32], at: tuple[int, int], pixels: npt.NDArray[Any], mask: npt.NDArray[np.bool_]
+) -> None:
+    """Copy what lies in the frame; `at` is the row and column of `warped` in it."""
     y0, y1 = max(0, at[0]), min(CROP_PX, at[0] + warped.shape[0])
     x0, x1 = max(0, at[1]), min(CROP_PX, at[1] + warped.shape[1])
     for y in range(y0, y1):
@@ -313,7 +315,7 @@ def _write(warped: NDArray[np.int32], at: tuple[int, int], pixels: NDArray[Any],
 
 
 @compiled
-def _write_row(values: NDArray[np.int32], pixels: NDArray[Any], mask: NDArray[np.bool_]) -> None:
+def _write_row(values: npt.NDArray[np.int32], pixels: npt.NDArray[Any], mask: npt.NDArray[np.bool_]) -> None:
     for i in range(values.size):
         pixels[i] = max(values[i], 0)
         mask[i] = values[i] >= 0

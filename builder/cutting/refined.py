@@ -1,4 +1,4 @@
-"""Recipe `refined`: one label -> one 256 x 256 crop, whole, turned the same way wherever and however it lay.
+"""Recipe `refined`: one label -> one 256 x 256 crop, whole, and turned the same way however the nucleus lay.
 
 Per label, from all of its pixels (every body under the label):
 
@@ -11,23 +11,24 @@ Per label, from all of its pixels (every body under the label):
 - The frame shows 256 x 256 px of the image; where the turned mask does not fit, the square of 288, 320, 352, ... px
   that holds it, scaled down to 256. So the scale is 256 / side, and the side follows from stored columns:
   32 * round(8 * sqrt(area_px / number of mask pixels in the crop)). No nucleus is clipped.
-- Image (bilinear) and mask (nearest) are sampled once. Beyond the border of the stitched image lies 0, so nuclei at
-  the border are kept. A crop scaled below one half skips source pixels: there is no smoothing first.
+- Image (bilinear) and mask (nearest) are sampled once. Beyond the border of the stitched image all is 0, so nuclei at
+  the border are kept. A crop scaled below one half skips source pixels: nothing is smoothed before.
 
 Positions count 2**-32 px, are rounded half up to 2**-16 px, and pixel values are rounded half up; see `refined_warp`.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from nucleusnet_core.contract import CROP_PX, EMPTY_AFTER_ROTATION
 
 from ..inputs.regions import Regions
 from .crop import Crop, paint_mask
+from .recipe import Outside
 from .refined_warp import POSITION_BITS, Extent, Sampling, power_sums, resample, resample_surroundings, turned_extent
 
 SIDE_STEP_PX = 32
@@ -59,9 +60,9 @@ class Moments:
 
 
 def cut_refined(
-    image: NDArray[Any], regions: Regions, index: int, *, outside: Literal["zero", "keep"] = "zero"
+    image: npt.NDArray[Any], regions: Regions, index: int, *, outside: Outside = Outside.zero
 ) -> Crop | str:
-    """Cut the nucleus of one label.
+    """Return the crop of one label, or why the recipe leaves it out.
 
     Args:
         image: stitched image (H, W), uint8 or uint16, C-contiguous, of the shape of the mask.
@@ -77,7 +78,7 @@ def cut_refined(
         ValueError: image and mask differ in shape.
     """
     if image.shape != regions.shape:
-        raise ValueError(f"expected an image of shape {regions.shape}, found {image.shape}")
+        raise ValueError(f"the image has shape {image.shape}, and its mask {regions.shape}.")
     runs = (regions.row, regions.x0, regions.x1)
     which = int(regions.run_start[index]), int(regions.run_start[index + 1])
     y0, x0 = int(regions.bbox_y0[index]), int(regions.bbox_x0[index])
@@ -96,12 +97,12 @@ def cut_refined(
     resample(image, (patch, corner), sampling, part, (pixels, mask))
     if not mask[part[0] : part[2], part[1] : part[3]].any():
         return EMPTY_AFTER_ROTATION
-    if outside == "keep":
+    if outside == Outside.keep:
         resample_surroundings(image, sampling, pixels)
     return Crop(pixels, mask, rotation_deg=math.degrees(math.atan2(*axis)), clipped=False)
 
 
-def central_moments(sums: NDArray[np.int64]) -> Moments:
+def central_moments(sums: npt.NDArray[np.int64]) -> Moments:
     """Return the central moments that follow from `refined_warp.power_sums`."""
     n, x, y, xx, xy, yy, xxx, xxy, xyy, yyy = ((high << 32) + low for high, low in sums.tolist())
     second = n * xx - x * x, n * xy - x * y, n * yy - y * y
@@ -157,7 +158,7 @@ def side_that_holds(extent: Extent) -> int:
 
 
 def _sampling(moments: Moments, origin: tuple[int, int], axis: tuple[float, float], side_px: int) -> Sampling:
-    """Lay a frame that shows `side_px` of the image so that its middle is the centroid and x runs along the axis."""
+    """Return the frame that shows `side_px` of the image, with the centroid in its middle and x along the axis."""
     one = 1 << POSITION_BITS
     sine, cosine = (math.floor(part * (side_px / CROP_PX) * one + 0.5) for part in axis)
     n = moments.area_px

@@ -1,19 +1,19 @@
 """Arithmetic of the recipe `refined`: sums over label runs, and one resample in integers.
 
 Everything that decides a pixel is an integer or comes from additions, multiplications, divisions and square roots,
-which IEEE 754 rounds the same way everywhere; none of them is fused, and no sine or cosine enters.
+which IEEE 754 rounds the same way on every machine; none of them is fused, and no sine or cosine is used.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from nucleusnet_core.contract import CROP_PX
 
 from ..compiled import compiled
 
-Runs = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
+Runs = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]]
 
 POSITION_BITS = 32  # positions count 2**-32 px, so that 255 steps of one frame row add up to nothing
 _WEIGHT_BITS = 16
@@ -58,8 +58,8 @@ class Extent(NamedTuple):
 
 
 @compiled
-def power_sums(runs: Runs, which: tuple[int, int], origin: tuple[int, int]) -> NDArray[np.int64]:
-    """Add up 1, x, y, x^2, xy, y^2, x^3, x^2 y, x y^2, y^3 over the pixels of some runs.
+def power_sums(runs: Runs, which: tuple[int, int], origin: tuple[int, int]) -> npt.NDArray[np.int64]:
+    """Return the sums of 1, x, y, x^2, xy, y^2, x^3, x^2 y, x y^2, y^3 over the pixels of some runs.
 
     Args:
         runs: (row, x0, x1) as in `Regions`.
@@ -81,7 +81,7 @@ def power_sums(runs: Runs, which: tuple[int, int], origin: tuple[int, int]) -> N
 
 
 @compiled
-def _add(sums: NDArray[np.int64], terms: tuple[Any, ...]) -> None:
+def _add(sums: npt.NDArray[np.int64], terms: tuple[Any, ...]) -> None:
     for i in range(10):
         sums[i, 0] += terms[i] >> 32
         sums[i, 1] += terms[i] & _LOW_HALF
@@ -91,7 +91,7 @@ def _add(sums: NDArray[np.int64], terms: tuple[Any, ...]) -> None:
 def turned_extent(
     runs: Runs, which: tuple[int, int], centroid: tuple[tuple[int, int], tuple[float, float]], axis: tuple[float, float]
 ) -> Extent:
-    """Measure how far a mask reaches along and across its long axis.
+    """Return how far a mask reaches along and across its long axis.
 
     Args:
         runs: (row, x0, x1) as in `Regions`.
@@ -116,11 +116,11 @@ def turned_extent(
 
 @compiled
 def resample(
-    image: NDArray[Any],
-    patch: tuple[NDArray[np.uint8], tuple[int, int]],
+    image: npt.NDArray[Any],
+    patch: tuple[npt.NDArray[np.uint8], tuple[int, int]],
     sampling: Sampling,
     part: tuple[int, int, int, int],
-    frame: tuple[NDArray[Any], NDArray[np.bool_]],
+    frame: tuple[npt.NDArray[Any], npt.NDArray[np.bool_]],
 ) -> None:
     """Sample image (bilinear) and mask (nearest), and write the pixels that are mask.
 
@@ -148,7 +148,7 @@ def resample(
 
 
 @compiled
-def resample_surroundings(image: NDArray[Any], sampling: Sampling, pixels: NDArray[Any]) -> None:
+def resample_surroundings(image: npt.NDArray[Any], sampling: Sampling, pixels: npt.NDArray[Any]) -> None:
     """Sample the image (bilinear, 0 beyond its border) at every pixel of the frame."""
     for j in range(CROP_PX):
         y, x = _position(sampling, j, 0)
@@ -167,10 +167,10 @@ def _position(sampling: Sampling, row: int, column: int) -> tuple[int, int]:
 
 @compiled
 def _nudged(sampling: Sampling) -> tuple[int, int]:
-    """What is added to a position before it is cut to the nearest mask pixel.
+    """Return what is added to a position before it is cut to the nearest mask pixel.
 
     Half a pixel; and 2**-12 px of the frame to the right and half that down, so that a point between two mask pixels
-    falls on the same one however the input lies, and no rounding of the position decides.
+    falls on the same one however the nucleus lies, whatever the rounding of the position.
     """
     half = 1 << (POSITION_BITS - 1)
     nudge_y = (sampling.y_right >> 12) + (sampling.y_down >> 13)
@@ -179,8 +179,8 @@ def _nudged(sampling: Sampling) -> tuple[int, int]:
 
 
 @compiled
-def _bilinear(image: NDArray[Any], y: int, x: int) -> int:
-    """Weight the four neighbours in 2**-16, positions and result rounded half up; 0 beyond the border."""
+def _bilinear(image: npt.NDArray[Any], y: int, x: int) -> int:
+    """Return the four neighbours weighted in 2**-16, positions and result rounded half up; 0 beyond the border."""
     cut = POSITION_BITS - _WEIGHT_BITS
     y, x = (y + (1 << (cut - 1))) >> cut, (x + (1 << (cut - 1))) >> cut
     row, column, below, right = y >> _WEIGHT_BITS, x >> _WEIGHT_BITS, y & (_ONE - 1), x & (_ONE - 1)
@@ -194,11 +194,11 @@ def _bilinear(image: NDArray[Any], y: int, x: int) -> int:
 
 
 @compiled
-def _pixel(image: NDArray[Any], row: int, column: int) -> int:
+def _pixel(image: npt.NDArray[Any], row: int, column: int) -> int:
     return np.int64(image[np.uint64(row), np.uint64(column)])  # type: ignore[return-value]  # an int where compiled
 
 
 @compiled
-def _or_zero(image: NDArray[Any], row: int, column: int) -> int:
+def _or_zero(image: npt.NDArray[Any], row: int, column: int) -> int:
     inside = 0 <= row < image.shape[0] and 0 <= column < image.shape[1]
     return _pixel(image, row, column) if inside else 0

@@ -1,1 +1,1 @@
-"""Stitched images and their masks, as files become arrays: pairing, decoding, labels as runs, regions."""
+"""Stitched images and their masks, from files to arrays: pairing, decoding, labels as runs, regions."""

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tifffile
-from numpy.typing import NDArray
 
 from nucleusnet_core.errors import InputImageError
 
@@ -32,10 +32,10 @@ class StitchedImage:
     Attributes:
         pixels: (height, width) uint8 or uint16, camera values; may share memory with the file's bytes.
         sha256: of the file's bytes.
-        pixels_per_um: as an OME-TIFF states it, else None.
+        pixels_per_um: as the header of an OME-TIFF states it, else None.
     """
 
-    pixels: NDArray[Any]
+    pixels: npt.NDArray[Any]
     sha256: str
     pixels_per_um: float | None
 
@@ -47,22 +47,22 @@ class BytesAsFile(io.RawIOBase):
         self.data, self.at = memoryview(data), 0
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True: it can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Say that it has places to go to."""
+        """Return True: any position can be sought."""
         return True
 
     def readinto(self, room: Any) -> int:
-        """Fill `room` with what follows; returns how many bytes."""
+        """Fill `room` with what follows, and return the number of bytes."""
         part = self.data[self.at : self.at + len(room)]
         room[: len(part)] = part
         self.at += len(part)
         return len(part)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to an offset from the start, from here, or from the end."""
+        """Go to an offset from the start, from here, or from the end, and return the position."""
         self.at = max(0, (0, self.at, len(self.data))[whence] + offset)
         return self.at
 
@@ -79,12 +79,12 @@ def reading(path: Path, kind: type[Exception]) -> Iterator[None]:
         yield
     except OSError as error:
         raise kind(
-            f"{path.name}: cannot be read: {error.strerror or error}; check the file and its permissions."
+            f"{path.name} cannot be read ({error.strerror or error}); check the file and its permissions."
         ) from error
 
 
 def read_file(path: Path) -> memoryview:
-    """Read a whole file; numpy asks the system for large pages, which saves half of what `Path.read_bytes` takes."""
+    """Return the bytes of a file; numpy asks the system for large pages, which takes half the time of `read_bytes`."""
     with path.open("rb", buffering=0) as file:
         room = np.empty(os.fstat(file.fileno()).st_size, np.uint8).data
         have = 0
@@ -100,7 +100,7 @@ def read_image(path: Path) -> StitchedImage:
         path: a TIFF file, uncompressed or of any codec that imagecodecs knows, strips or tiles, BigTIFF, OME-TIFF.
 
     Raises:
-        InputImageError: unreadable, truncated, not one grey plane of uint8 or uint16, or beyond 60,000 px a side.
+        InputImageError: unreadable, truncated, not one grey plane of uint8 or uint16, or above 60,000 px a side.
     """
     with reading(path, InputImageError):
         data = read_file(path)
@@ -108,16 +108,16 @@ def read_image(path: Path) -> StitchedImage:
     return StitchedImage(pixels, hashlib.sha256(data).hexdigest(), pixels_per_um)
 
 
-def decode_image(data: bytes | memoryview, name: str) -> tuple[NDArray[Any], float | None]:
-    """Decode the bytes of a TIFF file to (height, width) pixels, and the pixels per um that it states, if any.
+def decode_image(data: bytes | memoryview, name: str) -> tuple[npt.NDArray[Any], float | None]:
+    """Return the pixels (height, width) in the bytes of a TIFF file, and the pixels per um that it states, if any.
 
     Raises:
         InputImageError: as `read_image`.
     """
     if not len(data):
-        raise InputImageError(f"{name}: a TIFF image expected, an empty file found; copy it again.")
+        raise InputImageError(f"{name} is empty; copy it again.")
     try:
-        # Closed by hand: what refers to it in tifffile refers to itself too, and would keep the bytes for long.
+        # Closed at once: tifffile's objects refer to each other, and would keep the bytes in memory for long.
         with BytesAsFile(data) as file, tifffile.TiffFile(file) as tiff:
             page = _only_page(tiff, name)
             _check_type(page, name)
@@ -129,15 +129,14 @@ def decode_image(data: bytes | memoryview, name: str) -> tuple[NDArray[Any], flo
         raise
     except Exception as error:  # tifffile and imagecodecs raise many types for a damaged file
         raise InputImageError(
-            f"{name}: a readable TIFF image expected, found damage: {type(error).__name__}: {error}; copy or export it "
-            "again."
+            f"{name} is not a readable TIFF image ({type(error).__name__}: {error}); copy or export it again."
         ) from error
 
 
 def _only_page(tiff: tifffile.TiffFile, name: str) -> Any:
     if len(tiff.pages) != 1:
         raise InputImageError(
-            f"{name}: one grey plane expected, {len(tiff.pages)} pages found; export the nuclear channel alone."
+            f"{name} holds {len(tiff.pages)} pages; an image must be one grey plane: export the nuclear channel alone."
         )
     return tiff.pages.first
 
@@ -145,64 +144,65 @@ def _only_page(tiff: tifffile.TiffFile, name: str) -> Any:
 def _check_type(page: Any, name: str) -> None:
     if len(page.shape) != 2 or page.samplesperpixel != 1:
         raise InputImageError(
-            f"{name}: one grey plane (height, width) expected, shape {page.shape} found (several channels or colours); "
-            "export the nuclear channel alone."
+            f"{name} has shape {page.shape}, so several channels or colours; an image must be one grey plane (height, "
+            "width): export the nuclear channel alone."
         )
     if page.dtype not in (np.uint8, np.uint16):
         raise InputImageError(
-            f"{name}: pixels of uint8 or uint16 expected, {page.dtype} found; export the camera values without scaling."
+            f"{name} has pixels of type {page.dtype}; they must be uint8 or uint16: export the camera values without "
+            "scaling."
         )
 
 
 def _check_planes(tiff: tifffile.TiffFile, page: Any, name: str) -> None:
-    """Refuse a stack that ImageJ or MetaMorph wrote under one page, of which we would read the first plane only."""
+    """Refuse a stack that ImageJ or MetaMorph wrote under one page: only its first plane would be read."""
     if not tiff.is_ome and tiff.series[0].size != page.size:
         raise InputImageError(
-            f"{name}: one grey plane (height, width) expected, a stack {tiff.series[0].shape} found; "
+            f"{name} holds a stack of shape {tiff.series[0].shape}; an image must be one grey plane (height, width): "
             "export the nuclear channel alone."
         )
 
 
 def _check_size(page: Any, file_bytes: int, name: str) -> None:
     if 0 in page.shape:
-        raise InputImageError(f"{name}: pixels expected, {page.shape[0]} x {page.shape[1]} found; export it again.")
+        raise InputImageError(f"{name} has {page.shape[0]} x {page.shape[1]} px; export it again.")
     if max(page.shape) > MAX_SIDE_PX:
         raise InputImageError(
-            f"{name}: at most {MAX_SIDE_PX} px a side expected, {page.shape[0]} x {page.shape[1]} found; cut it in "
-            "parts."
+            f"{name} has {page.shape[0]} x {page.shape[1]} px; an image may have at most {MAX_SIDE_PX:,} px a side: "
+            "cut it in parts."
         )
     end = max(map(sum, zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
     if end > file_bytes or page.nbytes > MAX_EXPANSION * file_bytes:
         raise InputImageError(
-            f"{name}: {max(end, page.nbytes)} bytes of pixels expected from its header, a file of {file_bytes} bytes "
-            "found; it is truncated: copy it again."
+            f"{name} has {file_bytes:,} bytes, but its header promises {max(end, page.nbytes):,} bytes of pixels: "
+            "it is truncated; copy it again."
         )
     if missing := missing_parts(page):
         raise InputImageError(
-            f"{name}: {len(page.dataoffsets) + missing} strips or tiles of pixels expected, {len(page.dataoffsets)} "
-            "found; it was not written to its end: export it again."
+            f"{name} lacks {missing} of {len(page.dataoffsets) + missing} strips or tiles of pixels: it was not "
+            "written to its end; export it again."
         )
 
 
 def missing_parts(page: Any) -> int:
-    """Return how many strips or tiles a page of tifffile lacks; tifffile itself shows 0 in their place."""
+    """Return how many strips or tiles a page of tifffile lacks; tifffile itself returns 0 for their pixels."""
     whole = page.compression == 1 and sum(page.databytecounts) >= page.nbytes
     return 0 if whole else max(0, math.prod(page.chunked) - len(page.dataoffsets))
 
 
-def _pixels(page: Any, data: bytes | memoryview) -> NDArray[Any]:
+def _pixels(page: Any, data: bytes | memoryview) -> npt.NDArray[Any]:
     """Return native-endian pixels, read-only, without a copy where they lie in the file as they are."""
     pixels = _stored_pixels(page, data)
     pixels.flags.writeable = False  # one type for all files, so that the loops over pixels are compiled once
     return pixels
 
 
-def _stored_pixels(page: Any, data: bytes | memoryview) -> NDArray[Any]:
+def _stored_pixels(page: Any, data: bytes | memoryview) -> npt.NDArray[Any]:
     if page.is_contiguous and page.compression == 1 and page.fillorder == 1:
         dtype = np.dtype(page.dtype).newbyteorder(page.parent.byteorder)
         stored = np.frombuffer(data, dtype, page.size, page.dataoffsets[0]).reshape(page.shape)
         return stored if dtype.isnative else stored.astype(dtype.newbyteorder("="))
-    decoded: NDArray[Any] = page.asarray()
+    decoded: npt.NDArray[Any] = page.asarray()
     return np.ascontiguousarray(decoded)
 
 
@@ -220,13 +220,13 @@ def _ome_pixels_per_um(xml: str) -> float | None:
 
 
 def check_pixel_size(stated: float | None, wanted: float, name: str) -> None:
-    """Compare the pixel size that a file states with the one that the build was given.
+    """Compare the pixels per um that a file states with those that the build was given.
 
     Raises:
         InputImageError: they differ by more than 1 %.
     """
     if stated is not None and abs(stated / wanted - 1) > PIXEL_SIZE_TOLERANCE:
         raise InputImageError(
-            f"{name}: {wanted:g} pixels per um expected (--pixels-per-um), {stated:.5g} found in its OME header; "
-            f"build it with --pixels-per-um {stated:.5g}, or correct the header."
+            f"{name} states {stated:.5g} pixels per µm in its OME header, but --pixels-per-um is {wanted:g}; build it "
+            f"with --pixels-per-um {stated:.5g}, or correct the header."
         )

@@ -1,4 +1,4 @@
-"""Mask files as cellpose names and writes them; an image without nuclei gets an empty mask."""
+"""Mask files as cellpose names and writes them; the mask of an image without nuclei has no label."""
 
 import glob
 import io
@@ -6,24 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from nucleusnet_core.stitched_names import MASK_SUFFIXES, SEGMENTATION_SUFFIX
 
-LARGEST_PNG_LABEL = 2**16 - 2  # the last number of the type would look like an overflow to whoever reads it
+LARGEST_PNG_LABEL = 2**16 - 2  # a reader would take the last number of the type for an overflow
 PNG_SUFFIX, TIFF_SUFFIX = "_cp_masks.png", "_cp_masks.tif"
 
 
-def mask_name(stem: str, labels: NDArray[Any]) -> str:
+def mask_name(stem: str, labels: npt.NDArray[Any]) -> str:
     """Return the name of the mask of an image: a 16-bit PNG, or a TIFF where 16 bits do not hold the labels."""
     return stem + (PNG_SUFFIX if int(labels.max(initial=0)) <= LARGEST_PNG_LABEL else TIFF_SUFFIX)
 
 
-def mask_bytes(labels: NDArray[Any]) -> bytes:
+def mask_bytes(labels: npt.NDArray[Any]) -> bytes:
     """Encode labels (H, W) as a greyscale PNG of 16 bits, or as a TIFF of 32 bits where they need it.
 
     Raises:
-        MemoryError: memory does not suffice.
+        MemoryError: there is too little memory.
     """
     import cv2  # noqa: PLC0415 - heavy
     import tifffile  # noqa: PLC0415 - heavy
@@ -39,7 +39,7 @@ def mask_bytes(labels: NDArray[Any]) -> bytes:
 
 
 def mask_paths(folder: Path, stem: str) -> list[Path]:
-    """Return the label images of an image that are in a folder."""
+    """Return the label images of one stem that are in a folder."""
     suffixes = [suffix for suffix in MASK_SUFFIXES if suffix != SEGMENTATION_SUFFIX]
     return [path for suffix in suffixes if (path := folder / f"{stem}{suffix}").exists()]
 

@@ -5,26 +5,25 @@ filtered byte is 0, so the few non-zero bytes (about one in a thousand) are the 
 """
 
 import struct
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
+from nucleusnet_core.cells.png_chunks import PngDamageError, read_chunks
 from nucleusnet_core.errors import InputMaskError
 
 from ..compiled import compiled
 from .sparse_inflate import sparse_inflate
 
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _FILTER_SUB = 1
 
-PlacedRuns = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.uint32]]
+PlacedRuns = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.uint32]]
 
 
 @dataclass(frozen=True)
 class PngFile:
-    """What the header of a PNG says, and its image data as one zlib stream.
+    """The header of a PNG, and its image data as one zlib stream.
 
     Attributes:
         height: rows, px.
@@ -44,41 +43,25 @@ class PngFile:
 
 
 def read_png(data: bytes, name: str) -> PngFile:
-    """Walk the chunks of a PNG file and check their checksums; nothing is inflated.
+    """Read the chunks of a PNG file and check their checksums; nothing is inflated.
 
     Raises:
         InputMaskError: truncated or damaged.
     """
     header: bytes | memoryview = b""
-    idat, at = [], len(PNG_SIGNATURE)
-    while True:
-        kind, body, at = _next_chunk(data, at, name)
-        if kind == b"IHDR":
-            header = body
-        elif kind == b"IDAT":
-            idat.append(body)
-        elif kind == b"IEND":
-            break
+    idat = []
+    try:
+        for kind, body in read_chunks(data):
+            if kind == b"IHDR":
+                header = body
+            elif kind == b"IDAT":
+                idat.append(body)
+    except PngDamageError as error:
+        raise InputMaskError(f"{name}: {error}; copy the mask again, or write it again.") from error
     if len(header) != 13 or not idat:
-        raise InputMaskError(f"{name}: expected a PNG with a header and image data, found none; write the mask again.")
+        raise InputMaskError(f"{name} is a PNG without a header or without image data; write the mask again.")
     width, height, bit_depth, color_type, _, _, interlace = struct.unpack(">IIBBBBB", header)
     return PngFile(height, width, bit_depth, color_type, bool(interlace), b"".join(idat))
-
-
-def _next_chunk(data: bytes, at: int, name: str) -> tuple[bytes, memoryview, int]:
-    size, kind = struct.unpack_from(">I4s", data, at) if at + 12 <= len(data) else (0, b"")
-    end = at + 12 + size
-    if not kind or end > len(data):
-        raise InputMaskError(
-            f"{name}: expected a PNG up to its IEND chunk, found the end after {len(data)} bytes: "
-            "the file is truncated; copy or write it again."
-        )
-    checked = memoryview(data)[at + 4 : end - 4]
-    if zlib.crc32(checked) != int.from_bytes(data[end - 4 : end], "big"):
-        raise InputMaskError(
-            f"{name}: the checksum of the PNG chunk at byte {at} is wrong: the file is damaged; copy it again."
-        )
-    return kind, checked[4:], end
 
 
 def png_runs(png: PngFile) -> PlacedRuns | None:
@@ -100,8 +83,8 @@ def png_runs(png: PngFile) -> PlacedRuns | None:
 
 @compiled
 def _integrate(
-    position: NDArray[np.int64], value: NDArray[np.uint8], height: int, width: int
-) -> tuple[int, NDArray[np.int32], NDArray[np.uint32]]:
+    position: npt.NDArray[np.int64], value: npt.NDArray[np.uint8], height: int, width: int
+) -> tuple[int, npt.NDArray[np.int32], npt.NDArray[np.uint32]]:
     """Undo filter Sub on the non-zero bytes only; (-1, ...) where a row has another filter."""
     runs, labels = np.empty((3, position.size), np.int32), np.empty(position.size, np.uint32)
     stride = 1 + 2 * width

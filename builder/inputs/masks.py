@@ -1,7 +1,7 @@
 """Label images as horizontal runs, read from the files that segmentation programs write.
 
 A mask of 12,500 x 12,500 px holds some 120,000 runs. Bounding boxes, areas, moments and crops come from those; for
-the PNG that cellpose writes the label image itself is never built.
+the PNG that cellpose writes, the label image itself is never made.
 """
 
 import io
@@ -10,18 +10,19 @@ from typing import Any
 
 import imagecodecs
 import numpy as np
+import numpy.typing as npt
 import tifffile
-from numpy.typing import NDArray
 
+from nucleusnet_core.cells.png_chunks import SIGNATURE as PNG_SIGNATURE
 from nucleusnet_core.errors import InputMaskError
 
 from ..compiled import compiled
 from .images import missing_parts
-from .mask_png import PNG_SIGNATURE, PngFile, png_runs, read_png
+from .mask_png import PngFile, png_runs, read_png
 from .seg_npy import read_seg_npy
 
 MAX_SIDE_PX = 60_000
-# No codec gains more on a label image; what claims to is refused before allocation.
+# No codec compresses a label image more; a header that claims more is refused before allocation.
 _DEFLATE_EXPANSION = 1_040
 _TIFF_EXPANSION = 40_000
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -41,10 +42,10 @@ class LabelRuns:
     """
 
     shape: tuple[int, int]
-    row: NDArray[np.int32]
-    x0: NDArray[np.int32]
-    x1: NDArray[np.int32]
-    label: NDArray[np.uint32]
+    row: npt.NDArray[np.int32]
+    x0: npt.NDArray[np.int32]
+    x1: npt.NDArray[np.int32]
+    label: npt.NDArray[np.uint32]
 
 
 def read_label_runs(data: bytes, name: str, *, allow_pickle: bool = False) -> LabelRuns:
@@ -59,7 +60,7 @@ def read_label_runs(data: bytes, name: str, *, allow_pickle: bool = False) -> La
         InputMaskError: no readable label image, or its labels reach the largest number its type holds.
     """
     if not data:
-        raise InputMaskError(f"{name}: expected a label image, found an empty file; write the mask again.")
+        raise InputMaskError(f"{name} is empty; write the mask again.")
     if data.startswith(PNG_SIGNATURE):
         return _read_png_runs(data, name)
     if data.startswith(_TIFF_SIGNATURES):
@@ -68,18 +69,17 @@ def read_label_runs(data: bytes, name: str, *, allow_pickle: bool = False) -> La
     if data.startswith(_NPY_SIGNATURE):
         if not allow_pickle:
             raise InputMaskError(
-                f"{name}: expected a PNG or TIFF label image, found a NumPy file of pickled objects; save the "
-                "masks as PNG or TIFF, or pass --allow-pickle."
+                f"{name} is a NumPy file of pickled objects, not a PNG or TIFF; save the masks as PNG or TIFF, or pass "
+                "--allow-pickle."
             )
         labels = _native(read_seg_npy(data, name))
         return _filled_type_checked(runs_from_array(labels, name=name), labels.dtype, name)
     raise InputMaskError(
-        f"{name}: expected a PNG or TIFF label image, found a file that starts with {data[:8]!r}; "
-        "save the masks as 16-bit PNG or 32-bit TIFF."
+        f"{name} is neither a PNG nor a TIFF: it starts with {data[:8]!r}; save the masks as 16-bit PNG or 32-bit TIFF."
     )
 
 
-def runs_from_array(labels: NDArray[Any], *, name: str = "mask") -> LabelRuns:
+def runs_from_array(labels: npt.NDArray[Any], *, name: str = "mask") -> LabelRuns:
     """Find the runs of a label image (H, W) of integers, or of floats that hold whole numbers.
 
     Raises:
@@ -98,8 +98,8 @@ def _read_png_runs(data: bytes, name: str) -> LabelRuns:
     _check_shape((png.height, png.width), name)
     if png.color_type != 0 or png.bit_depth not in (8, 16):
         raise InputMaskError(
-            f"{name}: expected a greyscale PNG of 8 or 16 bits, found {_png_kind(png)}; "
-            "save the label image itself, not a coloured rendering of it."
+            f"{name} is a PNG with {_png_kind(png)}; a mask must be greyscale of 8 or 16 bits: save the label image "
+            "itself, not a coloured picture of it."
         )
     _check_expansion(png.height * png.width * png.bit_depth // 8, len(png.compressed) * _DEFLATE_EXPANSION, name)
     dtype = np.dtype(f"uint{png.bit_depth}")
@@ -112,23 +112,23 @@ def _read_png_runs(data: bytes, name: str) -> LabelRuns:
 
 
 def _png_kind(png: PngFile) -> str:
-    kinds = {0: "greyscale", 2: "RGB", 3: "palette", 4: "greyscale with alpha", 6: "RGBA"}
-    return f"{kinds.get(png.color_type, 'unknown')} of {png.bit_depth} bits"
+    kinds = {0: "greyscale", 2: "RGB colours", 3: "a palette", 4: "greyscale and transparency", 6: "RGBA colours"}
+    return f"{kinds.get(png.color_type, 'an unknown colour type')} of {png.bit_depth} bits"
 
 
-def _decode_png(data: bytes, name: str) -> NDArray[Any]:
+def _decode_png(data: bytes, name: str) -> npt.NDArray[Any]:
     try:
-        labels: NDArray[Any] = imagecodecs.png_decode(data)
-    except Exception as error:  # libpng reports every kind of damage by one class that imagecodecs makes at run time
+        labels: npt.NDArray[Any] = imagecodecs.png_decode(data)
+    except Exception as error:  # imagecodecs makes the class of libpng's errors at run time
         raise _damaged(name, error) from error
     return labels
 
 
-def _read_tiff(data: bytes, name: str) -> NDArray[Any]:
+def _read_tiff(data: bytes, name: str) -> npt.NDArray[Any]:
     try:
         with io.BytesIO(data) as file, tifffile.TiffFile(file) as tiff:
             _check_tiff(tiff, len(data), name)
-            labels: NDArray[Any] = tiff.pages[0].asarray()
+            labels: npt.NDArray[Any] = tiff.pages[0].asarray()
     except InputMaskError:
         raise
     except Exception as error:  # every codec has its own errors
@@ -137,13 +137,13 @@ def _read_tiff(data: bytes, name: str) -> NDArray[Any]:
 
 
 def _check_tiff(tiff: Any, file_bytes: int, name: str) -> None:
-    """Refuse what is no single label image, and what a truncated file or a few bytes only claim to hold."""
+    """Refuse a file with more than one label image, and one that is too short for what its header claims."""
     series = tiff.series
     if len(series) != 1 or len(series[0].shape) != 2 or len(tiff.pages) != 1:
         shapes = [tuple(one.shape) for one in series]
         raise InputMaskError(
-            f"{name}: expected one label image (height, width), found {shapes} on {len(tiff.pages)} pages; "
-            "save one greyscale label image per file."
+            f"{name} holds images of shape {shapes} on {len(tiff.pages)} pages; save one greyscale label image "
+            "(height, width) per file."
         )
     page = tiff.pages[0]
     _check_shape(page.shape, name)
@@ -151,77 +151,81 @@ def _check_tiff(tiff: Any, file_bytes: int, name: str) -> None:
     end = max((at + size for at, size in zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
     if end > file_bytes:
         raise InputMaskError(
-            f"{name}: expected {end} bytes, found {file_bytes}: the file is truncated; copy or write it again."
+            f"{name} has {file_bytes:,} bytes, but its header promises {end:,}: it is truncated; copy it again, or "
+            "write it again."
         )
     _check_expansion(page.nbytes, file_bytes * _TIFF_EXPANSION, name)
     if missing := missing_parts(page):
         raise InputMaskError(
-            f"{name}: {missing} strips or tiles of pixels are missing: it was not written to its end; write it again."
+            f"{name} lacks {missing} strips or tiles of pixels: it was not written to its end; write it again."
         )
 
 
 def _damaged(name: str, error: Exception) -> InputMaskError:
-    return InputMaskError(f"{name}: the mask cannot be decoded ({error}); copy or write it again.")
+    return InputMaskError(f"{name} cannot be decoded ({error}); copy the mask or write it again.")
 
 
 def _check_shape(shape: tuple[int, ...], name: str) -> None:
     if len(shape) != 2 or 0 in shape:
         raise InputMaskError(
-            f"{name}: expected a label image (height, width), found shape {shape}; save one greyscale label image."
+            f"{name} has shape {shape}; a label image has a height and a width, neither of them 0: save one greyscale "
+            "label image."
         )
     if max(shape) > MAX_SIDE_PX:
         raise InputMaskError(
-            f"{name}: expected at most {MAX_SIDE_PX} px a side, found {shape[0]} x {shape[1]}; "
-            "cut the stitched image into smaller ones."
+            f"{name} has {shape[0]} x {shape[1]} px; a mask may have at most {MAX_SIDE_PX:,} px a side: cut the "
+            "stitched image into smaller ones."
         )
 
 
 def _check_type(dtype: np.dtype[Any], name: str) -> None:
     if dtype.kind not in "uif" or dtype == np.float16:
-        raise InputMaskError(f"{name}: expected integer labels, found {dtype}; save the labels as uint16 or uint32.")
+        raise InputMaskError(f"{name} has labels of type {dtype}; save them as uint16 or uint32.")
 
 
 def _check_expansion(pixel_bytes: int, possible_bytes: int, name: str) -> None:
     if pixel_bytes > possible_bytes:
         raise InputMaskError(
-            f"{name}: declares {pixel_bytes} bytes of pixels, but so small a file holds at most {possible_bytes}: "
-            "the file is truncated or was made up; write the mask again."
+            f"{name} declares {pixel_bytes:,} bytes of pixels, but so small a file holds at most {possible_bytes:,}: "
+            "it is truncated, or its header is wrong; write the mask again."
         )
 
 
-def _native(labels: NDArray[Any]) -> NDArray[Any]:
+def _native(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return `labels` in the byte order of this machine, the only one numba knows."""
     return labels.astype(labels.dtype.newbyteorder("="), copy=False)
 
 
-def _whole_labels(value: NDArray[Any], name: str) -> NDArray[np.uint32]:
-    """Check the labels of runs and return them as uint32; pixels without a run are 0 and need no check."""
+def _whole_labels(value: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint32]:
+    """Return the labels of runs as uint32, checked; pixels without a run are 0 and need no check."""
     if value.size and not (value.min() >= 0 and value.max() <= 2**32 - 1):  # also False for NaN
-        found = f"{value.min()} to {value.max()}"
-        raise InputMaskError(f"{name}: expected labels of 0 to 4294967295, found {found}; save the labels as uint32.")
+        raise InputMaskError(
+            f"{name} has labels from {value.min()} to {value.max()}; they must lie between 0 and 4294967295: save the "
+            "labels as uint32."
+        )
     labels = value.astype(np.uint32)
     if value.dtype.kind == "f" and (labels != value).any():
         example = value[labels != value][0]
         raise InputMaskError(
-            f"{name}: expected whole numbers, found {example}; this is no label image but perhaps a probability map."
+            f"{name} has a pixel of {example}, and labels are whole numbers: this is not a label image but perhaps a "
+            "probability map; save the labels as uint32."
         )
     return labels
 
 
 def _filled_type_checked(runs: LabelRuns, dtype: np.dtype[Any], name: str) -> LabelRuns:
-    """Refuse labels that reach the end of their type: the writer may have wrapped round to 0 and merged nuclei."""
+    """Refuse labels that reach the end of their type: the writer may have begun again at 0 and merged nuclei."""
     largest = int(np.iinfo(dtype).max) if dtype.kind in "ui" else 2 ** (np.finfo(dtype).nmant + 1)
     if runs.label.size and int(runs.label.max()) >= largest:
         raise InputMaskError(
-            f"{name}: more labels than the type holds: expected labels below {largest}, the last one of {dtype}, "
-            f"found {int(runs.label.max())}, so others may have been merged or lost; "
-            "save the labels as uint32 TIFF (a mask of 0 and 255 is no label image)."
+            f"{name} has the label {int(runs.label.max())}, but its type {dtype} holds none above {largest}, so others "
+            "may have been merged or lost; save the labels as uint32 TIFF (a mask of 0 and 255 is not a label image)."
         )
     return runs
 
 
 @compiled
-def _count_runs(labels: NDArray[Any]) -> int:
+def _count_runs(labels: npt.NDArray[Any]) -> int:
     count = 0
     for y in range(labels.shape[0]):
         count += labels[y, 0] != 0
@@ -231,7 +235,7 @@ def _count_runs(labels: NDArray[Any]) -> int:
 
 
 @compiled
-def _find_runs(labels: NDArray[Any], count: int) -> tuple[NDArray[np.int32], NDArray[Any]]:
+def _find_runs(labels: npt.NDArray[Any], count: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[Any]]:
     """Return (row, x0, x1) of the `count` runs as int32 (3, count), and their values in the type of `labels`."""
     place = np.empty((3, count), np.int32)
     value = np.empty(count, labels.dtype)

@@ -5,16 +5,18 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from nucleusnet_core.errors import PairingError, UsageError
 from nucleusnet_core.stitched_names import (
     DEFAULT_NAME_PATTERN,
-    by_stem,
+    find_image_files,
+    find_mask_files,
     is_image,
     is_mask,
     is_text,
-    label_images,
     list_files,
+    say_several,
 )
 from nucleusnet_core.terminal.wording import counted
 
@@ -31,10 +33,10 @@ class Source:
         stem: name of the image without its suffix, NFC; unique in a dataset.
         image_path: the image.
         mask_path: its label image.
-        run: number of the run that the name states, None where it states none or no integer.
-        run_group: what splits keep together: the run, or the stem where the name states none.
-        quarter: as the name states, or None.
-        position: as the name states, or None.
+        run: number of the run in the name, None where the name has none or it is not an integer.
+        run_group: what splits keep together: the run, or the stem where the name has none.
+        quarter: as in the name, or None.
+        position: as in the name, or None.
     """
 
     stem: str
@@ -57,91 +59,110 @@ def find_sources(
 
     Args:
         folder: holds `<stem>.tif` (also .tiff, .ome.tif); walked one level unless `recursive`.
-        masks: folder of the masks `<stem>_cp_masks.png` (also .tif, or `_seg.npy` where that is the only one), default
-            the same folder.
+        masks: folder of the masks `<stem>_cp_masks.png` (also .tif, or `_seg.npy` where that is the only one); default:
+            that of the images.
         name_pattern: regular expression with optional groups run, quarter, position; must match the whole stem.
         recursive: walk subfolders too.
 
     Returns:
         The pairs sorted by stem, and one failure for each image without a mask, mask without an image, stem that
-        occurs twice or differs from another only by case, or name that is no Unicode text.
+        occurs twice or differs from another only by case, or name that is not Unicode text.
 
     Raises:
-        UsageError: the pattern is no regular expression.
-        PairingError: a folder is missing, or holds no images, or no masks.
+        UsageError: the pattern is not a regular expression, or a folder does not exist.
+        PairingError: a folder holds no images, or no masks.
     """
     pattern = compile_name_pattern(name_pattern)
     files = list_files(folder, recursive=recursive)
     mask_files = files if masks is None else list_files(masks, recursive=recursive)
-    images = by_stem(path for path in files if is_image(path.name) and is_text(path.name))
-    labels = label_images(by_stem(path for path in mask_files if is_mask(path.name) and is_text(path.name)))
-    if not images and not labels:
-        raise PairingError(
-            f"{folder}: stitched images <name>.tif with masks <name>_cp_masks.png expected, none found among "
-            f"{counted(len(files), 'file')}; give the folder that holds them, or --recursive to look in its subfolders."
-        )
-    if not labels:
-        raise PairingError(
-            f"{masks or folder}: masks <name>_cp_masks.png expected for the {counted(len(images), 'image')} in {folder}"
-            f", none found among {counted(len(mask_files), 'file')}; segment the images, or give the folder of the "
-            "masks with --masks."
-        )
-    if not images:
-        raise PairingError(
-            f"{folder}: images <name>.tif expected for the {counted(len(labels), 'mask')} in {masks or folder}, "
-            f"none found among {counted(len(files), 'file')}; give the folder of the images."
-        )
+    images, labels = find_image_files(files), find_mask_files(mask_files)
+    if not images or not labels:
+        there = _Found(folder, len(files), len(images)), _Found(masks or folder, len(mask_files), len(labels))
+        raise PairingError(nothing_to_pair(*there))
     clashes = case_clashes(images)
     failures = [*duplicates(images, "images"), *duplicates(labels, "masks"), *unpaired(images, labels, folder, masks)]
     failures += [*clashes, *unreadable_names({*files, *mask_files})]
     refused = {failure.name for failure in clashes}
     single = [stem for stem in sorted(images) if len(images[stem]) == 1 == len(labels.get(stem, ()))]
     paired = [stem for stem in single if stem not in refused]
-    sources = [described(stem, images[stem][0], labels[stem][0], pattern) for stem in paired]
+    sources = [source_of(stem, images[stem][0], labels[stem][0], pattern) for stem in paired]
     return sources, sorted(failures, key=lambda failure: failure.name)
+
+
+class _Found(NamedTuple):
+    """How many files a folder holds, and how many of them are images, or masks."""
+
+    folder: Path
+    files: int
+    matching: int
+
+
+def nothing_to_pair(images: _Found, masks: _Found) -> str:
+    """Return the message about folders without images, without masks, or without both."""
+    if not images.matching and not masks.matching:
+        return (
+            f"{images.folder} holds no stitched image <name>.tif and no mask <name>_cp_masks.png among its "
+            f"{counted(images.files, 'file')}; give the folder that holds them, or --recursive to look in its "
+            "subfolders."
+        )
+    if not masks.matching:
+        return (
+            f"{masks.folder} holds no mask <name>_cp_masks.png among its {counted(masks.files, 'file')}, and "
+            f"{images.folder} holds {counted(images.matching, 'image')}; segment the images, or give the folder of the "
+            "masks with --masks."
+        )
+    return (
+        f"{images.folder} holds no image <name>.tif among its {counted(images.files, 'file')}, and {masks.folder} "
+        f"holds {counted(masks.matching, 'mask')}; give the folder of the images."
+    )
 
 
 def compile_name_pattern(name_pattern: str) -> re.Pattern[str]:
     """Compile a name pattern.
 
     Raises:
-        UsageError: it is no regular expression.
+        UsageError: it is not a regular expression.
     """
     try:
         return re.compile(name_pattern)
     except re.error as error:
-        raise UsageError(f"--name-pattern: a regular expression expected, {name_pattern!r} found: {error}.") from error
+        raise UsageError(
+            f"--name-pattern {name_pattern!r} is not a regular expression ({error}); correct it."
+        ) from error
 
 
 def duplicates(groups: dict[str, list[Path]], kind: str) -> list[Failure]:
-    """Report stems that several files share."""
-    return [
-        Failure(stem, f"one of the {kind} expected for {stem!r}, {len(paths)} found: {', '.join(map(str, paths))}; "
-                "rename or remove all but one.")
-        for stem, paths in groups.items()
-        if len(paths) > 1
-    ]  # fmt: skip
+    """Return a failure for each stem that several files share.
+
+    Args:
+        groups: files by stem.
+        kind: of the files, in the plural.
+    """
+    return [Failure(stem, say_several(kind, stem, paths)) for stem, paths in groups.items() if len(paths) > 1]
 
 
 def case_clashes(images: dict[str, list[Path]]) -> list[Failure]:
-    """Report stems that differ only by case: on Windows and macOS their pieces would be one file."""
+    """Return a failure for each stem that differs from another only by case: some systems make one file of two."""
     same: dict[str, list[str]] = defaultdict(list)
     for stem in sorted(images):
         same[stem.casefold()].append(stem)
     return [
-        Failure(stem, f"a name that differs from others by more than case expected for {images[stem][0]}, also "
-                f"{', '.join(other for other in stems if other != stem)} found; rename all but one.")
+        Failure(
+            stem,
+            f"the name of {images[stem][0]} differs from {', '.join(other for other in stems if other != stem)} "
+            "only by upper and lower case, which Windows and macOS do not tell apart; rename all but one.",
+        )
         for stems in same.values()
         if len(stems) > 1
         for stem in stems
-    ]  # fmt: skip
+    ]
 
 
 def unreadable_names(paths: Iterable[Path]) -> list[Failure]:
-    """Report images and masks whose names are no Unicode text."""
+    """Return a failure for each image and mask whose name is not Unicode text."""
     names = {path.name for path in paths if is_image(path.name) or is_mask(path.name)}
     return [
-        Failure(shown, f"a file name in UTF-8 expected, {shown} found; rename the file.")
+        Failure(shown, f"the file name {shown} is not text in UTF-8; rename the file.")
         for name in names
         if not is_text(name)
         for shown in [name.encode("utf-8", "backslashreplace").decode()]
@@ -151,22 +172,24 @@ def unreadable_names(paths: Iterable[Path]) -> list[Failure]:
 def unpaired(
     images: dict[str, list[Path]], labels: dict[str, list[Path]], folder: Path, masks: Path | None
 ) -> list[Failure]:
-    """Report images without a mask and masks without an image."""
+    """Return a failure for each image without a mask and each mask without an image."""
     no_mask = [
-        Failure(stem, f"a mask {stem}_cp_masks.png expected in {masks or folder} for {images[stem][0]}, none found; "
-                "segment the image, or give the folder of the masks with --masks.")
+        Failure(
+            stem,
+            f"{images[stem][0]} has no mask {stem}_cp_masks.png in {masks or folder}; segment the image, or give "
+            "the folder of the masks with --masks.",
+        )
         for stem in images.keys() - labels.keys()
-    ]  # fmt: skip
+    ]
     no_image = [
-        Failure(stem, f"an image {stem}.tif expected in {folder} for {labels[stem][0]}, none found; "
-                "add the image or remove the mask.")
+        Failure(stem, f"{labels[stem][0]} has no image {stem}.tif in {folder}; add the image or remove the mask.")
         for stem in labels.keys() - images.keys()
-    ]  # fmt: skip
+    ]
     return no_mask + no_image
 
 
-def described(stem: str, image_path: Path, mask_path: Path, pattern: re.Pattern[str]) -> Source:
-    """Read what a stem says about run, quarter and position."""
+def source_of(stem: str, image_path: Path, mask_path: Path, pattern: re.Pattern[str]) -> Source:
+    """Return a pair with what its stem says about run, quarter and position."""
     match = pattern.fullmatch(stem)
     parts = match.groupdict() if match else {}
     text = parts.get("run")

@@ -1,10 +1,10 @@
-"""The labels of one mask: where each lies, how large it is, and its shape, all from label runs."""
+"""The labels of one mask: where each lies, its size and its shape, all from label runs."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from ..compiled import compiled
 from .masks import LabelRuns
@@ -39,22 +39,22 @@ class Regions:
     """
 
     shape: tuple[int, int]
-    label: NDArray[np.uint32]
-    bbox_y0: NDArray[np.int32]
-    bbox_x0: NDArray[np.int32]
-    bbox_y1: NDArray[np.int32]
-    bbox_x1: NDArray[np.int32]
-    area_px: NDArray[np.int64]
-    centroid_y: NDArray[np.float64]
-    centroid_x: NDArray[np.float64]
-    mu_yy: NDArray[np.float64]
-    mu_xx: NDArray[np.float64]
-    mu_xy: NDArray[np.float64]
-    components: NDArray[np.int32]
-    run_start: NDArray[np.int64]
-    row: NDArray[np.int32]
-    x0: NDArray[np.int32]
-    x1: NDArray[np.int32]
+    label: npt.NDArray[np.uint32]
+    bbox_y0: npt.NDArray[np.int32]
+    bbox_x0: npt.NDArray[np.int32]
+    bbox_y1: npt.NDArray[np.int32]
+    bbox_x1: npt.NDArray[np.int32]
+    area_px: npt.NDArray[np.int64]
+    centroid_y: npt.NDArray[np.float64]
+    centroid_x: npt.NDArray[np.float64]
+    mu_yy: npt.NDArray[np.float64]
+    mu_xx: npt.NDArray[np.float64]
+    mu_xy: npt.NDArray[np.float64]
+    components: npt.NDArray[np.int32]
+    run_start: npt.NDArray[np.int64]
+    row: npt.NDArray[np.int32]
+    x0: npt.NDArray[np.int32]
+    x1: npt.NDArray[np.int32]
 
     def __len__(self) -> int:
         """Return the number of labels."""
@@ -62,7 +62,7 @@ class Regions:
 
 
 def regions_from_runs(runs: LabelRuns) -> Regions:
-    """Group runs by label and measure each label; no pixel is touched."""
+    """Return the runs grouped by label, and each label measured; no pixel is touched."""
     small = runs.label.size > 0 and runs.label.max() < 2**16
     order = np.argsort(runs.label.astype(np.uint16) if small else runs.label, kind="stable")  # 16 bits: radix sort
     sorted_label = runs.label[order]
@@ -93,8 +93,8 @@ def regions_from_runs(runs: LabelRuns) -> Regions:
     )
 
 
-def shape_measurements(regions: Regions, pixels_per_um: float) -> dict[str, NDArray[Any]]:
-    """Area, ellipse and components of each label as columns of the dataset.
+def shape_measurements(regions: Regions, pixels_per_um: float) -> dict[str, npt.NDArray[Any]]:
+    """Return area, ellipse and components of each label as columns of the dataset.
 
     The ellipse is the one with the second moments of the mask, whose pixels count as unit squares. `orientation_deg`
     is the angle of its major axis to the image's x axis, counter-clockwise positive as seen, in (-90, 90].
@@ -122,8 +122,8 @@ def shape_measurements(regions: Regions, pixels_per_um: float) -> dict[str, NDAr
 
 @compiled
 def _measure(
-    row: NDArray[np.int32], x0: NDArray[np.int32], x1: NDArray[np.int32], run_start: NDArray[np.int64]
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
+    row: npt.NDArray[np.int32], x0: npt.NDArray[np.int32], x1: npt.NDArray[np.int32], run_start: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int32]]:
     """Return boxes int32 (4, n), sums of 1, y, x, y^2, x^2, xy int64 (6, n), and the number of components.
 
     y and x count from the corner of the box, so the sums are exact for any mask of up to 60,000 px a side.
@@ -151,7 +151,7 @@ def _measure(
 
 
 @compiled
-def _root(parent: NDArray[np.int64], run: int) -> int:
+def _root(parent: npt.NDArray[np.int64], run: int) -> int:
     while parent[run] != run:
         parent[run] = parent[parent[run]]
         run = parent[run]
@@ -160,11 +160,11 @@ def _root(parent: NDArray[np.int64], run: int) -> int:
 
 @compiled
 def _count_components(
-    runs: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]],
+    runs: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]],
     which: tuple[int, int],
-    parent: NDArray[np.int64],
+    parent: npt.NDArray[np.int64],
 ) -> int:
-    """Count the 8-connected bodies of some runs in raster order, joining each run to those above it."""
+    """Return the number of 8-connected bodies of some runs in raster order, each joined to those above it."""
     (row, x0, x1), (start, stop) = runs, which
     count, above = stop - start, start
     for run in range(start, stop):

@@ -1,4 +1,4 @@
-"""The label image in a `_seg.npy` of cellpose, which is a pickle: read with nothing in it being called.
+"""The label image in a `_seg.npy` of cellpose, which is a pickle: read without running any code in it.
 
 Source: cellpose 3 and 4, `io.masks_flows_to_seg`: `numpy.save` of a dict with "masks", "outlines", "flows" and more;
 Python's `pickle.Unpickler.find_class`, "Restricting Globals".
@@ -9,17 +9,17 @@ import pickle
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from nucleusnet_core.errors import InputMaskError
 
 
 class _ArrayKind:
-    """Stands for `numpy.ndarray` in a pickle; cannot be called, so that no pickle makes an array of any size."""
+    """Stands for `numpy.ndarray` in a pickle; it cannot be called, so that no pickle makes an array of any size."""
 
 
-def _reconstruct(kind: Any, shape: Any, _code: Any) -> NDArray[Any]:
-    """Make the empty array that a pickled array starts from; its content and shape are set afterwards, and checked."""
+def _reconstruct(kind: Any, shape: Any, _code: Any) -> npt.NDArray[Any]:
+    """Return the empty array that a pickled array starts from; content and shape are set afterwards, and checked."""
     if not isinstance(kind, _ArrayKind) or shape != (0,):
         raise pickle.UnpicklingError("an array that does not start empty")
     return np.empty(0, np.int8)
@@ -39,7 +39,7 @@ class _ArrayUnpickler(pickle.Unpickler):
             raise pickle.UnpicklingError(f"a pickled {module}.{name}, which is not allowed") from None
 
 
-def read_seg_npy(data: bytes, name: str) -> NDArray[Any]:
+def read_seg_npy(data: bytes, name: str) -> npt.NDArray[Any]:
     """Return the label image (H, W) in the bytes of a `_seg.npy`.
 
     Args:
@@ -47,7 +47,7 @@ def read_seg_npy(data: bytes, name: str) -> NDArray[Any]:
         name: how error messages call it.
 
     Raises:
-        InputMaskError: it is none, holds no label image, or a pickled object other than arrays.
+        InputMaskError: it is no such file, holds no label image, or a pickled object other than arrays.
     """
     file = io.BytesIO(data)
     try:
@@ -58,9 +58,11 @@ def read_seg_npy(data: bytes, name: str) -> NDArray[Any]:
         masks = content.item()["masks"] if isinstance(content, np.ndarray) and shape == () else None
     except Exception as error:  # a damaged pickle raises anything
         raise InputMaskError(
-            f"{name}: expected a dict of arrays as cellpose saves it, found {error}; save the masks as PNG."
+            f"{name} is not a dict of arrays as cellpose saves it ({error}); save the masks as PNG."
         ) from error
     if not isinstance(masks, np.ndarray) or masks.ndim != 2 or masks.dtype.hasobject:
         found = f"{masks.dtype} {masks.shape}" if isinstance(masks, np.ndarray) else type(masks).__name__
-        raise InputMaskError(f"{name}: expected a label image (H, W) as `masks`, found {found}; save them as PNG.")
+        raise InputMaskError(
+            f"{name} holds no label image (height, width): its `masks` is {found}; save the masks as PNG."
+        )
     return masks

@@ -1,7 +1,7 @@
 """Inflate a deflate stream of almost only zeros without ever writing the zeros.
 
-In a filtered label image each stretch of one label is a run of zeros, which a deflate stream tells in a few symbols.
-Following the symbols and keeping only the other bytes costs a tenth of inflating everything.
+In a filtered label image each stretch of one label is a run of zeros, which a deflate stream writes in a few symbols.
+Following the symbols and keeping only the other bytes takes a tenth of the time of inflating everything.
 
 Source: RFC 1951 (deflate), RFC 1950 (zlib wrapper and Adler-32).
 """
@@ -9,7 +9,7 @@ Source: RFC 1951 (deflate), RFC 1950 (zlib wrapper and Adler-32).
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from ..compiled import compiled
 
@@ -28,6 +28,10 @@ _FIXED_LITERAL_LENGTHS = np.array([8] * 144 + [9] * 112 + [7] * 24 + [8] * 8, np
 _FIXED_DISTANCE_LENGTHS = np.full(30, 5, np.int64)
 _CODE_LENGTH_ORDER = np.array([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15], np.int64)
 
+_Bytes = npt.NDArray[np.uint8]
+_Table = npt.NDArray[np.int16]
+_Integers = npt.NDArray[np.int64]
+
 
 class SparseBytes(NamedTuple):
     """The non-zero bytes of a stream.
@@ -38,16 +42,16 @@ class SparseBytes(NamedTuple):
         length: bytes of the whole inflated stream.
     """
 
-    position: NDArray[np.int64]
-    value: NDArray[np.uint8]
+    position: npt.NDArray[np.int64]
+    value: npt.NDArray[np.uint8]
     length: int
 
 
 class _Codes(NamedTuple):
     """Look-up tables of one block: `symbol * 16 + code length` for every look-ahead, 0 for codes that do not exist."""
 
-    literal: NDArray[np.int16]
-    distance: NDArray[np.int16]
+    literal: _Table
+    distance: _Table
 
 
 class _Cursor(NamedTuple):
@@ -62,7 +66,7 @@ def sparse_inflate(compressed: bytes, *, max_nonzero: int) -> SparseBytes | None
     """Return the non-zero bytes of a zlib stream, or None if there are more than `max_nonzero`.
 
     The Adler-32 at its end is checked. None also stands for a damaged stream or a preset dictionary: an ordinary
-    inflater names the trouble.
+    inflater says what is wrong.
     """
     data = np.frombuffer(compressed, np.uint8)
     if data.size < 6 or data[0] & 15 != 8 or (int(data[0]) * 256 + int(data[1])) % 31 or data[1] & 32:
@@ -78,8 +82,8 @@ def sparse_inflate(compressed: bytes, *, max_nonzero: int) -> SparseBytes | None
 
 
 @compiled
-def _adler32(position: NDArray[np.int64], value: NDArray[np.uint8], length: int) -> int:
-    """Adler-32 of `length` bytes that are 0 but for `value` at `position`."""
+def _adler32(position: _Integers, value: _Bytes, length: int) -> int:
+    """Return the Adler-32 of `length` bytes that are 0 but for `value` at `position`."""
     low, high = 1, length % _ADLER_MODULUS  # the initial 1 is added to the high half once a byte
     for i in range(position.size):
         low += int(value[i])
@@ -88,7 +92,7 @@ def _adler32(position: NDArray[np.int64], value: NDArray[np.uint8], length: int)
 
 
 @compiled
-def _inflate(data: NDArray[np.uint8], end: int, position: NDArray[np.int64], value: NDArray[np.uint8]) -> _Cursor:
+def _inflate(data: _Bytes, end: int, position: _Integers, value: _Bytes) -> _Cursor:
     """Follow all blocks of a stream that must end by bit `end`, filling `position` and `value`."""
     literal, distance = np.empty(1 << _LONGEST_CODE, np.int16), np.empty(1 << _LONGEST_CODE, np.int16)
     cursor, last = _Cursor(0, 0, 0), False
@@ -114,8 +118,8 @@ def _inflate(data: NDArray[np.uint8], end: int, position: NDArray[np.int64], val
 
 
 @compiled
-def _peek(data: NDArray[np.uint8], at: int) -> int:
-    """The 56 bits that follow bit `at`, least significant first."""
+def _peek(data: _Bytes, at: int) -> int:
+    """Return the 56 bits that follow bit `at`, least significant first."""
     byte = np.uint64(at >> 3)  # an unsigned index needs no check for counting from the end
     bits = np.uint64(0)
     for i in range(8):
@@ -124,15 +128,15 @@ def _peek(data: NDArray[np.uint8], at: int) -> int:
 
 
 @compiled
-def _look_up(table: NDArray[np.int16], bits: int) -> tuple[int, int]:
-    """The symbol that `bits` begin with, and the length of its code; 0 for no symbol."""
+def _look_up(table: _Table, bits: int) -> tuple[int, int]:
+    """Return the symbol that `bits` begin with, and the length of its code; 0 for no symbol."""
     entry = int(table[np.uint64(bits & (table.size - 1))])
     return entry >> 4, entry & 15
 
 
 @compiled
-def _fill_table(lengths: NDArray[np.int64], table: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Write the look-up table of a canonical code into `table`; its used part, empty if the lengths are no code."""
+def _fill_table(lengths: _Integers, table: _Table) -> _Table:
+    """Write the look-up table of a canonical code, and return its used part, empty if the lengths are no code."""
     count, first = np.zeros(_LONGEST_CODE + 1, np.int64), np.zeros(_LONGEST_CODE + 2, np.int64)
     code, longest = 0, 0
     for symbol in range(lengths.size):
@@ -160,15 +164,13 @@ def _fill_table(lengths: NDArray[np.int64], table: NDArray[np.int16]) -> NDArray
 
 
 @compiled
-def _fixed_codes(literal: NDArray[np.int16], distance: NDArray[np.int16]) -> _Codes:
+def _fixed_codes(literal: _Table, distance: _Table) -> _Codes:
     return _Codes(_fill_table(_FIXED_LITERAL_LENGTHS, literal), _fill_table(_FIXED_DISTANCE_LENGTHS, distance))
 
 
 @compiled
-def _read_codes(
-    data: NDArray[np.uint8], at: int, end: int, literal: NDArray[np.int16], distance: NDArray[np.int16]
-) -> tuple[int, _Codes]:
-    """Read the two codes of a dynamic block; the bit after them, -1 if they are damaged."""
+def _read_codes(data: _Bytes, at: int, end: int, literal: _Table, distance: _Table) -> tuple[int, _Codes]:
+    """Return the bit after the two codes of a dynamic block, -1 if they are damaged, and the codes."""
     head = _peek(data, at)
     literals, distances, meta = (head & 31) + 257, ((head >> 5) & 31) + 1, ((head >> 10) & 15) + 4
     meta_lengths = np.zeros(19, np.int64)
@@ -184,10 +186,8 @@ def _read_codes(
 
 
 @compiled
-def _read_lengths(
-    data: NDArray[np.uint8], at: int, end: int, table: NDArray[np.int16], lengths: NDArray[np.int64]
-) -> int:
-    """Fill `lengths` of codes, themselves coded by `table`; the bit after them, -1 if they are damaged."""
+def _read_lengths(data: _Bytes, at: int, end: int, table: _Table, lengths: _Integers) -> int:
+    """Fill `lengths` of codes, themselves coded by `table`; return the bit after them, -1 if they are damaged."""
     filled = 0
     while filled < lengths.size:
         if at > end or table.size == 0:
@@ -212,13 +212,7 @@ def _read_lengths(
 
 
 @compiled
-def _coded_block(
-    data: NDArray[np.uint8],
-    end: int,
-    codes: _Codes,
-    cursor: _Cursor,
-    sparse: tuple[NDArray[np.int64], NDArray[np.uint8]],
-) -> _Cursor:
+def _coded_block(data: _Bytes, end: int, codes: _Codes, cursor: _Cursor, sparse: tuple[_Integers, _Bytes]) -> _Cursor:
     """Follow the symbols of one block up to its end mark."""
     at, found, out = cursor
     position, value = sparse
@@ -261,7 +255,7 @@ def _coded_block(
 
 @compiled
 def _repeats(bits: int, size: int) -> int:
-    """How many more times the first `size` of the 56 `bits` follow at once."""
+    """Return how many more times the first `size` of the 56 `bits` follow at once."""
     pattern, count = bits & ((1 << size) - 1), 0
     while (count + 2) * size <= 56 and (bits >> size) & ((1 << size) - 1) == pattern:
         bits >>= size
@@ -270,8 +264,8 @@ def _repeats(bits: int, size: int) -> int:
 
 
 @compiled
-def _copy(position: NDArray[np.int64], value: NDArray[np.uint8], found: int, to: tuple[int, int], distance: int) -> int:
-    """Repeat in to[0]..to[1] the non-zero bytes `distance` before, which may be new ones; how many there are now."""
+def _copy(position: _Integers, value: _Bytes, found: int, to: tuple[int, int], distance: int) -> int:
+    """Repeat in to[0]..to[1] the non-zero bytes `distance` before, also new ones; return how many there are now."""
     source = np.searchsorted(position[:found], to[0] - distance)
     while source < found < position.size and position[source] + distance < to[1]:
         position[found], value[found] = position[source] + distance, value[source]
@@ -282,7 +276,11 @@ def _copy(position: NDArray[np.int64], value: NDArray[np.uint8], found: int, to:
 
 @compiled
 def _stored_block(
-    data: NDArray[np.uint8], end: int, cursor: _Cursor, position: NDArray[np.int64], value: NDArray[np.uint8]
+    data: _Bytes,
+    end: int,
+    cursor: _Cursor,
+    position: _Integers,
+    value: _Bytes,
 ) -> _Cursor:
     """Keep the non-zero bytes of a block without compression."""
     found, start = cursor.found, (cursor.at + 7) >> 3

@@ -1,1 +1,1 @@
-"""One stitched image -> one piece: its rows, cut and encoded, with a receipt that says from what they were made."""
+"""One stitched image -> one piece: its rows, cut and encoded, with a receipt of what they were made from."""

@@ -1,4 +1,4 @@
-"""The piece of one image: the one that is there if it still holds, else a new one."""
+"""The piece of one image: the one that is there if it is still valid, else a new one."""
 
 from .receipt import Receipt
 from .task import PieceTask, valid_receipt
@@ -11,6 +11,6 @@ def ensure_piece(task: PieceTask) -> Receipt:
         InputImageError: the image cannot be used.
         InputMaskError: the mask cannot be used, or has another shape than the image.
     """
-    from .make import make_piece  # noqa: PLC0415 - brings numba and OpenCV, which only workers need
+    from .make import make_piece  # noqa: PLC0415 - imports numba and OpenCV, which only workers need
 
     return valid_receipt(task) or make_piece(task)

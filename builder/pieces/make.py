@@ -1,26 +1,27 @@
-"""One stitched image with its mask -> one piece: its rows, measured and encoded, and a receipt that says so."""
+"""One stitched image with its mask -> one piece: its rows, measured and encoded, and a receipt."""
 
 import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from nucleusnet_core.cells.png import encode_gray, encode_mask
 from nucleusnet_core.contract import DROP_REASONS, KEPT
-from nucleusnet_core.errors import InputImageError, InputMaskError
+from nucleusnet_core.errors import InputImageError
 from nucleusnet_core.files.atomic import atomic_path, write_bytes_atomic
 from nucleusnet_core.orders import keyed_hashes
 
 from ..cutting.crop import Crop
 from ..cutting.measure import sum_intensities
 from ..cutting.published import cut_published
+from ..cutting.recipe import Recipe
 from ..cutting.refined import cut_refined
-from ..inputs.images import StitchedImage, check_pixel_size, read_image, reading
-from ..inputs.masks import read_label_runs
+from ..inputs.images import check_pixel_size
 from ..inputs.pairs import Source
+from ..inputs.read_pair import read_pair
 from ..inputs.regions import Regions, regions_from_runs, shape_measurements
 from .receipt import Receipt, labels_path, piece_path, receipt_path
 from .task import PieceParameters, PieceTask, source_fingerprint
@@ -33,12 +34,15 @@ def make_piece(task: PieceTask) -> Receipt:
         InputImageError: the image cannot be used.
         InputMaskError: the mask cannot be used, or has another shape than the image.
     """
-    fingerprint = fingerprint_now(task.source)  # before reading, so that a change while reading is noticed later
-    image, regions, mask_sha256 = read_pair(task)
+    source, scale = task.source, task.parameters.pixels_per_um
+    fingerprint = fingerprint_now(source)  # before reading, so that a change while reading is noticed later
+    pair = read_pair(source.image_path, source.mask_path, allow_pickle=task.allow_pickle)
+    check_pixel_size(pair.image.pixels_per_um, scale, source.image_path.name)
+    image, regions = pair.image, regions_from_runs(pair.runs)
     sums = sum_intensities(image.pixels, regions)
     crops, outcomes = cut_all(image.pixels, regions, task.parameters)
     kept = np.array([index for index, outcome in enumerate(outcomes) if outcome == KEPT], np.int64)
-    measured = shape_measurements(regions, task.parameters.pixels_per_um) | sums.columns()
+    measured = shape_measurements(regions, scale) | sums.columns()
     table = piece_table(task, regions, kept, crops, measured)
     overall = sums.overall() or (None, None)
     facts = {
@@ -48,7 +52,7 @@ def make_piece(task: PieceTask) -> Receipt:
         "mean_intensity": overall[0],
         "std_intensity": overall[1],
         "image_sha256": image.sha256,
-        "mask_sha256": mask_sha256,
+        "mask_sha256": pair.mask_sha256,
         "fingerprint": fingerprint,
         "cells_bytes": sum(len(pixels) + len(mask) for pixels, mask, _, _ in crops),
     }
@@ -59,45 +63,24 @@ def fingerprint_now(source: Source) -> list[int]:
     """Return the fingerprint of files that must be there.
 
     Raises:
-        InputImageError: one is not.
+        InputImageError: one is not there.
     """
     try:
         return source_fingerprint(source)
     except OSError as error:
         raise InputImageError(
-            f"{source.stem}: image and mask expected, {error.filename} cannot be read: {error.strerror}; "
-            "put it back, or repair the link."
+            f"{error.filename} cannot be read ({error.strerror}); put it back, or repair the link."
         ) from error
 
 
-def read_pair(task: PieceTask) -> tuple[StitchedImage, Regions, str]:
-    """Read image and mask of a task; returns the image, the labels, and the SHA-256 of the mask file.
-
-    Raises:
-        As `make_piece`.
-    """
-    image_path, mask_path = task.source.image_path, task.source.mask_path
-    with reading(mask_path, InputMaskError):
-        mask_data = mask_path.read_bytes()
-    runs = read_label_runs(mask_data, mask_path.name, allow_pickle=task.allow_pickle)
-    image = read_image(image_path)
-    check_pixel_size(image.pixels_per_um, task.parameters.pixels_per_um, image_path.name)
-    if image.pixels.shape != runs.shape:
-        raise InputMaskError(
-            f"{mask_path.name}: {image.pixels.shape[0]} x {image.pixels.shape[1]} px expected like "
-            f"{image_path.name}, {runs.shape[0]} x {runs.shape[1]} found; segment the same image again."
-        )
-    return image, regions_from_runs(runs), hashlib.sha256(mask_data).hexdigest()
-
-
 def cut_all(
-    image: NDArray[Any], regions: Regions, parameters: PieceParameters
+    image: npt.NDArray[Any], regions: Regions, parameters: PieceParameters
 ) -> tuple[list[tuple[bytes, bytes, float, bool]], list[str]]:
-    """Cut every label; returns (image cell, mask cell, rotation, clipped) of the kept ones and all outcomes.
+    """Return (image cell, mask cell, rotation, clipped) of each label that is kept, and the outcomes of all labels.
 
     Cells are compressed one by one, so that the shuffle can move them without decompressing.
     """
-    cut = cut_refined if parameters.recipe == "refined" else cut_published
+    cut = cut_refined if parameters.recipe == Recipe.refined else cut_published
     codec = pa.Codec("zstd", compression_level=1)
     kept: list[tuple[bytes, bytes, float, bool]] = []
     outcomes: list[str] = []
@@ -114,11 +97,11 @@ def cut_all(
 def piece_table(
     task: PieceTask,
     regions: Regions,
-    kept: NDArray[np.int64],
+    kept: npt.NDArray[np.int64],
     crops: list[tuple[bytes, bytes, float, bool]],
-    measured: dict[str, NDArray[Any]],
+    measured: dict[str, npt.NDArray[Any]],
 ) -> pa.Table:
-    """Return the rows of one piece, sorted by (row_hash, nucleus_id); see `receipts.piece_path`."""
+    """Return the rows of one piece, sorted by (row_hash, nucleus_id); see `receipt.piece_path`."""
     source, height, width = task.source, *regions.shape
     labels = regions.label[kept]
     ids = [f"{source.stem}_ROI_{label}" for label in labels.tolist()]
@@ -151,9 +134,9 @@ def piece_table(
 
 
 def write_piece(
-    task: PieceTask, table: pa.Table, labels: NDArray[np.uint32], outcomes: list[str], facts: dict[str, Any]
+    task: PieceTask, table: pa.Table, labels: npt.NDArray[np.uint32], outcomes: list[str], facts: dict[str, Any]
 ) -> Receipt:
-    """Write the piece, its labels and last its receipt, each whole or not at all."""
+    """Write the piece, its labels and last its receipt, each whole or not at all, and return the receipt."""
     source, directory = task.source, task.pieces_dir
     outcome_table = pa.table([pa.array(labels, pa.uint32()), pa.array(outcomes, pa.string())], ["label", "outcome"])
     kept = table.num_rows
@@ -178,7 +161,7 @@ def write_piece(
 
 
 def write_table(path: Path, table: pa.Table) -> str:
-    """Write a table as an uncompressed Arrow IPC file of one batch; returns the SHA-256 of its bytes."""
+    """Write a table as an uncompressed Arrow IPC file of one batch, and return the SHA-256 of its bytes."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table.combine_chunks())

@@ -1,18 +1,18 @@
-"""The piece of one stitched image: what decides its bytes, and whether one that is there still holds.
+"""The piece of one stitched image: what decides its bytes, and whether one that is there is still valid.
 
-Light, since whoever hands out the tasks needs no image library; `make` makes a piece.
+It imports no image library, which the process that hands out the tasks does not need; `make` makes a piece.
 """
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import pyarrow as pa
 
 from nucleusnet_core.files.hashing import file_fingerprint, file_sha256
 
+from ..cutting.recipe import Outside, Recipe
 from ..inputs.pairs import Source
 from .receipt import Receipt, labels_path, piece_path, receipt_path
 
@@ -25,20 +25,20 @@ class PieceParameters:
 
     Attributes:
         recipe: how a nucleus is cut, "published" or "refined".
-        outside: what the frame shows outside the mask, "zero" or the surroundings ("keep").
+        outside: what the frame shows outside the mask: nothing ("zero") or the surroundings ("keep").
         pixels_per_um: scale of the images.
         seed: key of the row order.
         versions: "name version" of this tool and of the libraries whose arithmetic or codec enters.
     """
 
-    recipe: Literal["published", "refined"]
-    outside: Literal["zero", "keep"]
+    recipe: Recipe
+    outside: Outside
     pixels_per_um: float
     seed: int
     versions: tuple[str, ...]
 
     def key(self, source: Source) -> str:
-        """Return the SHA-256 of the parameters and of what the name of a source says."""
+        """Return the SHA-256 of the parameters and of what is read from the name of a source."""
         said = [source.stem, source.run, source.run_group, source.quarter, source.position]
         content = json.dumps([PIECE_FORMAT, asdict(self), said], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
@@ -46,7 +46,7 @@ class PieceParameters:
 
 @dataclass(frozen=True)
 class PieceTask:
-    """What a worker needs to make one piece; small, and all of it can be pickled."""
+    """What a worker needs to make one piece; small, since it is pickled."""
 
     source: Source
     parameters: PieceParameters
@@ -73,7 +73,7 @@ def _known_file_fingerprint(path: Path) -> list[int]:
 
 
 def valid_receipt(task: PieceTask) -> Receipt | None:
-    """Return the receipt of a finished piece if it still holds: same sources, same parameters, undamaged files."""
+    """Return the receipt of a finished piece if it is valid: same sources, same parameters, undamaged files."""
     stem, directory = task.source.stem, task.pieces_dir
     try:
         receipt = Receipt.from_json(receipt_path(directory, stem).read_bytes())

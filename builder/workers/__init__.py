@@ -1,1 +1,1 @@
-"""Running many tasks: processes of this machine or a cluster, the log of a run, and what failed. Knows no images."""
+"""Running many tasks: processes of this machine or a cluster, the log of a run, and what failed; nothing of images."""

@@ -1,4 +1,4 @@
-"""Workers of a Dask cluster that somebody has started: on SLURM, in a cloud, or on the machines of a lab."""
+"""Workers of a Dask cluster that is running already: on SLURM, in a cloud, or on the machines of a lab."""
 
 import contextlib
 import functools
@@ -14,15 +14,15 @@ from .engine import Workers
 
 WAIT_FOR_WORKERS_SECONDS = 60
 _ADDRESS = re.compile(r"([a-z]+://)?[^/]+:\d+")
-# Workers may join at any time, and tasks are small: the scheduler gets many at once and deals them out.
+# Workers may join at any time, and tasks are small: the scheduler gets many at once and shares them out.
 TASKS_AT_SCHEDULER = 500
 
 
 @contextlib.contextmanager
 def dask_workers(scheduler: str) -> Iterator[Workers]:
-    """Connect to a Dask scheduler; disconnecting leaves it and its workers running.
+    """Yield the workers of a Dask scheduler; afterwards it and its workers go on running.
 
-    The workers need this package in the same version, and the same folders under the same paths.
+    The workers need the same version of this package, and the same folders under the same paths.
 
     Args:
         scheduler: address such as "tcp://10.0.0.1:8786", or the path of a scheduler file.
@@ -34,14 +34,15 @@ def dask_workers(scheduler: str) -> Iterator[Workers]:
         from distributed import Client  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise UsageError(
-            '--scheduler: Dask expected, not installed; run: python -m pip install "nucleusnet[cluster]".'
+            '--scheduler: Dask is not installed; run: python -m pip install "nucleusnet[cluster]".'
         ) from error
     place = _place(scheduler)
     try:
         client: Any = Client(**place, set_as_default=False)
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"--scheduler: the address or file of a running Dask scheduler expected, {scheduler!r} found: {error}."
+            f"--scheduler: no Dask scheduler answers at {scheduler!r} ({error}); start one with `dask scheduler`, and "
+            "give its address or its file."
         ) from error
     with client:
         wait_for_workers(client, scheduler)
@@ -49,13 +50,13 @@ def dask_workers(scheduler: str) -> Iterator[Workers]:
 
 
 def _place(scheduler: str) -> dict[str, str]:
-    """Say whether a scheduler is named by a file or an address; Dask itself waits for a minute for any other text."""
+    """Return whether a scheduler is named by file or address; Dask itself would wait a minute for any other text."""
     if Path(scheduler).is_file():
         return {"scheduler_file": scheduler}
     if not _ADDRESS.fullmatch(scheduler):
         raise UsageError(
-            f"--scheduler: the address (tcp://HOST:PORT) or file of a running Dask scheduler expected, {scheduler!r} "
-            "found, which is neither; check the spelling."
+            f"--scheduler: {scheduler!r} is neither the address (tcp://HOST:PORT) nor the file of a running Dask "
+            "scheduler; check the spelling."
         )
     return {"address": scheduler}
 
@@ -70,8 +71,8 @@ def wait_for_workers(client: Any, scheduler: str) -> None:
         client.wait_for_workers(1, timeout=WAIT_FOR_WORKERS_SECONDS)
     except TimeoutError as error:
         raise UsageError(
-            f"--scheduler: at least one worker at {scheduler} expected, none came in {WAIT_FOR_WORKERS_SECONDS} s; "
-            "start some with `dask worker`."
+            f"--scheduler: {scheduler} has no worker, and none came in {WAIT_FOR_WORKERS_SECONDS} s; start some with "
+            "`dask worker`."
         ) from error
 
 
@@ -82,6 +83,6 @@ def make_executor(client: Any, scheduler: str) -> Executor:
         BuildError: the scheduler has gone.
     """
     if client.status != "running":
-        raise BuildError(f"{scheduler}: the Dask scheduler has gone; what is finished is kept: call again.")
+        raise BuildError(f"The Dask scheduler {scheduler} has gone; call again: what is finished is kept.")
     executor: Executor = client.get_executor(pure=False)
     return executor

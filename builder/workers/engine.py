@@ -1,56 +1,26 @@
-"""Runs independent tasks over any `concurrent.futures.Executor`, and survives workers that die."""
+"""Runs independent tasks on any `concurrent.futures.Executor`, and survives workers that die."""
 
 import contextlib
 import functools
-import logging
 import multiprocessing
 import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    CancelledError,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    wait,
-)
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, Self, TypeVar
+from typing import TypeVar
 
-from nucleusnet_core.errors import NucleusNetError
+from nucleusnet_core.terminal.interrupts import interrupts_held
+
+from .pool import Done, Pool, WorkerDiedError, worker_died
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 WINDOW_PER_WORKER = 2
 DEATHS_WITHOUT_RESULT = 3
-_POLL_SECONDS = 0.5
-_DASK_WORKER_DEATH = "KilledWorker"  # by name, so that this module needs no Dask
-
-
-class WorkerDiedError(NucleusNetError):
-    """A task ended its worker process twice, the second time with nothing else running."""
-
-
-@dataclass(frozen=True)
-class Done(Generic[Task, Result]):
-    """The end of one task: its result, or the exception that it raised."""
-
-    task: Task
-    result: Result | None
-    error: BaseException | None
-
-    def reason(self) -> str:
-        """Say why the task failed; an error that is not ours keeps its type, and its traceback is logged."""
-        if isinstance(self.error, NucleusNetError):
-            return str(self.error)
-        logging.getLogger("nucleusnet").error("unexpected error", exc_info=self.error)
-        kind = type(self.error).__name__
-        return f"unexpected {kind}: {self.error}; please report it with the traceback that was logged."
 
 
 def run_tasks(
@@ -62,15 +32,15 @@ def run_tasks(
 ) -> Generator[Done[Task, Result], None, None]:
     """Run every task and yield each as it ends, in no particular order.
 
-    At most two tasks a worker are handed out at a time. When a worker dies, the pool is made anew and the tasks that
-    were in it run again one by one; the one that ends its worker once more ends as `WorkerDiedError`. Closing the
-    generator cancels what has not begun and waits for what has, but an interrupt ends it; a consumer that may raise
-    closes it by `contextlib.closing`, as its traceback would keep it alive.
+    At most two tasks for each worker are handed out at a time. When a worker dies, a new executor is made and the tasks
+    of the old one run again one by one; the one that ends its worker once more ends as `WorkerDiedError`. Closing the
+    generator hands out nothing more and waits for what was handed out, but an interrupt ends the workers. A consumer
+    that may raise closes it by `contextlib.closing`, as its traceback would keep the generator alive.
 
     Args:
         function: what to run; it and its argument are pickled.
         tasks: one argument each.
-        make_executor: gives a fresh executor; called again after each break.
+        make_executor: returns a new executor; called again after each break.
         workers: number of workers of that executor.
 
     Raises:
@@ -104,7 +74,7 @@ def in_order(
     make_executor: Callable[[], Executor],
     workers: int,
 ) -> Generator[Result, None, None]:
-    """Run every task and yield the results in the order of the tasks; the first error is raised."""
+    """Run every task and yield the results in the order of the tasks; the first error of a task is raised."""
     numbered = list(enumerate(tasks))
     results: dict[int, Result] = {}
     following = 0
@@ -123,94 +93,20 @@ def _call_numbered(function: Callable[[Task], Result], numbered: tuple[int, Task
     return function(numbered[1])
 
 
-class Pool(Generic[Task, Result]):
-    """The tasks that one executor is working on."""
-
-    def __init__(self, executor: Executor, function: Callable[[Task], Result]) -> None:
-        self.executor, self.function = executor, function
-        self.running: dict[Future[Result], Task] = {}
-        self.lost: list[Task] = []
-        self.alone = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        for future in self.running:
-            future.cancel()
-        if kind is not None and issubclass(kind, KeyboardInterrupt):
-            end_workers(self.executor)
-        self.executor.shutdown(wait=True)
-
-    @property
-    def broken(self) -> bool:
-        """Whether a worker died; its executor is of no further use."""
-        return bool(self.lost)
-
-    def fill(self, queue: deque[Task], limit: int, *, alone: bool) -> None:
-        """Hand out tasks until `limit` are running; suspects start only when nothing else runs."""
-        if alone and self.running:
-            return
-        while queue and len(self.running) < limit:
-            task = queue.popleft()
-            try:
-                self.running[self.executor.submit(self.function, task)] = task
-            except BrokenExecutor:
-                self.lost.append(task)
-                return
-            self.alone = alone
-
-    def collect(self) -> Iterator[Done[Task, Result]]:
-        """Yield what has ended; after a break, move everything that was running to `lost`."""
-        ended, _ = wait(self.running, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
-        for future in ended:
-            task = self.running.pop(future)
-            error = CancelledError() if future.cancelled() else future.exception()
-            if isinstance(error, BrokenExecutor | CancelledError):
-                self.lost.append(task)
-            elif type(error).__name__ == _DASK_WORKER_DEATH:
-                yield Done(task, None, worker_died())
-            else:
-                yield Done(task, None if error else future.result(), error)
-        if self.lost:
-            self.lost.extend(self.running.values())
-            self.running.clear()
-        elif not self.running:
-            self.alone = False
-
-
-def end_workers(executor: Executor) -> None:
-    """End the processes of a pool of this machine in the midst of their tasks, as who presses Ctrl-C wants it.
-
-    What they write appears whole or not at all. A cluster's workers finish their tasks.
-    """
-    # Public as `terminate_workers` from Python 3.14 on.
-    for process in list((getattr(executor, "_processes", None) or {}).values()):
-        process.terminate()
-
-
-def worker_died() -> WorkerDiedError:
-    """Return the error of a task that ends its worker."""
-    return WorkerDiedError(
-        "its worker process ended twice without an error message, the second time with nothing else running; most "
-        "often the system stopped it for lack of memory: use fewer --workers, or look at the file."
-    )
-
-
 def no_worker_lives() -> WorkerDiedError:
     """Return the error of a build whose workers end whatever they are given."""
     return WorkerDiedError(
-        "worker processes that finish a task expected, all ended without an error message; use fewer --workers if "
-        'memory is short; a script that builds must do so below `if __name__ == "__main__":`, since workers import it.'
+        "the worker processes all ended without an error message; use fewer --workers if memory is short; a script "
+        'that builds must do so below `if __name__ == "__main__":`, since workers import it.'
     )
 
 
 @dataclass(frozen=True)
 class Workers:
-    """Those who run the tasks.
+    """The workers that run the tasks.
 
     Attributes:
-        make_executor: gives an executor that hands tasks to them, a fresh one after each break.
+        make_executor: returns an executor that hands tasks to them, a new one after each break.
         count: how many tasks they can run at once.
     """
 
@@ -224,14 +120,15 @@ def local_workers(count: int) -> Workers:
 
 
 def process_pool(workers: int) -> ProcessPoolExecutor:
-    """Return a pool of spawned worker processes that leave with their parent, however it ends."""
+    """Return a pool of spawned worker processes that end with their parent, however it ends."""
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker)
+    with interrupts_held():  # a queue that is half made would be reported as leaked
+        return ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker)
 
 
 def start_worker() -> None:
-    """Prepare a worker process: Ctrl-C is the parent's business, and a killed parent ends the worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Prepare a worker process: Ctrl-C is left to the parent, and a parent that ends ends the worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # for Windows; elsewhere interrupts are blocked from the start
     threading.Thread(target=leave_with_parent, daemon=True).start()
 
 

@@ -1,51 +1,46 @@
-"""What a running build tells: progress to whoever shows it, and a log file with times."""
+"""The log file of a run, with times."""
 
 import contextlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from nucleusnet_core.errors import OutputError
-from nucleusnet_core.files.disk_space import is_disk_full
+from nucleusnet_core.terminal.outputs import writing
+
+LOG = logging.getLogger("nucleusnet")
+"""The log of the builder; a program that uses it as a library may add its own handlers."""
 
 
 class LogFile(logging.FileHandler):
-    """A log file without which the work goes on: that the disk is full is reported by the work itself."""
+    """A log file that never ends the work: where the disk is full, the work itself reports it."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name logging calls
-        """Leave a record out that cannot be written; logging would print a traceback."""
+        """Leave out a record that cannot be written; logging would print a traceback."""
 
     def close(self) -> None:
-        """Close the file, of which the end may be missing."""
+        """Close the file; its end may be missing."""
         with contextlib.suppress(OSError):
             super().close()
 
 
 @contextlib.contextmanager
 def logging_to(path: Path) -> Iterator[logging.Logger]:
-    """Let the messages of the builder go to a log file alone, with times; afterwards they go where they went before.
+    """Yield the log of the builder while its messages go to a file alone; afterwards they go where they went before.
 
     Raises:
-        OutputError: it cannot be written there.
+        OutputError: the file cannot be written.
     """
-    try:
+    with writing(path, "--log"):
         handler = LogFile(path, encoding="utf-8")
-    except OSError as error:
-        if is_disk_full(error):
-            raise
-        raise OutputError(
-            f"{path}: a log file that can be written expected, found: {error.strerror}; name another --log."
-        ) from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    log = logging.getLogger("nucleusnet")
-    level, propagate = log.level, log.propagate
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    log.propagate = False
+    level, propagate = LOG.level, LOG.propagate
+    LOG.addHandler(handler)
+    LOG.setLevel(logging.INFO)
+    LOG.propagate = False
     try:
-        yield log
+        yield LOG
     finally:
-        log.removeHandler(handler)
-        log.setLevel(level)
-        log.propagate = propagate
+        LOG.removeHandler(handler)
+        LOG.setLevel(level)
+        LOG.propagate = propagate
         handler.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on success its file replaces `path`, on failure it is removed.
+    """Yield a temporary path beside `path`; on success its file replaces `path`, on failure it is removed.
 
     The file is flushed to the disk before the rename, so that a crash leaves the old file or the new one.
     """
@@ -31,9 +31,9 @@ def write_bytes_atomic(path: Path, data: bytes) -> None:
 
 
 def replace_folder(made: Path, place: Path, *, aside: Path) -> None:
-    """Let a finished folder appear in its place; what lies there is moved aside first and removed last.
+    """Move a finished folder to its place; what is there is moved aside first and removed last.
 
-    Windows moves no folder of which a program holds a file open; then everything stays as it was.
+    Windows moves no folder in which a program holds a file open; then everything stays as it was.
     """
     if place.exists():
         place.rename(aside)

@@ -1,4 +1,4 @@
-"""Whether a build fits on the disk: estimated before it starts, and said clearly when it does not after all."""
+"""Whether a build fits on the disk: estimated before it starts, and a clear error when the disk fills up after all."""
 
 import contextlib
 import errno
@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from nucleusnet_core.errors import OutputError
+from ..errors import OutputError
 
 # Pieces and shards together, as a share of the images' bytes: 664 nuclei of 16 kB in 156 MB, twice, and a margin.
 NEEDED_SHARE = 0.2
@@ -24,8 +24,8 @@ def check_space(folder: Path, needed_bytes: int, what: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed_bytes:
         raise OutputError(
-            f"{folder}: about {readable_size(needed_bytes)} of free space expected for {what}, {readable_size(free)} "
-            "found; make room and call again: what is finished is kept."
+            f"{folder} has {readable_size(free)} of free space; about {readable_size(needed_bytes)} are needed for "
+            f"{what}. Make room and call again: what is finished is kept."
         )
 
 
@@ -35,7 +35,7 @@ def readable_size(size_bytes: int) -> str:
 
 
 def file_bytes(paths: Iterable[Path]) -> int:
-    """Add up the sizes of files; one that is not there, or no longer, counts nothing."""
+    """Return the sizes of files added up; one that does not exist counts as 0."""
     total = 0
     for path in paths:
         with contextlib.suppress(OSError):
@@ -44,17 +44,17 @@ def file_bytes(paths: Iterable[Path]) -> int:
 
 
 def space_for_images(image_bytes: int, made_bytes: int) -> int:
-    """Estimate the space that a build still needs, pieces and shards together.
+    """Return about how many bytes a build still needs, pieces and shards together.
 
     Args:
         image_bytes: size of the images.
-        made_bytes: size of the pieces that are there already.
+        made_bytes: size of the pieces that have been made already.
     """
     return max(NEEDED_LEAST_BYTES, int(NEEDED_SHARE * image_bytes) - made_bytes)
 
 
 def is_disk_full(error: BaseException | None) -> bool:
-    """Say whether an error means that nothing more can be written: a full disk, a quota, a limit on file sizes."""
+    """Return whether an error means that nothing more can be written: a full disk, a quota, a limit on file sizes."""
     return isinstance(error, OSError) and error.errno in _FULL
 
 

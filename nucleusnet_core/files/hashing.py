@@ -1,8 +1,11 @@
-"""What identifies the bytes of a file: checksums, and the quick sign that it was replaced."""
+"""What identifies the bytes of a file: checksums, and a fast way to see that it was replaced."""
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+
+CHUNK_BYTES = 1 << 20
+"""Files are read in pieces of this size."""
 
 
 def file_fingerprint(path: Path) -> list[int]:
@@ -15,9 +18,6 @@ def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)

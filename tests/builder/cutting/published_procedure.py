@@ -15,23 +15,23 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 
 @dataclass(frozen=True)
 class PublishedCrop:
-    pixels: NDArray[Any]
-    surroundings: NDArray[Any]
-    mask: NDArray[np.bool_]
+    pixels: npt.NDArray[Any]
+    surroundings: npt.NDArray[Any]
+    mask: npt.NDArray[np.bool_]
     rotation_deg: float
 
 
-def publish_all(image: NDArray[Any], labels: NDArray[Any]) -> dict[int, PublishedCrop | str]:
+def publish_all(image: npt.NDArray[Any], labels: npt.NDArray[Any]) -> dict[int, PublishedCrop | str]:
     """What became of each label: its crop, or why there is none."""
     return {int(label): publish(image, (labels == label).astype(np.uint8)) for label in np.unique(labels) if label != 0}
 
 
-def publish(image: NDArray[Any], mask: NDArray[np.uint8]) -> PublishedCrop | str:
+def publish(image: npt.NDArray[Any], mask: npt.NDArray[np.uint8]) -> PublishedCrop | str:
     if mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any():
         return "touches_border"
     rows, columns = np.nonzero(mask)
@@ -42,7 +42,7 @@ def publish(image: NDArray[Any], mask: NDArray[np.uint8]) -> PublishedCrop | str
     return turn_and_cut(image[here], mask[here])
 
 
-def turn_and_cut(image: NDArray[Any], mask: NDArray[np.uint8]) -> PublishedCrop | str:
+def turn_and_cut(image: npt.NDArray[Any], mask: npt.NDArray[np.uint8]) -> PublishedCrop | str:
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     if len(contours) == 0:
         return "no_contour"

@@ -7,21 +7,21 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 getcontext().prec = 40
 
 
 @dataclass(frozen=True)
 class RefinedCrop:
-    pixels: NDArray[Any]
-    surroundings: NDArray[Any]
-    mask: NDArray[np.bool_]
+    pixels: npt.NDArray[Any]
+    surroundings: npt.NDArray[Any]
+    mask: npt.NDArray[np.bool_]
     rotation_deg: float
     side_px: int
 
 
-def refine(image: NDArray[Any], mask: NDArray[np.bool_]) -> RefinedCrop | str:
+def refine(image: npt.NDArray[Any], mask: npt.NDArray[np.bool_]) -> RefinedCrop | str:
     rows, columns = (index.tolist() for index in np.nonzero(mask))
     n = len(rows)
     mean_y, mean_x = Fraction(sum(rows), n), Fraction(sum(columns), n)
@@ -72,7 +72,7 @@ def direction(offsets: list[tuple[int, int]], n: int) -> tuple[Decimal, Decimal]
     return (-sine, -cosine) if turn else (sine, cosine)
 
 
-def side_px(mask: NDArray[np.bool_], centre: tuple[float, float], axis: tuple[float, float]) -> int:
+def side_px(mask: npt.NDArray[np.bool_], centre: tuple[float, float], axis: tuple[float, float]) -> int:
     """256, 288, 320, ...: the first square that holds the corners of all turned pixels."""
     rows, columns = np.nonzero(mask)
     reach = 0.0
@@ -85,13 +85,13 @@ def side_px(mask: NDArray[np.bool_], centre: tuple[float, float], axis: tuple[fl
     return side
 
 
-def look_up(values: NDArray[Any], y: NDArray[np.int64], x: NDArray[np.int64]) -> NDArray[Any]:
+def look_up(values: npt.NDArray[Any], y: npt.NDArray[np.int64], x: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
     """Pixels by index; 0 beyond the border."""
     padded = np.pad(values, 1)
     return padded[np.clip(y, -1, values.shape[0]) + 1, np.clip(x, -1, values.shape[1]) + 1]
 
 
-def interpolate(image: NDArray[Any], y: NDArray[np.int64], x: NDArray[np.int64]) -> NDArray[Any]:
+def interpolate(image: npt.NDArray[Any], y: npt.NDArray[np.int64], x: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
     """Weight the four neighbours of positions in 2**-16 px."""
     row, column, below, right = y >> 16, x >> 16, y % 65536, x % 65536
     total = np.full(y.shape, 2**31, np.int64)

@@ -1,16 +1,17 @@
 """Recipe `published`, held against the plain procedure: same labels kept, same pixels, same reasons."""
 
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from builder.cutting.crop import Crop
 from builder.cutting.published import cut_published, flat_rotation_deg, published_window, require_published_opencv
+from builder.cutting.recipe import Outside
 from builder.inputs.masks import runs_from_array
 from builder.inputs.regions import regions_from_runs
 from nucleusnet_core.contract import DROP_REASONS
@@ -19,15 +20,15 @@ from tests.builder.cutting.published_procedure import publish_all
 
 
 def cut_all(
-    image: NDArray[Any], labels: NDArray[Any], outside: Literal["zero", "keep"] = "zero"
+    image: npt.NDArray[Any], labels: npt.NDArray[Any], outside: Outside = Outside.zero
 ) -> dict[int, Crop | str]:
     regions = regions_from_runs(runs_from_array(labels))
     return {int(label): cut_published(image, regions, i, outside=outside) for i, label in enumerate(regions.label)}
 
 
-def assert_published(image: NDArray[Any], labels: NDArray[Any]) -> dict[int, Crop | str]:
+def assert_published(image: npt.NDArray[Any], labels: npt.NDArray[Any]) -> dict[int, Crop | str]:
     """Compare every label with the plain procedure, with and without surroundings; returns what was cut."""
-    expected, found, kept = publish_all(image, labels), cut_all(image, labels), cut_all(image, labels, "keep")
+    expected, found, kept = publish_all(image, labels), cut_all(image, labels), cut_all(image, labels, Outside.keep)
     assert found.keys() == expected.keys()
     for label, reference in expected.items():
         crop, whole = found[label], kept[label]
@@ -44,7 +45,7 @@ def assert_published(image: NDArray[Any], labels: NDArray[Any]) -> dict[int, Cro
     return found
 
 
-def noise(shape: tuple[int, ...], dtype: Any = np.uint8, seed: int = 0) -> NDArray[Any]:
+def noise(shape: tuple[int, ...], dtype: Any = np.uint8, seed: int = 0) -> npt.NDArray[Any]:
     return np.random.default_rng(seed).integers(0, np.iinfo(dtype).max + 1, shape).astype(dtype)
 
 
@@ -56,7 +57,7 @@ def ellipse(shape: tuple[int, int], centre: tuple[float, float], axes: tuple[flo
     return (along / axes[0]) ** 2 + (across / axes[1]) ** 2 < 1
 
 
-def scene(seed: int, dtype: Any = np.uint8) -> tuple[NDArray[Any], NDArray[np.uint16]]:
+def scene(seed: int, dtype: Any = np.uint8) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint16]]:
     """Touching, nested, cut, split and oversized nuclei over noise, so that every pixel matters."""
     rng, shape = np.random.default_rng(seed), (900, 1000)
     labels = np.zeros(shape, np.uint16)
@@ -87,7 +88,7 @@ def test_a_nucleus_at_any_angle_is_cut_as_published(turn_deg: float) -> None:
     assert not crop.clipped
 
 
-SHAPES: dict[str, NDArray[Any]] = {
+SHAPES: dict[str, npt.NDArray[Any]] = {
     "pixel": np.ones((1, 1), np.uint8),
     "row": np.ones((1, 40), np.uint8),
     "column": np.ones((40, 1), np.uint8),
@@ -109,7 +110,7 @@ SHAPES: dict[str, NDArray[Any]] = {
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_odd_shapes_are_cut_as_published(name: str, dtype: Any) -> None:
     shape = SHAPES[name]
-    labels: NDArray[Any] = np.zeros((440, 460), np.uint8)
+    labels: npt.NDArray[Any] = np.zeros((440, 460), np.uint8)
     labels[210 : 210 + shape.shape[0], 30 : 30 + shape.shape[1]] = shape
     labels = np.roll(labels, (20 - shape.shape[0] // 2, 200 - shape.shape[1] // 2), (0, 1))
     crop = assert_published(noise(labels.shape, dtype), labels)[1]
@@ -198,7 +199,7 @@ def test_keeping_the_surroundings_shows_the_neighbours() -> None:
     labels[180:220, 150:250] = 1
     image = np.full((400, 400), 90, np.uint8)
     image[labels == 1] = 200
-    zero, keep = cut_all(image, labels)[1], cut_all(image, labels, "keep")[1]
+    zero, keep = cut_all(image, labels)[1], cut_all(image, labels, Outside.keep)[1]
     assert isinstance(zero, Crop)
     assert isinstance(keep, Crop)
     assert sorted(set(zero.pixels.ravel().tolist())) == [0, 200]
@@ -226,7 +227,7 @@ def test_the_largest_contour_decides_and_the_first_of_equals() -> None:
 
 
 def test_an_image_of_another_shape_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"expected an image of shape \(400, 400\), found \(400, 401\)"):
+    with pytest.raises(ValueError, match=r"the image has shape \(400, 401\), and its mask \(400, 400\)"):
         cut_all(np.zeros((400, 401), np.uint8), np.ones((400, 400), np.uint8))
 
 
@@ -237,5 +238,7 @@ def test_opencv_versions_of_the_published_angles_are_accepted(version: str) -> N
 
 @pytest.mark.parametrize("version", ["4.5.3", "4.13.0", "5.0.0"])
 def test_other_opencv_versions_are_refused(version: str) -> None:
-    with pytest.raises(BuildError, match=f"needs OpenCV 4.5.4 to 4.12, found {version}.*pip install"):
+    with pytest.raises(
+        BuildError, match=f"OpenCV {version} turns nuclei otherwise .* needs OpenCV 4.5.4 to 4.12: run pip install"
+    ):
         require_published_opencv(version)

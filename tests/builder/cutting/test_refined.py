@@ -2,18 +2,19 @@
 
 import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from builder.build.build import build
 from builder.build.options import BuildOptions
 from builder.cutting.crop import Crop
+from builder.cutting.recipe import Outside, Recipe
 from builder.cutting.refined import central_moments, cut_refined, long_axis, side_that_holds
 from builder.cutting.refined_warp import Extent, power_sums
 from builder.inputs.masks import runs_from_array
@@ -26,20 +27,20 @@ from tests.builder.cutting.refined_procedure import RefinedCrop, refine
 Ellipse = tuple[float, float, float, float, float]
 
 
-def cut(image: NDArray[Any], mask: NDArray[Any], outside: Literal["zero", "keep"] = "zero") -> Crop:
+def cut(image: npt.NDArray[Any], mask: npt.NDArray[Any], outside: Outside = Outside.zero) -> Crop:
     """Cut the only label of a mask."""
     crop = try_cut(image, mask, outside)
     assert isinstance(crop, Crop)
     return crop
 
 
-def try_cut(image: NDArray[Any], mask: NDArray[Any], outside: Literal["zero", "keep"] = "zero") -> Crop | str:
+def try_cut(image: npt.NDArray[Any], mask: npt.NDArray[Any], outside: Outside = Outside.zero) -> Crop | str:
     regions = regions_from_runs(runs_from_array(mask.astype(np.uint16)))
     assert len(regions) == 1
     return cut_refined(np.ascontiguousarray(image), regions, 0, outside=outside)
 
 
-def ellipses(shape: tuple[int, int], bodies: list[Ellipse]) -> NDArray[np.bool_]:
+def ellipses(shape: tuple[int, int], bodies: list[Ellipse]) -> npt.NDArray[np.bool_]:
     """Bodies of (centre y, centre x, half length, half width, angle counter-clockwise as seen, degrees)."""
     y, x = np.ogrid[: shape[0], : shape[1]]
     mask = np.zeros(shape, np.bool_)
@@ -50,17 +51,17 @@ def ellipses(shape: tuple[int, int], bodies: list[Ellipse]) -> NDArray[np.bool_]
     return mask
 
 
-def noise(shape: tuple[int, ...], dtype: Any = np.uint8, seed: int = 0) -> NDArray[Any]:
+def noise(shape: tuple[int, ...], dtype: Any = np.uint8, seed: int = 0) -> npt.NDArray[Any]:
     return np.random.default_rng(seed).integers(0, np.iinfo(dtype).max + 1, shape).astype(dtype)
 
 
-def box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+def box(mask: npt.NDArray[np.bool_]) -> tuple[int, int, int, int]:
     """(y0, x0, y1, x1), half-open."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
 
-def overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+def overlap(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> float:
     return float((a & b).sum() / (a | b).sum())
 
 
@@ -129,15 +130,15 @@ def test_the_side_is_the_next_of_256_288_320(reach_px: float, side_px: int) -> N
     assert side_that_holds(Extent(-2.0, reach_px, -1.0, 1.0)) == side_px
 
 
-@pytest.mark.parametrize("outside", ["zero", "keep"])
-def test_beyond_the_border_of_the_stitched_image_lies_zero(outside: Literal["zero", "keep"]) -> None:
+@pytest.mark.parametrize("outside", list(Outside))
+def test_beyond_the_border_of_the_stitched_image_lies_zero(outside: Outside) -> None:
     mask = ellipses((100, 300), [(0, 150, 80, 40, 0)])
     crop = cut(np.full(mask.shape, 80, np.uint8), mask, outside)
     # 40 rows of the half ellipse, their mean 16.5: row 0 comes to row 111 of the frame, and nothing lies above it.
     assert box(crop.mask) == (111, 48, 151, 207)
     assert not crop.pixels[:110].any()
     assert (crop.pixels[112:140, 127] == 80).all()
-    assert bool(crop.pixels[180, 10]) == (outside == "keep")
+    assert bool(crop.pixels[180, 10]) == (outside is Outside.keep)
 
 
 def test_one_pixel_stays_one_pixel() -> None:
@@ -180,7 +181,7 @@ def test_single_pixels_that_fall_between_those_of_a_scaled_frame_are_said_to_van
 
 
 def test_image_and_mask_of_different_shapes_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"\(9, 9\), found \(9, 8\)"):
+    with pytest.raises(ValueError, match=r"the image has shape \(9, 8\), and its mask \(9, 9\)"):
         try_cut(np.zeros((9, 8), np.uint8), np.ones((9, 9)))
 
 
@@ -209,8 +210,8 @@ def test_pixels_mask_and_rotation_are_those_of_the_plain_procedure(seed: int, dt
     assert_refined(noise(shape, dtype, seed), mask)
 
 
-def assert_refined(image: NDArray[Any], mask: NDArray[np.bool_]) -> None:
-    expected, zero, keep = refine(image, mask), try_cut(image, mask), try_cut(image, mask, "keep")
+def assert_refined(image: npt.NDArray[Any], mask: npt.NDArray[np.bool_]) -> None:
+    expected, zero, keep = refine(image, mask), try_cut(image, mask), try_cut(image, mask, Outside.keep)
     if isinstance(expected, str) or isinstance(zero, str) or isinstance(keep, str):
         assert (zero, keep) == (expected, expected)
         return
@@ -240,7 +241,7 @@ nuclei = st.lists(
 )
 
 
-def has_axis_and_tail(mask: NDArray[np.bool_]) -> bool:
+def has_axis_and_tail(mask: npt.NDArray[np.bool_]) -> bool:
     """Say whether neither the axis nor its direction is a matter of single pixels."""
     y, x = np.nonzero(mask)
     values, vectors = np.linalg.eigh(np.cov(x, y))
@@ -262,10 +263,10 @@ def test_turning_the_input_by_quarters_changes_nothing(bodies: list[Ellipse], tu
     assert math.remainder(turned.rotation_deg - upright.rotation_deg + 90 * turns, 360) == pytest.approx(0, abs=1e-6)
 
 
-@given(nuclei, st.integers(0, 40), st.integers(0, 40), st.sampled_from(["zero", "keep"]))
+@given(nuclei, st.integers(0, 40), st.integers(0, 40), st.sampled_from(Outside))
 @settings(deadline=None, max_examples=40)
 def test_moving_the_input_by_whole_pixels_changes_no_bit(
-    bodies: list[Ellipse], down: int, right: int, outside: Literal["zero", "keep"]
+    bodies: list[Ellipse], down: int, right: int, outside: Outside
 ) -> None:
     mask = ellipses((200, 210), bodies)
     image = noise(mask.shape)
@@ -313,7 +314,7 @@ def test_every_crop_is_whole_centred_flat_and_zero_outside_its_mask(bodies: list
 
 def test_a_build_keeps_every_nucleus_flags_the_border_and_says_what_was_done(stitched: Path, tmp_path: Path) -> None:
     out = tmp_path / "nucleusnet"
-    result = build(BuildOptions(stitched, out, splits="train=1", recipe="refined"))
+    result = build(BuildOptions(stitched, out, splits="train=1", recipe=Recipe.refined))
     assert result.failures == []
     manifest = Manifest.from_json((out / "manifest.json").read_bytes())
     assert manifest.found == manifest.kept > 0

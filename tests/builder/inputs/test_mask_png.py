@@ -6,11 +6,11 @@ from typing import Any
 import cv2
 import imagecodecs
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
-from numpy.typing import NDArray
 
 from builder.inputs.mask_png import png_runs, read_png
 from builder.inputs.masks import read_label_runs, runs_from_array
@@ -19,13 +19,13 @@ from builder.inputs.sparse_inflate import sparse_inflate
 RUN_FIELDS = ("row", "x0", "x1", "label")
 
 
-def as_cellpose_writes(labels: NDArray[np.uint16]) -> bytes:
+def as_cellpose_writes(labels: npt.NDArray[np.uint16]) -> bytes:
     done, data = cv2.imencode(".png", labels)
     assert done
     return bytes(data)
 
 
-def assert_read_without_image(labels: NDArray[np.uint16]) -> None:
+def assert_read_without_image(labels: npt.NDArray[np.uint16]) -> None:
     data = as_cellpose_writes(labels)
     assert png_runs(read_png(data, "mask")) is not None
     found, expected = read_label_runs(data, "mask"), runs_from_array(labels)
@@ -43,14 +43,14 @@ def assert_read_without_image(labels: NDArray[np.uint16]) -> None:
         fill=st.just(0),
     )
 )
-def test_any_16_bit_mask_reads_as_an_ordinary_decoder_reads_it(labels: NDArray[np.uint16]) -> None:
+def test_any_16_bit_mask_reads_as_an_ordinary_decoder_reads_it(labels: npt.NDArray[np.uint16]) -> None:
     data = as_cellpose_writes(labels)
     found, expected = read_label_runs(data, "mask"), runs_from_array(imagecodecs.png_decode(data))
     for field in RUN_FIELDS:
         assert getattr(found, field).tolist() == getattr(expected, field).tolist()
 
 
-def blobs(shape: tuple[int, int], count: int, largest: int) -> NDArray[np.uint16]:
+def blobs(shape: tuple[int, int], count: int, largest: int) -> npt.NDArray[np.uint16]:
     rng = np.random.default_rng(5)
     labels = np.zeros(shape, np.uint16)
     rows, columns = np.ogrid[: shape[0], : shape[1]]
@@ -82,7 +82,7 @@ def test_a_full_mask_is_read_without_an_image() -> None:
 
 
 @pytest.mark.parametrize("labels", [blobs((90, 80), 9, 9).astype(np.uint8), blobs((90, 80), 9, 9)])
-def test_other_layouts_are_left_to_an_ordinary_decoder(labels: NDArray[Any]) -> None:
+def test_other_layouts_are_left_to_an_ordinary_decoder(labels: npt.NDArray[Any]) -> None:
     data = bytes(imagecodecs.png_encode(labels, filter=imagecodecs.PNG.FILTER.UP))
     assert png_runs(read_png(data, "mask")) is None
     found, expected = read_label_runs(data, "mask"), runs_from_array(labels)

@@ -74,14 +74,20 @@ def test_masks_are_found_in_another_folder_and_only_there(tmp_path: Path) -> Non
     sources, failures = find_sources(images, masks=masks)
     assert [source.mask_path for source in sources] == [masks / "a_cp_masks.png"]
     assert list(messages(failures)) == ["b"]
-    assert f"a mask b_cp_masks.png expected in {masks} for {images / 'b.tif'}" in messages(failures)["b"]
+    assert f"{images / 'b.tif'} has no mask b_cp_masks.png in {masks}; segment the image" in messages(failures)["b"]
 
 
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (("a.tif", "b.tif"), r"masks <name>_cp_masks.png expected for the 2 images in .*; segment .* with --masks"),
-        (("a_cp_masks.png",), r"images <name>.tif expected for the 1 mask in .*; give the folder of the images"),
+        (
+            ("a.tif", "b.tif"),
+            r"holds no mask <name>_cp_masks.png among its 2 files, and .* holds 2 images; segment .* --masks",
+        ),
+        (
+            ("a_cp_masks.png",),
+            r"holds no image <name>.tif among its 1 file, and .* holds 1 mask; give the folder of the images",
+        ),
     ],
 )
 def test_a_folder_with_only_images_or_only_masks_is_one_error(
@@ -93,7 +99,7 @@ def test_a_folder_with_only_images_or_only_masks_is_one_error(
 
 
 def test_an_address_where_a_folder_is_expected_is_called_one() -> None:
-    with pytest.raises(PairingError, match=r"a folder expected, a URL found there"):
+    with pytest.raises(UsageError, match=r"example\.org/images is a URL, not a folder; give a folder of this machine"):
         list_files(Path("https://example.org/images"), recursive=False)
 
 
@@ -102,9 +108,9 @@ def test_images_without_masks_and_masks_without_images_are_failures_and_the_othe
     sources, failures = find_sources(tmp_path)
     assert stems(sources) == ["good"]
     assert messages(failures) == {
-        "lonely": f"a mask lonely_cp_masks.png expected in {tmp_path} for {tmp_path / 'lonely.tif'}, none found; "
-        "segment the image, or give the folder of the masks with --masks.",
-        "lost": f"an image lost.tif expected in {tmp_path} for {tmp_path / 'lost_cp_masks.png'}, none found; "
+        "lonely": f"{tmp_path / 'lonely.tif'} has no mask lonely_cp_masks.png in {tmp_path}; segment the image, or "
+        "give the folder of the masks with --masks.",
+        "lost": f"{tmp_path / 'lost_cp_masks.png'} has no image lost.tif in {tmp_path}; "
         "add the image or remove the mask.",
     }
 
@@ -125,9 +131,7 @@ def test_a_stem_that_several_files_share_is_a_failure_that_names_them(
     assert stems(sources) == ["b"]
     shared = [tmp_path / name for name in names if is_mask(name) == (kind == "masks")]
     listed = ", ".join(map(str, shared))
-    assert messages(failures) == {
-        "a": f"one of the {kind} expected for 'a', 2 found: {listed}; rename or remove all but one."
-    }
+    assert messages(failures) == {"a": f"'a' is the name of 2 {kind}: {listed}; rename or remove all but one."}
 
 
 def test_a_segmentation_file_beside_a_label_image_of_the_same_masks_is_left_out(tmp_path: Path) -> None:
@@ -141,7 +145,7 @@ def test_the_same_stem_in_two_subfolders_is_a_failure(tmp_path: Path) -> None:
     touch(tmp_path, "x/a.tif", "y/a.tif", "x/a_cp_masks.png")
     sources, failures = find_sources(tmp_path, recursive=True)
     assert sources == []
-    assert "2 found" in messages(failures)["a"]
+    assert "'a' is the name of 2 images: " in messages(failures)["a"]
 
 
 def test_stems_that_differ_only_by_case_are_failures_because_their_pieces_would_be_one_file(tmp_path: Path) -> None:
@@ -151,8 +155,8 @@ def test_stems_that_differ_only_by_case_are_failures_because_their_pieces_would_
     assert stems(sources) == ["b"]
     assert list(messages(failures)) == ["RunA", "runa"]
     assert messages(failures)["RunA"] == (
-        f"a name that differs from others by more than case expected for {tmp_path / '1' / 'RunA.tif'}, "
-        "also runa found; rename all but one."
+        f"the name of {tmp_path / '1' / 'RunA.tif'} differs from runa only by upper and lower case, which Windows and "
+        "macOS do not tell apart; rename all but one."
     )
 
 
@@ -218,7 +222,7 @@ def test_another_pattern_says_what_it_has_groups_for(
 
 
 def test_a_pattern_that_is_no_regular_expression_is_wrong_usage(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--name-pattern: a regular expression expected, '\(' found: "):
+    with pytest.raises(UsageError, match=r"--name-pattern '\(' is not a regular expression \(.*\); correct it"):
         find_sources(tmp_path, name_pattern="(")
 
 
@@ -239,16 +243,18 @@ def test_hidden_files_and_those_that_macos_leaves_are_ignored(tmp_path: Path) ->
 def test_a_folder_without_images_and_masks_is_an_error_with_the_remedy(names: list[str], tmp_path: Path) -> None:
     touch(tmp_path, *names)
     found = len([name for name in names if "/" not in name])
-    with pytest.raises(PairingError, match=rf"none found among {found} files; .*--recursive"):
+    with pytest.raises(
+        PairingError, match=rf"no stitched image .* and no mask .* among its {found} files; .*--recursive"
+    ):
         find_sources(tmp_path)
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     touch(tmp_path, "a.tif")
-    for missing, found in ((tmp_path / "nowhere", "nothing"), (tmp_path / "a.tif", "a file")):
-        with pytest.raises(PairingError, match=f"{missing.name}: a folder expected, {found} found there"):
+    for missing, fact in ((tmp_path / "nowhere", "does not exist"), (tmp_path / "a.tif", "is a file, not a folder")):
+        with pytest.raises(UsageError, match=f"{missing.name} {fact}; give a folder of this machine"):
             find_sources(missing)
-        with pytest.raises(PairingError, match=f"{missing.name}: a folder expected, {found} found there"):
+        with pytest.raises(UsageError, match=f"{missing.name} {fact}; give a folder of this machine"):
             find_sources(tmp_path, masks=missing)
 
 

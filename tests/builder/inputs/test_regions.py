@@ -4,11 +4,11 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
-from numpy.typing import NDArray
 
 from builder.inputs.masks import runs_from_array
 from builder.inputs.regions import Regions, regions_from_runs, shape_measurements
@@ -16,11 +16,11 @@ from builder.inputs.regions import Regions, regions_from_runs, shape_measurement
 SMALL = np.array([[0, 9, 9, 0, 0], [2, 9, 0, 0, 2], [0, 0, 0, 2, 0], [7, 7, 7, 7, 7]], np.uint8)
 
 
-def regions_of(labels: NDArray[Any]) -> Regions:
+def regions_of(labels: npt.NDArray[Any]) -> Regions:
     return regions_from_runs(runs_from_array(labels))
 
 
-def shape_of(mask: NDArray[Any], pixels_per_um: float = 1.0) -> dict[str, float]:
+def shape_of(mask: npt.NDArray[Any], pixels_per_um: float = 1.0) -> dict[str, float]:
     columns = shape_measurements(regions_of(mask), pixels_per_um)
     return {name: float(values[0]) for name, values in columns.items()}
 
@@ -48,7 +48,7 @@ def test_a_mask_without_labels_has_no_regions() -> None:
 
 @settings(deadline=None)
 @given(npst.arrays(np.uint32, npst.array_shapes(min_dims=2, max_dims=2, max_side=15), elements=st.integers(0, 3)))
-def test_every_label_measures_as_numpy_measures_its_pixels(labels: NDArray[np.uint32]) -> None:
+def test_every_label_measures_as_numpy_measures_its_pixels(labels: npt.NDArray[np.uint32]) -> None:
     labels *= np.uint32(1_000_003)
     regions = regions_of(labels)
     assert regions.label.tolist() == [label for label in np.unique(labels).tolist() if label]
@@ -70,7 +70,7 @@ def test_every_label_measures_as_numpy_measures_its_pixels(labels: NDArray[np.ui
 @given(
     npst.arrays(np.uint8, npst.array_shapes(min_dims=2, max_dims=2, min_side=8, max_side=40), elements=st.booleans())
 )
-def test_components_are_counted_as_opencv_counts_them(labels: NDArray[np.uint8]) -> None:
+def test_components_are_counted_as_opencv_counts_them(labels: npt.NDArray[np.uint8]) -> None:
     bodies = cv2.connectedComponents(labels, connectivity=8)[0] - 1
     assert regions_of(labels).components.sum() == bodies
 

@@ -52,7 +52,7 @@ def test_the_masks_of_a_cellpose_dict_are_read(dtype: Any, order: Any) -> None:
 
 def test_a_pickle_that_would_run_something_is_refused_and_nothing_runs(tmp_path: Path) -> None:
     place = tmp_path / "made by the pickle"
-    with pytest.raises(InputMaskError, match=r"a_seg\.npy: .*(posix|nt)\.mkdir, which is not allowed.*PNG"):
+    with pytest.raises(InputMaskError, match=r"a_seg\.npy is .*(posix|nt)\.mkdir, which is not allowed.*PNG"):
         read_seg_npy(seg_npy({"masks": LABELS, "filename": Harmful(place)}), "a_seg.npy")
     assert not place.exists()
 
@@ -66,13 +66,13 @@ def test_an_array_of_any_size_cannot_be_made() -> None:
     ("data", "message"),
     [
         (seg_npy({"outlines": LABELS}), "masks"),
-        (seg_npy({"masks": None}), "found NoneType"),
-        (seg_npy({"masks": LABELS[None]}), r"found uint16 \(1, 2, 3\)"),
-        (seg_npy([1, 2]), "found NoneType"),
-        (seg_npy(LABELS), "found NoneType"),
-        (seg_npy({"masks": LABELS})[:-20], "found"),
-        (b"\x93NUMPY", "found"),
-        (pickle.dumps({"masks": LABELS}), "found"),
+        (seg_npy({"masks": None}), "its `masks` is NoneType; save the masks as PNG"),
+        (seg_npy({"masks": LABELS[None]}), r"its `masks` is uint16 \(1, 2, 3\); save the masks as PNG"),
+        (seg_npy([1, 2]), "its `masks` is NoneType; save the masks as PNG"),
+        (seg_npy(LABELS), "its `masks` is NoneType; save the masks as PNG"),
+        (seg_npy({"masks": LABELS})[:-20], "is not a dict of arrays as cellpose saves it"),
+        (b"\x93NUMPY", "is not a dict of arrays as cellpose saves it"),
+        (pickle.dumps({"masks": LABELS}), "is not a dict of arrays as cellpose saves it"),
     ],
 )
 def test_what_is_no_cellpose_dict_is_refused(data: bytes, message: str) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
-from builder.workers.engine import Done, WorkerDiedError, in_order, local_workers, run_tasks
+from builder.workers.engine import in_order, local_workers, run_tasks
+from builder.workers.pool import Done, WorkerDiedError
 from tests.builder.commands import environment
 
 from . import worker_tasks
@@ -66,6 +67,12 @@ def test_the_traceback_of_an_error_that_is_not_ours_is_logged(caplog: pytest.Log
     assert len(caplog.records) == 1
 
 
+def test_without_a_log_the_terminal_shows_no_traceback() -> None:
+    code = "from builder.workers.pool import Done; print(Done(1, None, ValueError('three')).reason())"
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("unexpected ValueError: three; please report it.\n", "")
+
+
 def test_a_result_that_cannot_be_sent_back_is_an_error_of_its_task() -> None:
     [done] = run(worker_tasks.hand_back_a_function, [1])
     assert done.result is None
@@ -103,7 +110,7 @@ def test_workers_that_end_whatever_they_are_given_end_the_run(tmp_path: Path) ->
 
 
 SCRIPT = """
-from builder.engine import local_workers, run_tasks
+from builder.workers.engine import local_workers, run_tasks
 two = local_workers(2)
 list(run_tasks(abs, [-1, -2, -3, -4], make_executor=two.make_executor, workers=2))
 """
@@ -206,7 +213,7 @@ def test_what_comes_before_the_first_error_in_order_is_yielded() -> None:
 PARENT = """
 import sys
 from pathlib import Path
-from builder.engine import local_workers, run_tasks
+from builder.workers.engine import local_workers, run_tasks
 from tests.builder.workers import worker_tasks
 
 if __name__ == "__main__":
