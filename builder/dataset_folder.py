@@ -10,10 +10,8 @@ from nucleusnet_core.manifest import MAX_MANIFEST_BYTES, Manifest
 
 MAX_TEXT_BYTES = 8 << 20
 _SUMS_LINE = re.compile(r"([0-9a-f]{64})  (.+)")
-
-
 MAX_PROBLEMS_OF_A_FILE = 20
-"""A file that is damaged throughout is named with so many problems and the number of the others."""
+"""Of a file that is damaged throughout, so many problems are listed, and the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +27,8 @@ class Report:
     """What a check found.
 
     Attributes:
-        files: number of files checked.
-        rows: rows of config default.
+        files: number of files in the folder.
+        rows: rows of config default whose images were checked.
         problems: everything that is wrong.
     """
 
@@ -42,33 +40,44 @@ class Report:
         """Note a problem."""
         self.problems.append(Problem(where, message))
 
-    def expect(self, where: str, what: str, expected: object, found: object) -> None:
-        """Note a problem if two things differ that should be equal."""
-        if expected != found:
-            self.add(where, f"{what}: {expected} expected, {found} found")
+    def compare(self, where: str, what: str, found: object, wanted: object, by: str) -> None:
+        """Note a problem if two things differ that should be equal.
+
+        Args:
+            where: the file.
+            what: in it is compared.
+            found: there.
+            wanted: what it should be.
+            by: says so.
+        """
+        if found != wanted:
+            self.add(where, f"{what} is {found}, but {wanted} {by}.")
 
     def take(self, path: str, problems: list[Problem]) -> None:
         """Note the problems of one file, not too many of them."""
         self.problems += problems[:MAX_PROBLEMS_OF_A_FILE]
         if (more := len(problems) - MAX_PROBLEMS_OF_A_FILE) > 0:
-            self.add(path, f"{more:,} more problems like these")
+            self.add(path, f"{more:,} more problems like these.")
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read the manifest of a folder.
+    """Return the manifest of a folder.
 
     Raises:
-        DatasetNotFoundError: there is none.
-        ManifestError: it is damaged.
+        DatasetNotFoundError: the folder has no manifest.
+        ManifestError: the manifest is damaged.
     """
     path = folder / MANIFEST_NAME
     if not path.is_file() or path.is_symlink():
         raise DatasetNotFoundError(
-            f"{folder}: a dataset folder with {MANIFEST_NAME} expected, none found there; give the folder on this "
-            "machine that `nucleusnet build` wrote."
+            f"{folder} is not a dataset folder, it has no {MANIFEST_NAME}; give the folder on this machine that "
+            "`nucleusnet build` wrote."
         )
     if path.stat().st_size > MAX_MANIFEST_BYTES:
-        raise ManifestError(f"{path}: at most {MAX_MANIFEST_BYTES} bytes expected, {path.stat().st_size} found.")
+        raise ManifestError(
+            f"{path} has {path.stat().st_size:,} bytes, more than the {MAX_MANIFEST_BYTES:,} that a manifest may have; "
+            "the file is damaged."
+        )
     try:
         return Manifest.from_json(path.read_bytes())
     except ManifestError as error:
@@ -76,7 +85,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def listed_and_present(folder: Path, manifest: Manifest, report: Report) -> dict[str, str]:
-    """Compare the files there are with those of SHA256SUMS and the manifest.
+    """Compare the files of a folder with those that SHA256SUMS and the manifest name.
 
     Returns:
         SHA-256 by path of the files that are both listed and there.
@@ -84,56 +93,56 @@ def listed_and_present(folder: Path, manifest: Manifest, report: Report) -> dict
     listed, found = read_sums(folder, report), walk(folder, report)
     report.files = len(found)
     for path in sorted(listed.keys() - found):
-        report.add(path, f"this file expected from {SUMS_NAME}, none found")
+        report.add(path, f"this file is listed in {SUMS_NAME}, but it is not there.")
     for path in sorted(found - listed.keys() - {SUMS_NAME, CARD_NAME}):
-        report.add(path, f"no such file expected, it is not in {SUMS_NAME}")
+        report.add(path, f"this file is not listed in {SUMS_NAME}; remove it.")
     for path in sorted({shard.path for shard in manifest.shards} - listed.keys()):
-        report.add(path, f"a line in {SUMS_NAME} expected for this shard of the manifest, none found")
+        report.add(path, f"this file is named in {MANIFEST_NAME}, but not listed in {SUMS_NAME}.")
     return {path: listed[path] for path in sorted(found & listed.keys())}
 
 
 def read_sums(folder: Path, report: Report) -> dict[str, str]:
-    """Read SHA256SUMS: path to hash."""
+    """Return the hash of each file that SHA256SUMS lists, by path."""
     try:
         lines = read_text(folder / SUMS_NAME).splitlines()
     except (OSError, ValueError) as error:
-        report.add(SUMS_NAME, f"a list of files expected, found: {error}")
+        report.add(SUMS_NAME, f"the list of all files cannot be read ({error}).")
         return {}
     sums: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         match = _SUMS_LINE.fullmatch(line)
         if match is None:
-            report.add(f"{SUMS_NAME}:{number}", f"'<sha256>  <path>' expected, {line[:100]!r} found")
+            report.add(f"{SUMS_NAME}:{number}", f"the line {line[:100]!r} is not of the form '<sha256>  <path>'.")
         elif match[2] in sums:
-            report.add(f"{SUMS_NAME}:{number}", f"each file once expected, {match[2]!r} found twice")
+            report.add(f"{SUMS_NAME}:{number}", f"the file {match[2]!r} is listed twice.")
         else:
             sums[match[2]] = match[1]
     return sums
 
 
 def walk(folder: Path, report: Report) -> set[str]:
-    """List the files of a folder relative to it; links are a problem and are not followed."""
+    """Return the files of a folder relative to it; links are a problem and are not followed."""
     found: set[str] = set()
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink():
-            report.add(name, "a file expected, a link found; a published folder must not depend on other places")
+            report.add(name, "this is a link; a published folder must hold the file itself.")
         elif path.is_file():
             found.add(name)
         elif not path.is_dir():
-            report.add(name, "a plain file expected, something else found; remove it")
+            report.add(name, "this is neither a file nor a folder; remove it.")
     return found
 
 
 def read_text(path: Path) -> str:
-    """Read a text file that is not large and no link.
+    """Return the text of a file that is not large and not a link.
 
     Raises:
         OSError: it cannot be read.
         ValueError: it is a link, too large, or not UTF-8.
     """
     if path.is_symlink():
-        raise ValueError("a link")
+        raise ValueError("it is a link")
     if path.stat().st_size > MAX_TEXT_BYTES:
-        raise ValueError(f"{path.stat().st_size:,} bytes, more than {MAX_TEXT_BYTES:,}")
+        raise ValueError(f"it has {path.stat().st_size:,} bytes, more than {MAX_TEXT_BYTES:,}")
     return path.read_text("utf-8")

@@ -23,7 +23,7 @@ RUNS_OF = {"train": range(1, 9), "validation": range(9, 10), "test": range(10, 1
 
 
 def nucleus_pixels(number: int, bit_depth: int = 8) -> npt.NDArray[Any]:
-    """Give the crop of nucleus `number`: no two numbers below 2**24 have the same one."""
+    """Return the crop of nucleus `number`: no two numbers below 2**24 have the same one."""
     half_height, half_width = 20 + number % 60, 60 + number % 50
     rows, columns = slice(128 - half_height, 128 + half_height), slice(128 - half_width, 128 + half_width)
     pixels = np.zeros((256, 256), np.uint8)
@@ -33,7 +33,7 @@ def nucleus_pixels(number: int, bit_depth: int = 8) -> npt.NDArray[Any]:
 
 
 def nucleus_mask(number: int) -> npt.NDArray[np.bool_]:
-    """Give the mask of nucleus `number`."""
+    """Return the mask of nucleus `number`."""
     mask: npt.NDArray[np.bool_] = nucleus_pixels(number) > 0
     return mask
 
@@ -46,7 +46,7 @@ def ordinary_png(pixels: npt.NDArray[Any]) -> bytes:
 
 
 def nucleus_row(number: int, run: int, bit_depth: int, *, stored: bool) -> dict[str, Any]:
-    """Give one row of config default; every 7th nucleus has no quarter."""
+    """Return one row of config default; every 7th nucleus has no quarter."""
     pixels, mask = nucleus_pixels(number, bit_depth), nucleus_mask(number)
     stem = f"Run{run:02d}TL_top_left"
     named = {
@@ -79,16 +79,16 @@ def write_dataset_folder(
     stored: bool = True,
     parquet_options: Mapping[str, Any] | None = None,
 ) -> Manifest:
-    """Write a dataset folder with all configs, without its README.md, and give its manifest.
+    """Write a dataset folder with all configs, without its README.md, and return its manifest.
 
     Args:
-        folder: Where; it is made.
-        splits: Rows of each split.
-        bit_depth: Bits of a pixel of the crops.
-        shard_rows: Rows of a shard of config default.
-        group_rows: Rows of a row group.
-        stored: Whether cells are stored PNGs; otherwise they are ordinary ones.
-        parquet_options: Options of `pyarrow.parquet.write_table` that are to be different.
+        folder: where; it is made.
+        splits: rows of each split.
+        bit_depth: bits of a pixel of the crops.
+        shard_rows: rows of a shard of config default.
+        group_rows: rows of a row group.
+        stored: whether cells are stored PNGs; otherwise they are ordinary ones.
+        parquet_options: options of `pyarrow.parquet.write_table` that differ from those of a build.
     """
     shards: list[ShardEntry] = []
     first = 1
@@ -110,7 +110,7 @@ def write_dataset_folder(
 
 
 def _tables(rows: list[dict[str, Any]], bit_depth: int) -> dict[str, pa.Table]:
-    """Give the table of each config."""
+    """Return the table of each config."""
     rows = sorted(rows, key=lambda row: keyed_hash(row["nucleus_id"], seed=0, purpose="row"))
     default = pa.Table.from_pylist(rows, schema=features("default", bit_depth=bit_depth).arrow_schema)
     metadata = features("metadata", bit_depth=bit_depth).arrow_schema

@@ -1,14 +1,14 @@
 """The whole build: stitched images and masks -> pieces -> shards -> a dataset folder."""
 
 import contextlib
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import nucleusnet_dataset
 from nucleusnet_core.errors import UsageError
-from nucleusnet_core.files.disk_space import check_space, disk_full_reported, file_bytes, is_disk_full, space_for_images
-from nucleusnet_core.terminal.progress import Progress
+from nucleusnet_core.files.disk_space import check_space, disk_full_reported, file_bytes, space_for_images
+from nucleusnet_core.terminal.outputs import output_file
+from nucleusnet_core.terminal.progress import NoProgress, Progress
 from nucleusnet_core.terminal.wording import counted
 
 from ..inputs.pairs import Source, find_sources
@@ -17,11 +17,11 @@ from ..pieces.receipt import Receipt
 from ..pieces.task import PieceTask
 from ..workers.cluster import dask_workers
 from ..workers.engine import Workers, in_order, local_workers, run_tasks
-from ..workers.failure import Failure
-from ..workers.log import logging_to
-from .assembly import BuildResult, publish
+from ..workers.failure import Failure, collect
+from ..workers.log import LOG, logging_to
+from .assembly import BuildResult, assemble_dataset
 from .options import BuildOptions
-from .shares import Share, check_finished, outcome, record_failure, record_tasks, recorded_tasks
+from .shares import Share, check_finished, record_failure, record_tasks, recorded_end, recorded_tasks
 from .work_folder import WorkFolder, check_output, join_work, make_work_folder, open_work, work_folder
 
 
@@ -44,13 +44,12 @@ def build(options: BuildOptions, progress: Progress | None = None) -> BuildResul
     """Build a dataset folder; what fails for one image is returned, the others are built.
 
     Raises:
-        UsageError: options that cannot work, or a work folder of another build.
-        OutputError: the output exists, cannot be written, or the disk is full.
-        PairingError: no images or masks there.
+        UsageError: options that cannot work, an output that exists, or a work folder of another build.
+        OutputError: the output cannot be written, or the disk is full.
+        PairingError: there are no images, or no masks.
         BuildError: nothing could be built; lists why.
     """
-    progress = progress or Progress()
-    check_output(options.out, overwrite=options.overwrite)
+    progress = progress or NoProgress()
     sources, failures = find(options)
     with (
         disk_full_reported(work_folder(options.out).path),
@@ -59,7 +58,8 @@ def build(options: BuildOptions, progress: Progress | None = None) -> BuildResul
         with logging_to(options.log or work.log), workers_of(options) as workers:
             check_space_for(sources, work)
             receipts, failed = make_pieces(piece_tasks(options, sources, work), workers, progress)
-            result = publish(options, receipts, [*failures, *failed], work, workers=workers, progress=progress)
+            failures = [*failures, *failed]
+            result = assemble_dataset(options, receipts, failures, work, workers=workers, progress=progress)
         return cleared(result, work)
 
 
@@ -69,8 +69,7 @@ def build_share(options: BuildOptions, share: Share, progress: Progress | None =
     Raises:
         As `build`.
     """
-    progress = progress or Progress()
-    check_output(options.out, overwrite=options.overwrite)
+    progress = progress or NoProgress()
     sources, _ = find(options)
     own = sources[share.task :: share.tasks]
     with disk_full_reported(work_folder(options.out).path):
@@ -78,7 +77,7 @@ def build_share(options: BuildOptions, share: Share, progress: Progress | None =
         join_work(work, options.recorded_parameters())
         record_tasks(work.path, share.tasks)
         log_path = options.log or work.path / f"task-{share.task}.log"
-        with logging_to(log_path) as log, workers_of(options) as workers:
+        with logging_to(log_path), workers_of(options) as workers:
             check_space_for(own, work)
             tasks = piece_tasks(options, own, work)
             receipts, failures = make_pieces(tasks, workers, progress)
@@ -86,7 +85,7 @@ def build_share(options: BuildOptions, share: Share, progress: Progress | None =
             for task in tasks:
                 if task.source.stem in messages:
                     record_failure(task, messages[task.source.stem])
-                    log.error("%s: %s", task.source.stem, messages[task.source.stem])
+                    LOG.error("%s: %s", task.source.stem, messages[task.source.stem])
     return ShareResult(len(receipts), sum(receipt.kept for receipt in receipts), failures)
 
 
@@ -97,26 +96,25 @@ def finish_build(options: BuildOptions, progress: Progress | None = None) -> Bui
         BuildError: some shares have not finished; names them.
         And as `build`.
     """
-    progress = progress or Progress()
-    check_output(options.out, overwrite=options.overwrite)
+    progress = progress or NoProgress()
+    sources, failures = find(options)
     tasks = recorded_tasks(work_folder(options.out).path)
     if tasks is None:
         raise UsageError(
-            f"--finish: pieces in {work_folder(options.out).path} expected, none found; first run all tasks: "
+            f"--finish: no task has begun in {work_folder(options.out).path}; first run all tasks: "
             "nucleusnet build ... --task 0 --tasks N."
         )
-    sources, failures = find(options)
     with (
         disk_full_reported(work_folder(options.out).path),
         open_work(options.out, options.recorded_parameters(), fresh=False) as work,
     ):
         with logging_to(options.log or work.log), workers_of(options) as workers:
             ordered = piece_tasks(options, sources, work)
-            ends = gather_outcomes(ordered, workers, progress)
+            ends = gather_ends(ordered, workers, progress)
             check_finished([task for task, end in zip(ordered, ends, strict=True) if end is None], ordered, tasks)
             receipts = [end for end in ends if isinstance(end, Receipt)]
             failures = [*failures, *(end for end in ends if isinstance(end, Failure))]
-            result = publish(options, receipts, failures, work, workers=workers, progress=progress)
+            result = assemble_dataset(options, receipts, failures, work, workers=workers, progress=progress)
         return cleared(result, work)
 
 
@@ -127,23 +125,35 @@ def cleared(result: BuildResult, work: WorkFolder) -> BuildResult:
     return result
 
 
-def gather_outcomes(tasks: Sequence[PieceTask], workers: Workers, progress: Progress) -> list[Receipt | Failure | None]:
-    """Check what other jobs have made of each image; see `array_tasks.outcome`."""
-    progress.stage("images", len(tasks))
+def gather_ends(tasks: Sequence[PieceTask], workers: Workers, progress: Progress) -> list[Receipt | Failure | None]:
+    """Return what other jobs have made of each image, checked; see `recorded_end`."""
+    progress.begin("images", len(tasks))
     ends: list[Receipt | Failure | None] = []
-    found = in_order(outcome, tasks, make_executor=workers.make_executor, workers=workers.count)
+    found = in_order(recorded_end, tasks, make_executor=workers.make_executor, workers=workers.count)
     with contextlib.closing(found):
         for end in found:
             ends.append(end)
-            progress.step(1, end.kept if isinstance(end, Receipt) else 0)
+            progress.step(nuclei=end.kept if isinstance(end, Receipt) else 0)
     return ends
 
 
 def find(options: BuildOptions) -> tuple[list[Source], list[Failure]]:
-    """Pair the images and masks that the options name."""
-    return find_sources(
+    """Return the pairs of images and masks that the options name, where the output may be made.
+
+    Raises:
+        UsageError: the output exists, or lies in a dataset or among the images; the log is an input.
+        OutputError: the output cannot be written there.
+        PairingError: there are no images, or no masks.
+    """
+    check_output(options.out, images=options.stitched, overwrite=options.overwrite)
+    sources, failures = find_sources(
         options.stitched, masks=options.masks, name_pattern=options.name_pattern, recursive=options.recursive
     )
+    if options.log is not None and options.log.exists():  # it is continued, so it must not be what is read
+        read = [path for source in sources for path in (source.image_path, source.mask_path)]
+        read += [options.study] if options.study is not None else []
+        output_file(options.log, suffixes=("",), overwrite=True, inputs=read, option="--log")
+    return sources, failures
 
 
 def workers_of(options: BuildOptions) -> contextlib.AbstractContextManager[Workers]:
@@ -164,7 +174,7 @@ def check_space_for(sources: Sequence[Source], work: WorkFolder) -> None:
 
 
 def piece_tasks(options: BuildOptions, sources: Sequence[Source], work: WorkFolder) -> list[PieceTask]:
-    """Return one task an image."""
+    """Return one task for each image."""
     columns = nucleusnet_dataset.features("default").arrow_schema
     parameters = options.piece_parameters()
     return [PieceTask(source, parameters, columns, work.pieces, options.allow_pickle) for source in sources]
@@ -173,21 +183,13 @@ def piece_tasks(options: BuildOptions, sources: Sequence[Source], work: WorkFold
 def make_pieces(
     tasks: Sequence[PieceTask], workers: Workers, progress: Progress
 ) -> tuple[list[Receipt], list[Failure]]:
-    """Make the pieces that are not there yet; returns receipts and failures in any order."""
-    log = logging.getLogger("nucleusnet")
-    log.info("%d images, up to %d at once", len(tasks), workers.count)
-    receipts: list[Receipt] = []
-    failures: list[Failure] = []
-    progress.stage("images", len(tasks))
-    ends = run_tasks(ensure_piece, tasks, make_executor=workers.make_executor, workers=workers.count)
-    with contextlib.closing(ends):
-        for done in ends:
-            if done.error is not None and is_disk_full(done.error):
-                raise done.error
-            if done.result is not None:
-                receipts.append(done.result)
-                log.info("%s: kept %d of %d", done.result.stem, done.result.kept, done.result.num_rois)
-            else:
-                failures.append(Failure(done.task.source.stem, done.reason()))
-            progress.step(1, done.result.kept if done.result else 0)
-    return receipts, failures
+    """Make the pieces that are not there yet, and return receipts and failures, in any order."""
+    LOG.info("%d images, up to %d at once", len(tasks), workers.count)
+    progress.begin("images", len(tasks))
+    return collect(
+        run_tasks(ensure_piece, tasks, make_executor=workers.make_executor, workers=workers.count),
+        name=lambda task: task.source.stem,
+        nuclei=lambda receipt: receipt.kept,
+        progress=progress,
+        on_result=lambda receipt: LOG.info("%s: kept %d of %d", receipt.stem, receipt.kept, receipt.num_rois),
+    )

@@ -1,212 +1,192 @@
 """Pieces -> the dataset folder: shards of every config, provenance, card, manifest and checksums."""
 
+import contextlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 import pyarrow as pa
 
-from nucleusnet_core.contract import CARD_NAME, DROP_REASONS, MANIFEST_NAME, ROW_GROUP_ROWS, SUMS_NAME
+import nucleusnet_dataset
+from nucleusnet_core.contract import (
+    CARD_NAME,
+    CONFIGS,
+    DEFAULT,
+    DROP_REASONS,
+    MANIFEST_NAME,
+    METADATA,
+    ROW_GROUP_ROWS,
+    STITCHED,
+    SUMS_NAME,
+    TEN_K,
+    VERSION,
+)
 from nucleusnet_core.files.atomic import write_bytes_atomic
 from nucleusnet_core.files.hashing import file_sha256
 from nucleusnet_core.manifest import Manifest, ShardEntry
 from nucleusnet_core.runs import natural_order
+from nucleusnet_core.terminal.progress import Progress
 
 from ..card.card import CardFacts, write_card
 from ..card.croissant import write_croissant
 from ..card.statistics import card_statistics, read_measures
-from ..card.study import NO_STUDY, Study
 from ..pieces.receipt import Receipt
 from ..shards.config_10k import chosen_tables, runs_with_fewer
 from ..shards.config_stitched import stitched_table
 from ..shards.parquet_writer import SMALL_ROW_GROUP_ROWS, in_groups, shard_entry, write_parquet
 from ..shards.provenance import write_provenance
 from ..shards.splits import assign_splits
-from ..shards.write import ShardTask, shard_tasks, write_shard
+from ..shards.write import SHARD_BYTES, ShardTask, shard_tasks, write_shard
+from ..workers.engine import Workers, in_order
+from .options import BuildOptions
+from .work_folder import WorkFolder
 
 FACTS_KEY = "nucleusnet"
 """Key of the metadata of Parquet files under which they tell what they are part of, as JSON."""
 
-
-class Mapper(Protocol):
-    """Something like `map`: calls a function for each task, maybe in other processes, and keeps the order."""
-
-    def __call__(
-        self, function: Callable[[ShardTask], ShardEntry], tasks: Iterable[ShardTask], /
-    ) -> Iterator[ShardEntry]:
-        """Yield the result of each task."""
-        ...
-
-
-@dataclass(frozen=True)
-class FolderPlan:
-    """What the dataset folder is made from, and where.
-
-    Attributes:
-        folder: the dataset folder, empty.
-        pieces_dir: where the pieces lie.
-        parts: folder for intermediate files.
-        seed: key of orders, splits and samples.
-        recipe: how the nuclei were cut.
-        parameters: for the manifest.
-        fractions: of the runs, by split.
-        schemas: Arrow schema by config.
-        version: of the dataset's definition.
-        versions: of this tool and of the libraries that decide bytes, by name.
-        study: what is known besides the images.
-    """
-
-    folder: Path
-    pieces_dir: Path
-    parts: Path
-    seed: int
-    recipe: str
-    parameters: Mapping[str, Any]
-    fractions: Mapping[str, float]
-    schemas: Mapping[str, pa.Schema]
-    version: str
-    versions: Mapping[str, str]
-    study: Study = NO_STUDY
+BySplit = Mapping[str, Sequence[Receipt]]
+"""Receipts of the images of each split, sorted by name."""
 
 
 def write_folder(
-    plan: FolderPlan,
-    receipts: Iterable[Receipt],
-    *,
-    mapper: Mapper = map,
-    on_shard: Callable[[int], None] | None = None,
+    options: BuildOptions, receipts: Sequence[Receipt], work: WorkFolder, *, workers: Workers, progress: Progress
 ) -> Manifest:
-    """Write the dataset folder; the same receipts in any order give the same bytes.
+    """Write the dataset folder in the work folder, and return its manifest.
 
     Args:
-        plan: from what and where.
-        receipts: of all images, at least one of them with a kept nucleus.
-        mapper: runs the writing of shards.
-        on_shard: told the rows of each shard that was written.
+        options: what decides its bytes.
+        receipts: of all images, sorted by name, of one bit depth, at least one of them with a kept nucleus.
+        work: holds the pieces, and the empty dataset folder.
+        workers: write the shards if these are large.
+        progress: told of shards, and then of the last steps.
     """
-    plan = replace(plan, schemas={config: with_facts(plan, config) for config in plan.schemas})
-    ordered = sorted(receipts, key=lambda receipt: receipt.stem)
-    splits = assign_splits(kept_by_run(ordered), plan.fractions, plan.seed)
-    by_split = {
-        split: group for split in plan.fractions if (group := [r for r in ordered if splits[r.run_group] == split])
-    }
-    filled = {split: [r for r in group if r.kept] for split, group in by_split.items() if any(r.kept for r in group)}
-    tasks = shard_tasks(filled, plan.pieces_dir, folder=plan.folder, parts=plan.parts, schema=plan.schemas["default"])
-    default = []
-    for entry in mapper(write_shard, tasks):
-        default.append(entry)
-        if on_shard is not None:
-            on_shard(entry.rows)
-    shards = [
-        *default,
-        *write_metadata(plan, tasks),
-        *write_stitched(plan, ordered, by_split),
-        *write_10k(plan, filled),
+    folder = work.dataset
+    schemas = {config: schema_with_facts(options, config, receipts[0].bit_depth) for config in CONFIGS}
+    by_split = split_receipts(options, receipts)
+    filled = {split: [one for one in group if one.kept] for split, group in by_split.items()}
+    tasks = shard_tasks(filled, work.pieces, folder=folder, parts=work.parts, schema=schemas[DEFAULT])
+    progress.begin("data files", len(tasks), unit="file")
+    shards = []
+    for entry in written_shards(tasks, receipts, workers):
+        shards.append(entry)
+        progress.step(1, nuclei=entry.rows)
+    small = [
+        *metadata_tables(tasks),
+        *stitched_tables(receipts, by_split, schemas[STITCHED]),
+        *chosen_nuclei(filled, work.pieces, schema=schemas[TEN_K], seed=options.seed),
     ]
-    write_provenance(plan.folder, ordered, plan.pieces_dir, facts={FACTS_KEY: facts_of(plan, "provenance")})
-    manifest = describe(plan, ordered, by_split, filled, shards)
-    statistics = card_statistics(read_measures(plan.folder, manifest), {r.stem: r.run_group for r in ordered})
-    write_card(plan.folder, CardFacts(manifest, len(ordered), plan.study, statistics))
-    write_croissant(plan.folder, manifest, plan.study)
-    write_bytes_atomic(plan.folder / MANIFEST_NAME, manifest.to_json())
-    write_bytes_atomic(plan.folder / SUMS_NAME, checksums(plan.folder, {shard.path: shard.sha256 for shard in shards}))
+    progress.begin("finishing", len(small) + 3, unit="step")
+    for config, split, tables in small:
+        shards.append(write_config(folder, config, split, schemas[config], tables))
+        progress.step()
+    write_provenance(folder, receipts, work.pieces, facts={FACTS_KEY: facts_of(options, "provenance")})
+    progress.step()
+    manifest = make_manifest(options, by_split, shards)
+    describe_dataset(options, folder, manifest, receipts)
+    progress.step()
+    write_bytes_atomic(folder / MANIFEST_NAME, manifest.to_json())
+    write_bytes_atomic(folder / SUMS_NAME, checksums(folder, {shard.path: shard.sha256 for shard in shards}))
+    progress.step()
     return manifest
 
 
-def with_facts(plan: FolderPlan, config: str) -> pa.Schema:
+def schema_with_facts(options: BuildOptions, config: str, bit_depth: int) -> pa.Schema:
     """Return the schema of a config with the facts in its metadata."""
-    schema = plan.schemas[config]
-    return schema.with_metadata({**(schema.metadata or {}), FACTS_KEY: facts_of(plan, config)})
+    schema = nucleusnet_dataset.features(config, bit_depth=bit_depth).arrow_schema
+    return schema.with_metadata({**(schema.metadata or {}), FACTS_KEY: facts_of(options, config)})
 
 
-def facts_of(plan: FolderPlan, config: str) -> str:
-    """Return what a file tells of itself as JSON, wherever a single one ends up."""
+def facts_of(options: BuildOptions, config: str) -> str:
+    """Return what a file tells about itself as JSON, wherever a single one ends up."""
     facts = {
         "config": config,
-        "version": plan.version,
-        "recipe": plan.recipe,
-        "seed": plan.seed,
-        "pixels_per_um": plan.parameters["pixels_per_um"],
-        "versions": dict(plan.versions),
+        "version": VERSION,
+        "recipe": options.recipe.value,
+        "seed": options.seed,
+        "pixels_per_um": options.pixels_per_um,
+        "versions": options.versions,
     }
     return json.dumps(facts, sort_keys=True)
 
 
-def kept_by_run(receipts: Sequence[Receipt]) -> dict[str, int]:
-    """Add up the kept nuclei of each run."""
+def split_receipts(options: BuildOptions, receipts: Sequence[Receipt]) -> BySplit:
+    """Return the images of each split that has nuclei; every run lies in one split."""
+    splits = assign_splits(kept_by_run(receipts), options.fractions, options.seed)
+    groups = {split: [one for one in receipts if splits[one.run_group] == split] for split in options.fractions}
+    return {split: group for split, group in groups.items() if group}
+
+
+def kept_by_run(receipts: Iterable[Receipt]) -> dict[str, int]:
+    """Return the number of kept nuclei of each run."""
     kept: dict[str, int] = {}
     for receipt in receipts:
         kept[receipt.run_group] = kept.get(receipt.run_group, 0) + receipt.kept
     return kept
 
 
-def write_metadata(plan: FolderPlan, tasks: Sequence[ShardTask]) -> list[ShardEntry]:
-    """Write config metadata, one file a split, from the rows that the shards left."""
-    entries = []
+def written_shards(tasks: Sequence[ShardTask], receipts: Sequence[Receipt], workers: Workers) -> Iterator[ShardEntry]:
+    """Write shards and yield their entries in order; other processes do it only where it takes longer than to start."""
+    if sum(receipt.cells_bytes for receipt in receipts) <= SHARD_BYTES:
+        yield from map(write_shard, tasks)
+        return
+    with contextlib.closing(
+        in_order(write_shard, tasks, make_executor=workers.make_executor, workers=workers.count)
+    ) as entries:
+        yield from entries
+
+
+SplitTables = tuple[str, str, Iterable[pa.Table]]
+"""A config, a split, and the row groups of its only file."""
+
+
+def metadata_tables(tasks: Sequence[ShardTask]) -> Iterator[SplitTables]:
+    """Yield config metadata, from the rows that the shards left."""
     for split in dict.fromkeys(task.split for task in tasks):
-        parts = (read_part(task.part) for task in tasks if task.split == split)
-        entries.append(write_config(plan, "metadata", split, in_groups(parts, SMALL_ROW_GROUP_ROWS)))
-    return entries
+        paths = [task.part for task in tasks if task.split == split]
+        yield METADATA, split, in_groups(map(read_part, paths), SMALL_ROW_GROUP_ROWS)
 
 
 def read_part(path: Path) -> pa.Table:
-    """Read the rows without images of one shard."""
+    """Return the rows without images of one shard."""
     with pa.OSFile(str(path)) as source, pa.ipc.open_file(source) as reader:
         return reader.read_all()
 
 
-def write_stitched(
-    plan: FolderPlan, receipts: Sequence[Receipt], by_split: Mapping[str, Sequence[Receipt]]
-) -> list[ShardEntry]:
-    """Write config stitched, one file a split; distances and ranks are over all splits."""
-    table = stitched_table(receipts, plan.schemas["stitched"])
-    entries = []
+def stitched_tables(receipts: Sequence[Receipt], by_split: BySplit, schema: pa.Schema) -> Iterator[SplitTables]:
+    """Yield config stitched; distances and ranks are over all splits."""
+    table = stitched_table(receipts, schema)
     for split, group in by_split.items():
         names = {receipt.stem for receipt in group}
-        rows = table.filter(pa.array([name in names for name in table.column("name").to_pylist()]))
-        entries.append(write_config(plan, "stitched", split, [rows]))
-    return entries
+        yield STITCHED, split, [table.filter(pa.array([name in names for name in table.column("name").to_pylist()]))]
 
 
-def write_10k(plan: FolderPlan, by_split: Mapping[str, Sequence[Receipt]]) -> list[ShardEntry]:
-    """Write config 10k, one file a split."""
-    schema = plan.schemas["10k"]
-    entries = []
+def chosen_nuclei(by_split: BySplit, pieces: Path, *, schema: pa.Schema, seed: int) -> Iterator[SplitTables]:
+    """Yield config 10k; images without nuclei are not in `by_split`."""
     for split, group in by_split.items():
-        tables = chosen_tables(group, plan.pieces_dir, schema=schema, seed=plan.seed)
-        entries.append(write_config(plan, "10k", split, in_groups(tables, ROW_GROUP_ROWS)))
-    return entries
+        yield TEN_K, split, in_groups(chosen_tables(group, pieces, schema=schema, seed=seed), ROW_GROUP_ROWS)
 
 
-def write_config(plan: FolderPlan, config: str, split: str, groups: Iterable[pa.Table]) -> ShardEntry:
-    """Write the only file of a split of a small config."""
+def write_config(folder: Path, config: str, split: str, schema: pa.Schema, groups: Iterable[pa.Table]) -> ShardEntry:
+    """Write the only file of a split of a small config, and return its entry in the manifest."""
     path = f"{config}/{split}-00000-of-00001.parquet"
-    (plan.folder / config).mkdir(exist_ok=True)
-    write_parquet(plan.folder / path, plan.schemas[config], groups)
-    return shard_entry(plan.folder, path, config, split)
+    (folder / config).mkdir(exist_ok=True)
+    write_parquet(folder / path, schema, groups)
+    return shard_entry(folder, path, config, split)
 
 
-def describe(
-    plan: FolderPlan,
-    receipts: Sequence[Receipt],
-    by_split: Mapping[str, Sequence[Receipt]],
-    filled: Mapping[str, Sequence[Receipt]],
-    shards: list[ShardEntry],
-) -> Manifest:
-    """Return the manifest."""
-    dropped = {reason: sum(receipt.dropped[reason] for receipt in receipts) for reason in DROP_REASONS}
+def make_manifest(options: BuildOptions, by_split: BySplit, shards: list[ShardEntry]) -> Manifest:
+    """Return the manifest of a dataset with these images and shards."""
+    receipts = [receipt for group in by_split.values() for receipt in group]
     return Manifest(
-        version=plan.version,
-        seed=plan.seed,
-        recipe=plan.recipe,
-        parameters={**plan.parameters, "versions": dict(plan.versions)},
+        version=VERSION,
+        seed=options.seed,
+        recipe=options.recipe.value,
+        parameters={**options.manifest_parameters(), "versions": options.versions},
         bit_depth=receipts[0].bit_depth,
         found=sum(receipt.num_rois for receipt in receipts),
         kept=sum(receipt.kept for receipt in receipts),
-        dropped=dropped,
-        splits={split: sum(receipt.kept for receipt in group) for split, group in filled.items()},
+        dropped={reason: sum(receipt.dropped[reason] for receipt in receipts) for reason in DROP_REASONS},
+        splits={split: sum(receipt.kept for receipt in group) for split, group in by_split.items()},
         runs={split: runs_of(group) for split, group in by_split.items()},
         shards=shards,
         fewer_in_10k=runs_with_fewer(kept_by_run(receipts)),
@@ -218,6 +198,15 @@ def runs_of(receipts: Sequence[Receipt]) -> list[int | str]:
     numbers = {receipt.run_group: receipt.run for receipt in receipts}
     ordered = sorted(numbers, key=natural_order)
     return [group if (number := numbers[group]) is None else number for group in ordered]
+
+
+def describe_dataset(options: BuildOptions, folder: Path, manifest: Manifest, receipts: Sequence[Receipt]) -> None:
+    """Write the card with its statistics, for people, and croissant.json, for machines."""
+    study = options.read_study()
+    runs = {receipt.stem: receipt.run_group for receipt in receipts}
+    statistics = card_statistics(read_measures(folder, manifest), runs)
+    write_card(folder, CardFacts(manifest, len(receipts), study, statistics))
+    write_croissant(folder, manifest, study)
 
 
 def checksums(folder: Path, known: Mapping[str, str]) -> bytes:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from nucleusnet_core.contract import PUBLISHED_PIXELS_PER_UM
 from nucleusnet_core.errors import UsageError
@@ -11,10 +11,10 @@ from nucleusnet_core.orders import check_seed
 from nucleusnet_core.stitched_names import DEFAULT_NAME_PATTERN
 
 from ..card.study import NO_STUDY, Study, read_study
+from ..cutting.recipe import Outside, Recipe
 from ..pieces.task import PieceParameters
 from ..shards.splits import parse_splits
 
-DEFAULT_SPLITS = "train=0.8,validation=0.1,test=0.1"
 # What decides pixels, measurements or compressed bytes; a piece made with another version is made again.
 _DECIDING_LIBRARIES = ("nucleusnet", "numpy", "opencv-python-headless", "pyarrow", "tifffile", "imagecodecs")
 
@@ -25,17 +25,17 @@ class BuildOptions:
 
     Attributes:
         stitched: folder of the stitched images.
-        out: the dataset folder to be.
+        out: where to write the dataset folder.
         masks: folder of the masks, None for that of the images.
         pixels_per_um: scale of the images.
         seed: of row order, splits and samples.
-        splits: fractions as text, "train=0.8,validation=0.1,test=0.1".
-        name_pattern: regular expression for stems.
-        recipe: "published" or "refined".
-        outside: "zero" or "keep".
+        splits: fractions of the runs as text, "train=0.8,validation=0.1,test=0.1".
+        name_pattern: regular expression for the names of the images.
+        recipe: how a nucleus is cut.
+        outside: what a crop shows outside its nucleus.
         workers: number of worker processes on this machine.
         scheduler: address or scheduler file of a Dask cluster that works instead.
-        recursive: look for images in subfolders.
+        recursive: look for images in subfolders too.
         overwrite: replace an existing dataset folder.
         fresh: do not resume.
         allow_pickle: read masks from `_seg.npy`, which are pickles, with a restricted unpickler.
@@ -48,10 +48,10 @@ class BuildOptions:
     masks: Path | None = None
     pixels_per_um: float = PUBLISHED_PIXELS_PER_UM
     seed: int = 0
-    splits: str = DEFAULT_SPLITS
+    splits: str = "train=0.8,validation=0.1,test=0.1"
     name_pattern: str = DEFAULT_NAME_PATTERN
-    recipe: Literal["published", "refined"] = "published"
-    outside: Literal["zero", "keep"] = "zero"
+    recipe: Recipe = Recipe.published
+    outside: Outside = Outside.zero
     workers: int = 1
     scheduler: str | None = None
     recursive: bool = False
@@ -66,11 +66,11 @@ class BuildOptions:
         check_seed(self.seed)
         parse_splits(self.splits)
         if not 0.01 <= self.pixels_per_um <= 1000:
-            raise UsageError(f"--pixels-per-um: 0.01 to 1000 expected, {self.pixels_per_um} found.")
+            raise UsageError(f"--pixels-per-um is {self.pixels_per_um}; it must be from 0.01 to 1000.")
         if self.workers < 1:
-            raise UsageError(f"--workers: at least 1 expected, {self.workers} found.")
-        if self.log is not None and (self.log.is_dir() or not self.log.absolute().parent.is_dir()):
-            raise UsageError(f"--log: a file in an existing folder expected, {self.log} found.")
+            raise UsageError(f"--workers is {self.workers}; it must be at least 1.")
+        if self.log is not None:
+            check_log(self.log)
         self.read_study()
 
     @property
@@ -84,32 +84,44 @@ class BuildOptions:
         return {name: version(name) for name in _DECIDING_LIBRARIES}
 
     def read_study(self) -> Study:
-        """Read the facts about the study.
+        """Return the facts about the study.
 
         Raises:
             UsageError: the file is incomplete or cannot be read.
         """
         return NO_STUDY if self.study is None else read_study(self.study, pixels_per_um=self.pixels_per_um)
 
-    def published_parameters(self) -> dict[str, Any]:
-        """What of the options decides the bytes of the dataset, besides seed and recipe; goes into the manifest."""
+    def manifest_parameters(self) -> dict[str, Any]:
+        """Return what decides the bytes of the dataset, besides seed and recipe; it goes into the manifest."""
         parameters: dict[str, Any] = {
             "pixels_per_um": self.pixels_per_um,
             "splits": self.fractions,
             "name_pattern": self.name_pattern,
-            "outside": self.outside,
+            "outside": self.outside.value,
         }
-        if self.recipe == "refined":
+        if self.recipe is Recipe.refined:
             from ..cutting.refined import REFINED_PARAMETERS  # noqa: PLC0415 - brings numba and OpenCV, which only workers need
 
             parameters["refined"] = dict(REFINED_PARAMETERS)
         return parameters
 
     def recorded_parameters(self) -> dict[str, Any]:
-        """What a work folder is begun with; it is not resumed with another."""
-        return self.published_parameters() | {"seed": self.seed, "recipe": self.recipe}
+        """Return what a work folder is begun with; it is not resumed with another."""
+        return self.manifest_parameters() | {"seed": self.seed, "recipe": self.recipe.value}
 
     def piece_parameters(self) -> PieceParameters:
-        """What of the options decides the bytes of a piece."""
+        """Return what decides the bytes of a piece."""
         versions = tuple(f"{name} {number}" for name, number in self.versions.items())
         return PieceParameters(self.recipe, self.outside, self.pixels_per_um, self.seed, versions)
+
+
+def check_log(log: Path) -> None:
+    """Refuse a place where no log file can be.
+
+    Raises:
+        UsageError: it is a folder, or in a folder that does not exist.
+    """
+    if log.is_dir():
+        raise UsageError(f"--log: {log} is a folder; give the name of a file.")
+    if not log.absolute().parent.is_dir():
+        raise UsageError(f"--log: the folder of {log} does not exist; make it first.")

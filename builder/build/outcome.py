@@ -1,32 +1,52 @@
-"""What a build prints at its end: results to stdout, failures to stderr."""
+"""What a build tells at its end, as JSON and in words."""
 
-import json
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import typer
 
 from nucleusnet_core.terminal.wording import counted
 
 from ..workers.failure import Failure
 from .assembly import BuildResult
 from .build import ShareResult
+from .shares import Share
 
 
-def report_share(result: ShareResult, name: str, *, as_json: bool) -> None:
-    """Print what one of several jobs has done."""
-    failures = [asdict(failure) for failure in result.failures]
-    summary = {"images": result.images, "kept": result.nuclei, "failures": failures}
-    print(json.dumps(summary) if as_json else f"{name}: {counted(result.images, 'image')}, kept {result.nuclei:,}")
-    if result.failures:
-        report_failures(result.failures, "mend these and run this task again, or go on with --finish without them.")
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a build.
+
+    Attributes:
+        summary: numbers and failures, for JSON.
+        text: the same for people, without the failures.
+        failed: lines that name each failure and say what to do about them; empty if nothing failed.
+    """
+
+    summary: Mapping[str, Any]
+    text: str
+    failed: str
 
 
-def report_build(result: BuildResult, out: Path, fractions: Mapping[str, float], *, as_json: bool) -> None:
-    """Print what a build has made."""
+def share_outcome(result: ShareResult, share: Share) -> Outcome:
+    """Return what one of several jobs has done."""
+    summary = {"images": result.images, "kept": result.nuclei, "failures": as_dicts(result.failures)}
+    text = (
+        f"task {share.task} of {share.tasks}: {counted(result.images, 'image')}, "
+        f"{counted(result.nuclei, 'nucleus', 'nuclei')} kept"
+    )
+    remedy = "Fix these and run this task again, or go on with --finish without them."
+    return Outcome(summary, text, failure_text(result.failures, remedy))
+
+
+def build_outcome(result: BuildResult, out: Path, fractions: Iterable[str]) -> Outcome:
+    """Return what a build has made.
+
+    Args:
+        result: of the build.
+        out: the dataset folder, as the user named it.
+        fractions: the splits that were asked for.
+    """
     manifest = result.manifest
     summary = {
         "out": str(out),
@@ -35,32 +55,30 @@ def report_build(result: BuildResult, out: Path, fractions: Mapping[str, float],
         "kept": manifest.kept,
         "dropped": manifest.dropped,
         "splits": manifest.splits,
-        "failures": [asdict(failure) for failure in result.failures],
+        "failures": as_dicts(result.failures),
     }
-    print(json.dumps(summary) if as_json else readable(summary, fractions))
-    if result.failures:
-        report_failures(
-            result.failures, f"pieces are kept in {result.work}: mend these and call again with --overwrite."
-        )
-
-
-def readable(summary: Mapping[str, Any], fractions: Mapping[str, float]) -> str:
-    """Return the lines that a finished build prints."""
-    dropped = [f"{reason} {count:,}" for reason, count in summary["dropped"].items()]
+    dropped = [f"{reason} {count:,}" for reason, count in manifest.dropped.items()]
     lines = [
-        f"{summary['out']}: {counted(summary['images'], 'image')}",
-        f"found {summary['found']:,} = kept {summary['kept']:,} + {' + '.join(dropped)}",
-        "splits: " + ", ".join(f"{split} {rows:,}" for split, rows in summary["splits"].items()),
+        f"{out}: {counted(result.images, 'image')}",
+        f"found {manifest.found:,} = kept {manifest.kept:,} + {' + '.join(dropped)}",
+        "splits: " + ", ".join(f"{split} {rows:,}" for split, rows in manifest.splits.items()),
     ]
-    if missing := [split for split in fractions if split not in summary["splits"]]:
-        lines.append(f"left out, too few runs: {', '.join(missing)}")
-    return "\n".join(lines)
+    if missing := [split for split in fractions if split not in manifest.splits]:
+        lines.append(f"too few runs, so these splits are left out: {', '.join(missing)}")
+    remedy = f"Fix these and call again with --overwrite; what is finished is kept in {result.work}."
+    return Outcome(summary, "\n".join(lines), failure_text(result.failures, remedy))
 
 
-def report_failures(failures: Sequence[Failure], remedy: str) -> None:
-    """List what failed on stderr and end with exit code 1."""
-    print(f"{counted(len(failures), 'input is', 'inputs are')} not in the dataset:", file=sys.stderr)
-    for failure in failures:
-        print(f"  {failure.name}: {failure.message}", file=sys.stderr)
-    print(remedy, file=sys.stderr)
-    raise typer.Exit(1)
+def as_dicts(failures: Iterable[Failure]) -> list[dict[str, str]]:
+    """Return failures for JSON."""
+    return [asdict(failure) for failure in failures]
+
+
+def failure_text(failures: list[Failure], remedy: str) -> str:
+    """Return the lines that name what failed, and what to do about it; nothing for no failures."""
+    if not failures:
+        return ""
+    lines = [f"  {failure.name}: {failure.message}" for failure in failures]
+    return "\n".join(
+        [f"{counted(len(failures), 'input is', 'inputs are')} not in the dataset:", *lines, remedy],
+    )

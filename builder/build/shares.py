@@ -1,7 +1,7 @@
 """A build in several jobs that share a folder: each makes the pieces of some images, the last one puts them together.
 
-Jobs need not know of each other. A piece appears whole or not at all, is the same whoever makes it, and says by its
-receipt that it is finished; an image that cannot be used leaves a record that says why.
+Jobs need not know of each other. A piece appears whole or not at all, is the same whichever job makes it, and its
+receipt says that it is finished; an image that cannot be used leaves a record that says why.
 """
 
 import json
@@ -31,7 +31,10 @@ class Share:
     def __post_init__(self) -> None:
         """Refuse numbers that do not name a part."""
         if not 0 <= self.task < self.tasks:
-            raise UsageError(f"--task and --tasks: 0 <= task < tasks expected, {self.task} and {self.tasks} found.")
+            raise UsageError(
+                f"--task is {self.task} and --tasks is {self.tasks}; tasks are numbered from 0 to the number of tasks "
+                "minus 1."
+            )
 
 
 def record_tasks(work: Path, tasks: int) -> None:
@@ -43,7 +46,10 @@ def record_tasks(work: Path, tasks: int) -> None:
     path = work / TASKS_NAME
     recorded = recorded_tasks(work)
     if recorded not in (None, tasks):
-        raise UsageError(f"--tasks: {recorded} expected as {path} says, {tasks} found; give all jobs the same number.")
+        raise UsageError(
+            f"--tasks is {tasks}, but {path} says that the first job had --tasks {recorded}; give all jobs the same "
+            "number."
+        )
     write_bytes_atomic(path, json.dumps({"tasks": tasks}).encode())
 
 
@@ -55,7 +61,7 @@ def recorded_tasks(work: Path) -> int | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
-        raise OutputError(f"{path}: the number of jobs expected, found damage: {error}; remove the file.") from error
+        raise OutputError(f"{path} does not state the number of jobs, it is damaged ({error}); remove it.") from error
 
 
 def record_failure(task: PieceTask, message: str) -> None:
@@ -76,7 +82,7 @@ def recorded_failure(task: PieceTask) -> Failure | None:
         return None
 
 
-def outcome(task: PieceTask) -> Receipt | Failure | None:
+def recorded_end(task: PieceTask) -> Receipt | Failure | None:
     """Return what became of an image, or None if its job has not finished it."""
     return valid_receipt(task) or recorded_failure(task)
 
@@ -85,7 +91,7 @@ def check_finished(unfinished: Iterable[PieceTask], ordered: Sequence[PieceTask]
     """Refuse to put together what is not complete.
 
     Args:
-        unfinished: images without an outcome.
+        unfinished: images that no job has finished.
         ordered: all images, sorted by name.
         tasks: number of jobs.
 
@@ -103,6 +109,4 @@ def check_finished(unfinished: Iterable[PieceTask], ordered: Sequence[PieceTask]
             f"{', ...' if len(stems) > _NAMED_IMAGES else ''}"
             for number, stems in sorted(by_task.items())
         ]
-        raise BuildError(
-            "\n".join([f"all of {tasks} tasks expected to have finished, these have not; run them again:", *lines])
-        )
+        raise BuildError("\n".join([f"Not all of the {tasks} tasks have finished; run these again:", *lines]))

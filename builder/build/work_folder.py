@@ -14,9 +14,9 @@ from typing import Any
 from nucleusnet_core.contract import MANIFEST_NAME
 from nucleusnet_core.errors import ManifestError, OutputError, UsageError
 from nucleusnet_core.files.atomic import replace_folder, write_bytes_atomic
-from nucleusnet_core.files.disk_space import is_disk_full
 from nucleusnet_core.files.locking import locked
 from nucleusnet_core.manifest import Manifest
+from nucleusnet_core.terminal.outputs import output_folder, writing
 
 TASKS_NAME = "tasks.json"
 _OWN_NAME = re.compile(r"\..*|pieces|parts|dataset|tasks\.json|build\.log|task-\d+\.log|replaced-[0-9a-f]{8}")
@@ -40,6 +40,11 @@ class WorkFolder:
         return self.path / "pieces"
 
     @property
+    def parts(self) -> Path:
+        """Rows without images of each shard."""
+        return self.path / "parts"
+
+    @property
     def record(self) -> Path:
         """The parameters of the build."""
         return self.path / "parameters.json"
@@ -55,10 +60,10 @@ class WorkFolder:
         return self.path / "build.log"
 
     def is_begun(self) -> bool:
-        """Say whether anything was made here, or jobs share it: until then it belongs to nobody."""
+        """Return whether anything was made here, or jobs share it: until then it belongs to nobody."""
         return any(self.pieces.glob("*")) or (self.path / TASKS_NAME).exists()
 
-    def publish(self) -> None:
+    def put_in_place(self) -> None:
         """Make the finished dataset appear as `out`; an older one is moved aside first and removed last."""
         replace_folder(self.dataset, self.out, aside=self.path / f"replaced-{uuid.uuid4().hex[:8]}")
 
@@ -67,30 +72,34 @@ class WorkFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def check_output(out: Path, *, overwrite: bool) -> None:
-    """Refuse an output that exists, unless it may be overwritten and is a dataset folder of ours.
+def check_output(out: Path, *, images: Path, overwrite: bool) -> None:
+    """Refuse a place where no dataset folder can be made, or where one must not be; missing parents are made.
+
+    Args:
+        out: where the dataset folder is to appear.
+        images: folder of the stitched images.
+        overwrite: a dataset folder of ours may be replaced.
 
     Raises:
-        OutputError: it exists and must not be replaced, or it cannot be made there.
+        UsageError: something is there that must not be replaced, or the place lies in a dataset or among the images.
+        OutputError: the folder around it cannot be made or written to.
     """
-    parent = out.parent
-    if not parent.is_dir():
-        raise OutputError(f"{out}: an existing folder expected around the output, {parent} is none; make it first.")
-    if not os.access(parent, os.W_OK):
-        raise OutputError(f"{out}: a writable folder expected around the output, {parent} is read-only for you.")
+    output_folder(out, inputs=[images])
+    if not os.access(out.parent, os.W_OK):
+        raise OutputError(f"--out: the folder {out.parent} is read-only for you; choose another place.")
     if not out.exists() and not out.is_symlink():
         return
     if not overwrite:
-        raise OutputError(f"{out}: nothing expected there, but it exists; name another --out, or pass --overwrite.")
+        raise UsageError(f"--out: {out} exists; choose another --out, or pass --overwrite to replace it.")
     if not is_dataset_folder(out):
-        raise OutputError(
-            f"{out}: --overwrite replaces only a dataset folder with a {MANIFEST_NAME} of ours, and this is none; "
-            "name another --out, or remove it yourself."
+        raise UsageError(
+            f"--out: {out} is not a dataset folder with a {MANIFEST_NAME} of ours, and --overwrite replaces nothing "
+            "else; choose another --out, or remove it yourself."
         )
 
 
 def is_dataset_folder(path: Path) -> bool:
-    """Say whether a folder, itself no link, holds a manifest of ours."""
+    """Return whether a folder, itself no link, holds a manifest of ours."""
     try:
         Manifest.from_json((path / MANIFEST_NAME).read_bytes())
     except (OSError, ManifestError):
@@ -103,16 +112,16 @@ def open_work(out: Path, parameters: dict[str, Any], *, fresh: bool) -> Iterator
     """Open or make `<out>.work`, for this process alone.
 
     Args:
-        out: the dataset folder to be.
+        out: where the dataset folder is to appear.
         parameters: what the build was asked for; a work folder of other parameters is not resumed.
         fresh: throw away what a work folder holds.
 
     Raises:
         UsageError: the work folder belongs to a build with other parameters.
-        OutputError: another build is using it, or what lies there is none of ours.
+        OutputError: another build is using it, or it is not a work folder of ours.
     """
     work = make_work_folder(out)
-    busy = OutputError(f"{work.path}: another build is running there; wait for it, or name another --out.")
+    busy = OutputError(f"Another build is running in {work.path}; wait for it, or choose another --out.")
     with locked(work.path, busy=busy):
         if fresh:
             shutil.rmtree(work.path)
@@ -130,41 +139,36 @@ def work_folder(out: Path) -> WorkFolder:
 
 
 def make_work_folder(out: Path) -> WorkFolder:
-    """Make the work folder of an output, unless it is there.
+    """Make the work folder of an output, unless it is there, and return it.
 
     Raises:
-        OutputError: it cannot be made, or what lies there is none of ours.
+        OutputError: it cannot be made, or something else lies there.
     """
     work = work_folder(out)
-    refuse_strangers(work)
-    try:
+    refuse_other_content(work)
+    with writing(work.path):
         work.path.mkdir(exist_ok=True)
-    except OSError as error:
-        if is_disk_full(error):
-            raise
-        raise OutputError(
-            f"{work.path}: a place for the work folder expected, it cannot be made: {error.strerror}; "
-            "name another --out."
-        ) from error
     return work
 
 
-def refuse_strangers(work: WorkFolder) -> None:
-    """Refuse to use as work folder what is none: a finished build removes it with all that it holds.
+def refuse_other_content(work: WorkFolder) -> None:
+    """Refuse to use another folder as work folder: a finished build removes it with all that it holds.
 
     Raises:
-        OutputError: a file, a link, or a folder that no build has begun and that holds something.
+        OutputError: it is a file, a link, or a folder that no build has begun and that holds something.
     """
     path = work.path
     if path.is_symlink() or (path.exists() and not path.is_dir()):
-        raise OutputError(f"{path}: a folder or nothing expected, a file or link found; name another --out.")
+        raise OutputError(
+            f"{path} is a file or a link, and the build needs a folder of that name; move it away, or choose another "
+            "--out."
+        )
     if not path.exists() or work.record.exists():
         return
-    strangers = sorted(entry.name for entry in path.iterdir() if not _OWN_NAME.fullmatch(entry.name))
-    if strangers:
+    strange = sorted(entry.name for entry in path.iterdir() if not _OWN_NAME.fullmatch(entry.name))
+    if strange:
         raise OutputError(
-            f"{path}: the work folder of a build or nothing expected, a folder with {strangers[0]!r} found; "
-            "move it away, or name another --out."
+            f"{path} is not the work folder of a build: it holds {strange[0]!r}; move it away, or choose another --out."
         )
 
 
@@ -173,22 +177,22 @@ def join_work(work: WorkFolder, parameters: dict[str, Any]) -> None:
 
     Raises:
         UsageError: it belongs to a build with other parameters.
-        OutputError: what lies there is none of ours.
+        OutputError: something else lies there.
     """
-    refuse_strangers(work)
+    refuse_other_content(work)
     record = work.record
     content = (json.dumps(parameters, sort_keys=True, indent=1) + "\n").encode()
     if record.exists() and record.read_bytes() != content:
         raise UsageError(
-            f"{work.path}: begun with other parameters than these ({differences(record.read_bytes(), parameters)}); "
-            "repeat the first ones to resume it, or pass --fresh to start again."
+            f"{work.path} was begun with other options ({changed_parameters(record.read_bytes(), parameters)}); repeat "
+            "the first ones to resume it, or pass --fresh to start again."
         )
     work.pieces.mkdir(parents=True, exist_ok=True)
     write_bytes_atomic(record, content)
 
 
-def differences(recorded: bytes, parameters: dict[str, Any]) -> str:
-    """Name the parameters that differ."""
+def changed_parameters(recorded: bytes, parameters: dict[str, Any]) -> str:
+    """Return the parameters that differ from the recorded ones, in words."""
     try:
         before = dict(json.loads(recorded))
     except (ValueError, TypeError):

@@ -20,24 +20,25 @@ _PLACE = re.compile(r"\{([a-z_]+)\}")
 _OUTSIDE = {"zero": "set to 0", "keep": "kept as they are"}
 _RECIPES = {
     "published": (
-        "Recipe `published`: labels that touch the image border, or that have no full 364 x 364 px window around the "
-        "middle of their bounding box, are left out. The window is rotated (bilinear) so that the minimum-area "
-        "rectangle of the largest outer contour lies flat, and 256 x 256 px around the middle of the rotated mask are "
-        "cut out. Parts of a nucleus outside of that frame are lost; such rows have `clipped` set."
+        "Labels that touch the image border, or that have no full 364 x 364 px window around the middle of their "
+        "bounding box, are left out. The window is rotated (bilinear) so that the minimum-area rectangle of the "
+        "largest outer contour lies flat, and 256 x 256 px around the middle of the rotated mask are cut out. Parts of "
+        "a nucleus outside that frame are lost; such rows have `clipped` set."
     ),
     "refined": (
-        "Recipe `refined`: every label becomes a row; those that touch the image border have `touches_border` set. "
-        "The centroid of the mask lies in the middle of the crop, its major axis (second moments) flat, and its longer "
-        "tail (third moment) to the right; one resampling, bilinear for the image and nearest for the mask. A crop "
-        "shows 256 x 256 px of the image; where a nucleus does not fit, the square of 288, 320, ... px that holds it, "
-        "scaled down to 256. The side of that square is 32 * round(8 * sqrt(`area_px` / pixels of `mask`))."
+        "Every label becomes a row; those that touch the image border have `touches_border` set. The centroid of the "
+        "mask lies in the middle of the crop, its major axis (from the second moments) lies flat, and its longer tail "
+        "(from the third moment) points right. Image and mask are resampled once, the image bilinearly, the mask by "
+        "the nearest pixel. A crop shows 256 x 256 px of the image. Where a nucleus does not fit, it shows the square "
+        "of 288, 320, ... px that holds it, scaled down to 256; the side of that square is "
+        "32 * round(8 * sqrt(`area_px` / pixels of `mask`))."
     ),
 }
 _CONFIGS = {
     "default": "a nucleus, with `image` and `mask`",
     "metadata": "the same nucleus in the same place, without `image` and `mask`",
     "stitched": "a stitched image",
-    "10k": "one of 100 random nuclei of each run (all of a run that has fewer), in the order of runs",
+    "10k": "one of 100 random nuclei of each run (all nuclei of a run that has fewer), sorted by run",
 }
 
 
@@ -67,7 +68,7 @@ def write_card(folder: Path, facts: CardFacts) -> None:
 
 
 def filled(text: str, facts: CardFacts) -> str:
-    """Fill in the template."""
+    """Return the template with its places filled in; a brace that names no place stays as it is."""
     values = {
         **count_values(facts.manifest, facts.images),
         **study_values(facts),
@@ -77,7 +78,7 @@ def filled(text: str, facts: CardFacts) -> str:
 
 
 def count_values(manifest: Manifest, images: int) -> dict[str, str]:
-    """Return what the card says of splits, configs and columns."""
+    """Return what the card says about splits, configs and columns."""
     first = next(iter(manifest.splits))
     outside = str(manifest.parameters["outside"])
     return {
@@ -92,22 +93,27 @@ def count_values(manifest: Manifest, images: int) -> dict[str, str]:
         "split_rows": "\n".join(split_row(manifest, split) for split in manifest.splits),
         "config_rows": "\n".join(config_row(manifest, config) for config in manifest.configs),
         "bit_depth": str(manifest.bit_depth),
-        "recipe_text": _RECIPES.get(manifest.recipe, f"Recipe `{manifest.recipe}`."),
+        "recipe_text": recipe_text(manifest.recipe),
         "outside": _OUTSIDE.get(outside, outside),
         "nucleus_columns": schema_table("default", manifest.bit_depth),
         "stitched_columns": schema_table("stitched", manifest.bit_depth),
     }
 
 
+def recipe_text(recipe: str) -> str:
+    """Return how nuclei were cut, after a sentence that says what a recipe is."""
+    return f"The recipe is the way in which nuclei are cut; here it is `{recipe}`. {_RECIPES.get(recipe, '')}".strip()
+
+
 def study_values(facts: CardFacts) -> dict[str, str]:
-    """Return what the card says of the study."""
+    """Return what the card says about the study."""
     study, scale = facts.study, float(facts.manifest.parameters["pixels_per_um"])
     size = f"| Pixel size | {1 / scale:.4g} µm ({scale:g} px/µm) |"
-    described = study.get("dataset", "description")
+    description = study.get("dataset", "description")
     return {
         "yaml": card_yaml(facts.manifest, study),
         "pretty_name": study.get("dataset", "name") or PRETTY_NAME,
-        "description": nucleusnet_dataset.DESCRIPTION if described is None else described.strip(),
+        "description": nucleusnet_dataset.DESCRIPTION if description is None else description.strip(),
         "citation": citation(study, nucleusnet_dataset.CITATION),
         "image_items": "\n".join([*item_rows(study, "biosample", "specimen", "acquisition"), size]),
         "segmentation_items": "\n".join(item_rows(study, "segmentation")),
@@ -128,7 +134,7 @@ def statistics_values(statistics: CardStatistics) -> dict[str, str]:
 
 
 def item_rows(study: Study, *sections: str) -> list[str]:
-    """Return the facts of some sections as rows of a table; needed ones also where they are not stated."""
+    """Return the facts of some sections as rows of a table, with the needed ones that are not stated."""
     rows = []
     for section in sections:
         for key, item in ITEMS[section].items():

@@ -1,4 +1,4 @@
-"""What every column means, and in which unit: for the dataset card and croissant.json."""
+"""What every column means, and its unit: for the dataset card and croissant.json."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -74,7 +74,7 @@ def meanings(config: str) -> Mapping[str, Meaning]:
 
 
 def type_name(feature: Any, bit_depth: int) -> str:
-    """Name the type of a column for people."""
+    """Return the type of a column in words."""
     if isinstance(feature, datasets.Image):
         return f"PNG, {1 if feature.mode == '1' else bit_depth} bit"
     return str(feature.dtype)

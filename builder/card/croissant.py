@@ -68,9 +68,9 @@ def write_croissant(folder: Path, manifest: Manifest, study: Study) -> None:
 
 
 def croissant(manifest: Manifest, study: Study) -> dict[str, Any]:
-    """Describe a dataset: its files with their hashes, one record set a config, one field a column.
+    """Return the description: files with their hashes, a record set for each config, a field for each column.
 
-    Neither dates nor addresses: the folder is the same wherever and whenever it is made.
+    It has neither dates nor addresses: the folder is the same wherever and whenever it is made.
     """
     configs = manifest.configs
     return {
@@ -88,7 +88,7 @@ def croissant(manifest: Manifest, study: Study) -> dict[str, Any]:
 
 
 def stated(study: Study) -> dict[str, Any]:
-    """Return what only a study can tell."""
+    """Return the facts that only a study can tell."""
     found: dict[str, Any] = {}
     if license_id := study.get("dataset", "license"):
         found["license"] = f"{_LICENSE_URL}{license_id.upper()}"
@@ -102,7 +102,7 @@ def stated(study: Study) -> dict[str, Any]:
 
 
 def files(manifest: Manifest) -> list[dict[str, Any]]:
-    """Describe every shard."""
+    """Return a description of every shard."""
     return [
         {
             "@type": "cr:FileObject",
@@ -118,7 +118,7 @@ def files(manifest: Manifest) -> list[dict[str, Any]]:
 
 
 def file_set(manifest: Manifest, config: str) -> dict[str, Any]:
-    """Describe the files of a config together."""
+    """Return a description of the files of a config, taken together."""
     shards = [shard for shard in manifest.shards if shard.config == config]
     return {
         "@type": "cr:FileSet",
@@ -130,7 +130,7 @@ def file_set(manifest: Manifest, config: str) -> dict[str, Any]:
 
 
 def split_set(manifest: Manifest) -> dict[str, Any]:
-    """Describe the splits, with the number of their nuclei."""
+    """Return a description of the splits, with the number of their nuclei."""
     field = {"@type": "cr:Field", "dataType": "sc:Text"}
     return {
         "@type": "cr:RecordSet",
@@ -148,7 +148,7 @@ def split_set(manifest: Manifest) -> dict[str, Any]:
 
 
 def record_set(manifest: Manifest, config: str) -> dict[str, Any]:
-    """Describe the columns of a config."""
+    """Return a description of the columns of a config."""
     columns = nucleusnet_dataset.features(config, bit_depth=manifest.bit_depth)
     rows = sum(manifest.rows(config, split) for split in manifest.splits_of(config))
     return {
@@ -161,7 +161,7 @@ def record_set(manifest: Manifest, config: str) -> dict[str, Any]:
 
 
 def field_of(config: str, name: str, feature: Any) -> dict[str, Any]:
-    """Describe a column."""
+    """Return a description of a column."""
     meaning = meanings(config)[name]
     source: dict[str, Any] = {"fileSet": {"@id": f"files-of-{config}"}, "extract": {"column": name}}
     if isinstance(feature, datasets.Image):

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from nucleusnet_core.runs import natural_order
 
@@ -20,7 +20,7 @@ MEASURES = {
     "mean_intensity": "mean intensity",
     "integrated_intensity": "integrated intensity",
 }
-"""Columns of config metadata whose quartiles a report has, and how it calls them."""
+"""Columns of config metadata whose quartiles a report holds, and their names in it."""
 NUCLEI = "nuclei"
 COLUMNS = ("run", "stitched_image", *MEASURES)
 """Columns of config metadata that a report needs."""
@@ -47,8 +47,8 @@ class RunSummary:
         run: its number or name.
         nuclei: number of its nuclei.
         quartiles: by measure; empty without nuclei.
-        deviations: by `nuclei` and measure, how many robust deviations the number of nuclei or the median lies above
-            the median of all runs.
+        deviations: by `nuclei` and measure: how many robust deviations the number of nuclei, or the median of the
+            measure, lies above the median of all runs.
     """
 
     run: str
@@ -87,7 +87,7 @@ class DriftReport:
 
 
 def drift_report(metadata: pa.Table, run_groups: Mapping[str, str] | None = None) -> DriftReport:
-    """Summarise the nuclei of each run; the order of the rows changes nothing.
+    """Return a summary of the nuclei of each run; the order of the rows changes nothing.
 
     Args:
         metadata: rows of config metadata, of all splits, with at least `COLUMNS`.
@@ -126,8 +126,8 @@ def drift_report(metadata: pa.Table, run_groups: Mapping[str, str] | None = None
 
 
 def run_quartiles(
-    values: NDArray[np.floating], code: NDArray[np.int64], counts: NDArray[np.int64]
-) -> NDArray[np.float64]:
+    values: npt.NDArray[np.floating], code: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
     """Return the quartiles of each run, float64 (runs, 3), NaN for a run without nuclei.
 
     Args:
@@ -144,7 +144,7 @@ def run_quartiles(
     return found
 
 
-def robust_spread(values: NDArray[np.float64]) -> Spread:
+def robust_spread(values: npt.NDArray[np.float64]) -> Spread:
     """Return the median of some values and a deviation from it that a few outliers do not move.
 
     It is the median absolute deviation times 1.4826; where more than half of the values are equal, so that this is 0,
@@ -165,8 +165,11 @@ def deviation(value: float, spread: Spread) -> float:
 
 
 def named_runs(report: DriftReport) -> str:
-    """Return one sentence of Markdown that names the runs apart from the others, and by what."""
-    rule = f"beyond {ROBUST_DEVIATIONS:g} robust deviations (1.4826 x the median absolute deviation over the runs)"
+    """Return one sentence of Markdown that names the runs apart from the others, and the measures that show it."""
+    rule = (
+        f"more than {ROBUST_DEVIATIONS:g} robust deviations from the median of all runs (a robust deviation is 1.4826 "
+        "x the median absolute deviation over the runs)"
+    )
     named = [
         f"run {plain_markdown(run.run)} ("
         + ", ".join(f"{MEASURES.get(n, n)} {v:+.1f}" for n, v in beyond.items())
@@ -175,12 +178,12 @@ def named_runs(report: DriftReport) -> str:
         for beyond in [run.beyond()]
     ]
     empty = [plain_markdown(run.run) for run in report.runs if not run.nuclei]
-    said = f"No run lies {rule}." if not named else f"Runs {rule}: {'; '.join(named)}."
+    said = f"No run lies {rule}." if not named else f"These runs lie {rule}: {'; '.join(named)}."
     return said + (f" Without nuclei: run {', '.join(empty)}." if empty else "")
 
 
 def markdown_table(report: DriftReport) -> str:
-    """Return the runs as a Markdown table, quartiles as `first < median < third`; deviants have bold names.
+    """Return the runs as a Markdown table, quartiles as `first < median < third`; names of deviants are bold.
 
     Of more than `MAX_TABLE_RUNS` runs, only those that lie apart or have no nuclei are listed.
     """

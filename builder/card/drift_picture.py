@@ -1,4 +1,4 @@
-"""The picture of a drift report: one panel a measure, runs side by side, as SVG with the same bytes everywhere."""
+"""The picture of a drift report: one panel for each measure, runs side by side; SVG of the same bytes everywhere."""
 
 import math
 from dataclasses import dataclass
@@ -34,13 +34,13 @@ class Panel:
         return self.top_px + PANEL_PX
 
     def y_px(self, value: float) -> float:
-        """Where a value lies, inside the panel."""
+        """Return where a value lies, inside the panel."""
         part = (value - self.low) / (self.high - self.low)
         return self.bottom_px - PANEL_PX * min(max(part, 0.0), 1.0)
 
 
 def svg_picture(report: DriftReport) -> str:
-    """Return the picture: medians on their quartiles, the allowed band behind, deviants in another colour and named."""
+    """Return the picture: medians on their quartiles, the usual band behind them, deviants coloured and named."""
     panels = [panel_of(report, measure, number) for number, measure in enumerate((NUCLEI, *MEASURES))]
     height = panels[-1].bottom_px + GAP_PX
     label = f"{counted(len(report.runs), 'run')}: number of nuclei, {', '.join(MEASURES.values())}"
@@ -57,7 +57,7 @@ def svg_picture(report: DriftReport) -> str:
 
 
 def panel_of(report: DriftReport, measure: str, number: int) -> Panel:
-    """Return the place of a measure; its scale holds all quartiles and the allowed band."""
+    """Return the place of a measure; its scale holds all quartiles and the usual band."""
     spread = report.spreads[measure]
     reach = ROBUST_DEVIATIONS * spread.deviation
     values = [value for run in report.runs for value in values_of(run, measure)]
@@ -67,7 +67,7 @@ def panel_of(report: DriftReport, measure: str, number: int) -> Panel:
 
 
 def values_of(run: RunSummary, measure: str) -> tuple[float, ...]:
-    """Return first quartile, median, third quartile of a run, or the number of its nuclei; nothing if it has none."""
+    """Return first quartile, median and third quartile of a run, or its number of nuclei; nothing without nuclei."""
     if measure == NUCLEI:
         return (float(run.nuclei),)
     found = run.quartiles.get(measure)
@@ -80,7 +80,7 @@ def x_px(report: DriftReport, number: int) -> float:
 
 
 def draw_panel(report: DriftReport, panel: Panel) -> list[str]:
-    """Draw one measure of all runs."""
+    """Return the drawing of one measure of all runs."""
     spread = report.spreads[panel.measure]
     top = panel.y_px(spread.median + ROBUST_DEVIATIONS * spread.deviation)
     bottom = panel.y_px(spread.median - ROBUST_DEVIATIONS * spread.deviation)
@@ -99,7 +99,7 @@ def draw_panel(report: DriftReport, panel: Panel) -> list[str]:
 
 
 def draw_runs(report: DriftReport, panel: Panel) -> list[str]:
-    """Draw quartiles and medians, deviants last and with their names."""
+    """Return the drawing of quartiles and medians, deviants last and with their names."""
     paths = {False: ["", ""], True: ["", ""]}
     names: list[str] = []
     radius = min(max(260 / max(1, len(report.runs)), 0.8), 3.0)
@@ -133,7 +133,7 @@ def draw_runs(report: DriftReport, panel: Panel) -> list[str]:
 
 
 def run_axis(report: DriftReport, y_px: float) -> list[str]:
-    """Write some of the runs' names below the last panel."""
+    """Return some of the runs' names below the last panel."""
     count = len(report.runs)
     longest = max((len(run.run) for run in report.runs), default=1)
     step = max(1, math.ceil(count * (min(longest, 24) * 7 + 10) / (WIDTH_PX - LEFT_PX - RIGHT_PX)))

@@ -73,7 +73,7 @@ def card_counts(text: str) -> Mapping[str, Mapping[str, int]]:
     """Return the number of rows by config and split that a card states in its YAML head.
 
     Raises:
-        ValueError: the head is missing or cannot be read.
+        ValueError: the head cannot be read.
     """
     try:
         infos = DatasetInfosDict.from_dataset_card_data(DatasetCard(text).data)
@@ -82,4 +82,4 @@ def card_counts(text: str) -> Mapping[str, Mapping[str, int]]:
             for name, info in infos.items()
         }
     except (yaml.YAMLError, TypeError, AttributeError, KeyError) as error:
-        raise ValueError(f"a head that cannot be read ({type(error).__name__}: {error})") from error
+        raise ValueError(f"{type(error).__name__}: {error}") from error

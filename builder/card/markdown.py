@@ -1,4 +1,4 @@
-"""Texts from outside in Markdown that must stay plain text."""
+"""Texts from outside that must stay plain text in Markdown."""
 
 import re
 from xml.sax.saxutils import escape

@@ -40,11 +40,11 @@ class CardStatistics:
     """Markdown parts of a card, and its picture.
 
     Attributes:
-        quantile_rows: rows of a table, one a measure.
+        quantile_rows: rows of a table, one for each measure.
         shares: a sentence.
-        intensity: a sentence on all pixels inside the nuclei, for who standardises images.
+        intensity: a sentence on all pixels inside the nuclei, for anyone who standardises images.
         drift_text: a sentence on the runs that lie apart.
-        run_table: a table, one row a run.
+        run_table: a table, one row for each run.
         picture: SVG.
     """
 
@@ -57,7 +57,7 @@ class CardStatistics:
 
 
 def card_statistics(metadata: Mapping[str, pa.Table], run_groups: Mapping[str, str]) -> CardStatistics:
-    """Summarise all nuclei of a dataset.
+    """Return the statistics of all nuclei of a dataset.
 
     Args:
         metadata: rows of config metadata, by split.
@@ -84,7 +84,7 @@ def quantile_row(metadata: pa.Table, name: str, decimals: int) -> str:
 
 
 def shares(metadata: pa.Table) -> str:
-    """Say which part of the nuclei has some flags."""
+    """Return how many nuclei have several bodies, are clipped or touch the border, as a sentence."""
     counts = {
         "components": pc.sum(pc.greater(metadata.column("components"), 1)).as_py(),
         **{name: pc.sum(metadata.column(name)).as_py() for name in ("clipped", "touches_border")},
@@ -94,7 +94,7 @@ def shares(metadata: pa.Table) -> str:
 
 
 def intensity(metadata: pa.Table, split: str) -> str:
-    """State what `nucleusnet.loaders.StandardizeDataset` takes off and divides by."""
+    """Return what `nucleusnet.loaders.StandardizeDataset` subtracts and divides by, as a sentence."""
     area_px, mean, std = (metadata.column(name).to_numpy().astype(np.float64) for name in INTENSITY_COLUMNS)
     found = pooled(area_px, mean, std)
     return (
@@ -104,7 +104,7 @@ def intensity(metadata: pa.Table, split: str) -> str:
 
 
 def read_measures(folder: Path, manifest: Manifest) -> dict[str, pa.Table]:
-    """Read the columns that the statistics need, by split."""
+    """Return the columns that the statistics need, by split."""
     columns = list(dict.fromkeys([*COLUMNS, *_MEASURES, *_SHARES, *INTENSITY_COLUMNS]))
     return {
         split: pa.concat_tables(

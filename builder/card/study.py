@@ -1,4 +1,4 @@
-"""`study.toml`: facts about a study that no image tells, for the dataset card and croissant.json."""
+"""`study.toml`: facts about a study that images cannot tell, for the dataset card and croissant.json."""
 
 import tomllib
 from collections.abc import Mapping
@@ -14,7 +14,8 @@ NOT_STATED = "not stated"
 EXAMPLE = "study.toml"
 MAX_STUDY_BYTES = 1 << 20
 
-_TEXT, _LIST, _INTEGER, _NUMBER = "text", "a list of texts", "a whole number", "a number"
+_TEXT, _LIST = "a text that is not empty", "a list of texts, none of them empty"
+_INTEGER, _NUMBER = "a whole number", "a number"
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class Item:
     """One fact that a study may state.
 
     Attributes:
-        label: how the card calls it.
-        kind: what its value is.
+        label: its name in the card.
+        kind: what its value must be.
         needed: whether a study must state it.
     """
 
@@ -76,10 +77,10 @@ ITEMS: Mapping[str, Mapping[str, Item]] = {
 
 @dataclass(frozen=True)
 class Study:
-    """What a study states, or nothing.
+    """What a study states.
 
     Attributes:
-        facts: values by section and key.
+        facts: values by section and key; empty where nothing is known.
     """
 
     facts: Mapping[str, Mapping[str, Any]]
@@ -89,12 +90,12 @@ class Study:
         return self.facts.get(section, {}).get(key)
 
     def text(self, section: str, key: str) -> str:
-        """Return a fact on one line, or that it is not stated."""
+        """Return a fact on one line, or `NOT_STATED`."""
         value = self.get(section, key)
         return NOT_STATED if value is None else " ".join(str(value).split())
 
     def lines(self, section: str, key: str) -> list[str]:
-        """Return the texts of a fact, each on one line; none if it is not stated."""
+        """Return the texts of a fact, each on one line; an empty list if it is not stated."""
         return [" ".join(line.split()) for line in self.get(section, key) or []]
 
 
@@ -103,64 +104,68 @@ NO_STUDY = Study({})
 
 
 def read_study(path: Path, *, pixels_per_um: float | None) -> Study:
-    """Read and check a study file.
+    """Return what a study file states, checked.
 
     Args:
         path: the file.
-        pixels_per_um: scale that the build was given; None where nothing was built.
+        pixels_per_um: scale that the build was given; None where nothing is built.
 
     Raises:
-        UsageError: it cannot be read, lacks a needed item, or has an unknown one, another type or another scale.
+        UsageError: the file cannot be read, lacks a needed item, or has an unknown one, one of another type, or
+            another scale.
     """
     try:
         if path.stat().st_size > MAX_STUDY_BYTES:
-            raise UsageError(f"{path}: at most {MAX_STUDY_BYTES:,} bytes expected, {path.stat().st_size:,} found.")
+            raise UsageError(
+                f"{path} has {path.stat().st_size:,} bytes; a study file has at most {MAX_STUDY_BYTES:,}: name another."
+            )
         facts = tomllib.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError) as error:
         if isinstance(error, UsageError):
             raise
         raise UsageError(
-            f"{path}: a study file in TOML expected, found: {error}; an example is {shipped(EXAMPLE)}."
+            f"{path} is not a study file in TOML, or cannot be read ({error}); an example is {shipped(EXAMPLE)}."
         ) from error
     problems = [*unknown_items(facts), *wrong_items(facts), *missing_items(facts)]
     if problems:
-        lines = [f"{path}: a complete study expected, found:", *(f"  {line}" for line in problems)]
+        lines = [f"{path} is not a complete study file:", *(f"  {line}" for line in problems)]
         raise UsageError("\n".join([*lines, f"An example that explains every item is {shipped(EXAMPLE)}."]))
     study = Study(facts)
     stated = study.get("acquisition", "pixels_per_um")
     if stated is not None and pixels_per_um is not None and float(stated) != pixels_per_um:
         raise UsageError(
-            f"{path}: acquisition.pixels_per_um as given to the build ({pixels_per_um:g}) expected, {stated:g} found; "
-            "correct one of them."
+            f"{path} says acquisition.pixels_per_um = {stated:g}, but the build was given {pixels_per_um:g}; correct "
+            "one of them."
         )
     return study
 
 
 def unknown_items(facts: Mapping[str, Any]) -> list[str]:
-    """Name sections and keys that nobody would read."""
+    """Return a line for each section and key that is not known."""
     lines = []
     for section, values in facts.items():
         if section not in ITEMS or not isinstance(values, dict):
-            lines.append(f"[{section}] is none of {', '.join(ITEMS)}")
+            lines.append(f"[{section}] is not a section of a study; these are: {', '.join(ITEMS)}.")
         else:
             known = ", ".join(ITEMS[section])
-            lines += [f"{section}.{key} is none of {known}" for key in values if key not in ITEMS[section]]
+            unknown = [key for key in values if key not in ITEMS[section]]
+            lines += [f"{section}.{key} is not known; the items of this section are: {known}." for key in unknown]
     return lines
 
 
 def wrong_items(facts: Mapping[str, Any]) -> list[str]:
-    """Name facts of another type than they should have."""
+    """Return a line for each fact of another type than it must have."""
     lines = []
     for section, items in ITEMS.items():
         values = facts.get(section, {})
         for key, item in items.items() if isinstance(values, dict) else []:
             if key in values and not fits(values[key], item.kind):
-                lines.append(f"{section}.{key}: {item.kind} expected, {values[key]!r} found")
+                lines.append(f"{section}.{key} is {values[key]!r}; it must be {item.kind}.")
     return lines
 
 
 def fits(value: Any, kind: str) -> bool:
-    """Say whether a value is of a kind and not empty."""
+    """Return whether a value is of a kind and not empty."""
     if kind == _LIST:
         return isinstance(value, list) and bool(value) and all(isinstance(v, str) and v.strip() for v in value)
     if kind == _TEXT:
@@ -170,18 +175,18 @@ def fits(value: Any, kind: str) -> bool:
 
 
 def missing_items(facts: Mapping[str, Any]) -> list[str]:
-    """Name needed facts that are not there."""
+    """Return a line for each needed fact that is not there."""
     lines = []
     for section, items in ITEMS.items():
         values = facts.get(section, {})
         if isinstance(values, dict):
             missing = (key for key, item in items.items() if item.needed and key not in values)
-            lines += [f"{section}.{key} is missing: {items[key].label}" for key in missing]
+            lines += [f"{section}.{key} is missing ({items[key].label})." for key in missing]
     return lines
 
 
 def citation(study: Study, default: str) -> str:
-    """Return the BibTeX entry of a study; that of NucleusNet for none."""
+    """Return the BibTeX entry of a study, or `default` where nothing is stated."""
     if not study.facts:
         return default
     authors = " and ".join(f"{{{name}}}" for name in study.lines("dataset", "authors"))

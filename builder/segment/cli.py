@@ -97,7 +97,7 @@ def segment(
     Writes <name>_cp_masks.png and a receipt <name>_segment.json; call again to resume. No mask of another origin is
     replaced without --overwrite. With --compare and no --model, masks that are there are compared with true ones.
 
-    Example: nucleusnet segment stitched --model nuclei_model --diameter 152.91 --device cuda
+    Example: nucleusnet segment stitched --model nuclei_model --diameter 152.91 --out masks
     """
     if model is None and compare is None:
         raise UsageError("Give --model FILE to segment, or --compare TRUTH to score masks that are there.")

@@ -1,1 +1,1 @@
-"""Pieces -> Parquet files of every config: row order, splits, row groups, the 10k choice, provenance."""
+"""Pieces -> Parquet files of every config: order of the rows, splits, row groups, the choice of 10k, provenance."""

@@ -12,18 +12,16 @@ from nucleusnet_core.orders import keyed_hashes
 from nucleusnet_core.runs import natural_order
 
 from ..pieces.receipt import Receipt, piece_path
-from .row_groups import CELL_COLUMNS, Rows, decoded_groups, read_piece
+from .row_groups import STORED_CELLS, PieceRows, decoded_groups, read_piece
 
 
-def runs_with_fewer(kept: Mapping[str, int], per_run: int = NUCLEI_PER_RUN) -> dict[str, int]:
-    """Return the number of nuclei of each run that has fewer than are chosen, runs in natural order."""
-    return {run: kept[run] for run in sorted(kept, key=natural_order) if kept[run] < per_run}
+def runs_with_fewer(kept: Mapping[str, int]) -> dict[str, int]:
+    """Return the number of nuclei of each run that has fewer than are chosen of a run, runs in natural order."""
+    return {run: kept[run] for run in sorted(kept, key=natural_order) if kept[run] < NUCLEI_PER_RUN}
 
 
-def chosen_tables(
-    receipts: Sequence[Receipt], pieces_dir: Path, *, schema: pa.Schema, seed: int, per_run: int = NUCLEI_PER_RUN
-) -> Iterator[pa.Table]:
-    """Yield the nuclei with the smallest keyed hash of each run, all of a run that has fewer.
+def chosen_tables(receipts: Sequence[Receipt], pieces_dir: Path, *, schema: pa.Schema, seed: int) -> Iterator[pa.Table]:
+    """Yield the nuclei of each run whose keyed hash is smallest, all of a run that has too few.
 
     Rows are ordered by run, then by that hash. Memory holds the chosen rows of one run and one piece.
 
@@ -32,18 +30,17 @@ def chosen_tables(
         pieces_dir: where their pieces lie.
         schema: Arrow schema of config 10k.
         seed: key of the choice.
-        per_run: nuclei of a run.
     """
     groups: dict[str, list[Receipt]] = {}
     for receipt in receipts:
         groups.setdefault(receipt.run_group, []).append(receipt)
     for group in sorted(groups, key=natural_order):
         pieces = [piece_path(pieces_dir, receipt.stem) for receipt in groups[group]]
-        rows = chosen_rows(pieces, seed=seed, count=per_run)
+        rows = chosen_rows(pieces, seed=seed, count=NUCLEI_PER_RUN)
         yield from decoded_groups(rows, schema, groups[group][0].bit_depth)
 
 
-def chosen_rows(pieces: Sequence[Path], *, seed: int, count: int) -> Rows:
+def chosen_rows(pieces: Sequence[Path], *, seed: int, count: int) -> PieceRows:
     """Return the `count` nuclei of some pieces whose keyed hash is smallest, in its order."""
     ranked: list[tuple[int, str, int, int]] = []
     for number, path in enumerate(pieces):
@@ -59,5 +56,5 @@ def chosen_rows(pieces: Sequence[Path], *, seed: int, count: int) -> Rows:
     place = np.argsort(np.argsort([where for _, _, where, _ in ranked], kind="stable"), kind="stable")
     part = np.repeat(np.arange(len(parts)), [rows.num_rows for rows in parts])
     row = np.concatenate([np.arange(rows.num_rows) for rows in parts])
-    plain = pa.Table.from_batches(parts).drop_columns(list(CELL_COLUMNS.values()))
-    return Rows(plain.take(pa.array(place)).combine_chunks(), parts, part[place], row[place])
+    plain = pa.Table.from_batches(parts).drop_columns(list(STORED_CELLS.values()))
+    return PieceRows(plain.take(pa.array(place)).combine_chunks(), parts, part[place], row[place])

@@ -20,7 +20,7 @@ def stitched_table(receipts: Sequence[Receipt], schema: pa.Schema) -> pa.Table:
 
 
 def row(receipt: Receipt) -> dict[str, Any]:
-    """Return what a receipt says of its image, as a row."""
+    """Return what a receipt says about its image, as a row without its place among the others."""
     same = "run quarter position height width num_rois kept mean_intensity std_intensity image_sha256 mask_sha256"
     facts = {name: getattr(receipt, name) for name in same.split()}
     return {"name": receipt.stem, **facts, **{f"dropped_{reason}": n for reason, n in receipt.dropped.items()}}

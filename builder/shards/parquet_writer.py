@@ -1,4 +1,4 @@
-"""Parquet files as the design wants them: row groups of 256, zstd, cells that are neither encoded nor indexed."""
+"""Parquet files as datasets hold them: compressed, with a page index; images neither encoded nor indexed."""
 
 import hashlib
 import struct
@@ -12,23 +12,24 @@ from nucleusnet_core.files.atomic import atomic_path
 from nucleusnet_core.manifest import ShardEntry
 
 SMALL_ROW_GROUP_ROWS = 65_536
-_CELL_COLUMNS = ("image", "mask")
+CELL_COLUMNS = ("image", "mask")
+"""Columns whose cells are images."""
 _FOOTER_TAIL_BYTES = 8
 
 
 def write_parquet(path: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> None:
     """Write tables as the row groups of one file, whole or not at all.
 
-    Images are plain and without statistics, since each is one of its kind; other columns get a dictionary. Page index
-    and content-defined chunks let readers fetch a few rows, and the Hub store only what changed. Checksums of the pages
-    let them see damage.
+    Images are plain and without statistics, since no two are the same; other columns get a dictionary. The page index
+    lets readers fetch a few rows, content-defined chunks let the Hub store only what changed, and checksums of the
+    pages let readers see damage.
 
     Args:
         path: the file.
         schema: of all tables; its `huggingface` metadata is kept.
-        groups: one table a row group.
+        groups: one table for each row group.
     """
-    plain = [name for name in schema.names if name not in _CELL_COLUMNS]
+    plain = [name for name in schema.names if name not in CELL_COLUMNS]
     with (
         atomic_path(path) as partial,
         pa.OSFile(str(partial), "wb") as sink,
@@ -49,7 +50,7 @@ def write_parquet(path: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> 
 
 
 def in_groups(tables: Iterable[pa.Table], group_rows: int) -> Iterator[pa.Table]:
-    """Cut the rows of many tables into tables of `group_rows` rows in one piece; the last may have fewer.
+    """Yield the rows of many tables as tables of `group_rows` rows in one chunk; the last may have fewer.
 
     Where the input was cut does not show in the output, nor in a file written from it.
     """
@@ -70,7 +71,7 @@ def in_groups(tables: Iterable[pa.Table], group_rows: int) -> Iterator[pa.Table]
 
 
 def shard_entry(folder: Path, path: str, config: str, split: str) -> ShardEntry:
-    """Describe a finished Parquet file for the manifest; `path` is relative to `folder`."""
+    """Return the entry of a finished Parquet file in the manifest; `path` is relative to `folder`."""
     file_path = folder / path
     with file_path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""`provenance.parquet`: every label that was found, with what became of it and the files it came from."""
+"""`provenance.parquet`: every label that was found, what became of it, and the files that it came from."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -24,13 +24,13 @@ SCHEMA = pa.schema(
 def write_provenance(
     folder: Path, receipts: Iterable[Receipt], pieces_dir: Path, *, facts: Mapping[str, str] | None = None
 ) -> None:
-    """Write one row per label, by image and label; an image without labels has one row without a label.
+    """Write one row per label, sorted by image and label; an image without labels has one row without a label.
 
     Args:
         folder: the dataset folder.
         receipts: of all images, in any order; memory holds the labels of one image and one row group.
         pieces_dir: where their label files lie.
-        facts: metadata of the file.
+        facts: metadata of the Parquet file.
     """
     ordered = sorted(receipts, key=lambda receipt: receipt.stem)
     tables = (image_labels(receipt, pieces_dir) for receipt in ordered)
@@ -48,7 +48,7 @@ def image_labels(receipt: Receipt, pieces_dir: Path) -> pa.Table:
         with pa.OSFile(str(path)) as source, pa.ipc.open_file(source) as reader:
             labels = reader.read_all()
     except (OSError, pa.ArrowInvalid) as error:
-        raise CorruptDataError(f"{path}: labels expected, found damage: {error}; call the build again.") from error
+        raise CorruptDataError(f"{path} is damaged ({error}); call the build again.") from error
     if labels.num_rows == 0:
         labels = pa.table({"label": pa.array([None], pa.uint32()), "outcome": pa.array([NO_NUCLEI])})
     facts = [receipt.stem, *(getattr(receipt, name) for name in _FROM_RECEIPT)]

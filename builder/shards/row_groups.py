@@ -1,36 +1,37 @@
-"""Rows on their way from pieces to Parquet: copied compressed, put in order, decompressed one row group at a time."""
+"""Rows on their way from pieces to Parquet: copied as they are, put in order, decompressed one row group at a time."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from nucleusnet_core.cells.png import png_layout
 from nucleusnet_core.contract import CROP_PX, ROW_GROUP_ROWS
 from nucleusnet_core.errors import CorruptDataError
 
-CELL_COLUMNS = {"image": "image_zstd", "mask": "mask_zstd"}
+STORED_CELLS = {"image": "image_zstd", "mask": "mask_zstd"}
+"""Column of a piece that holds the compressed cells, by column of a dataset."""
 _MASK_BITS = 1
 
 
 @dataclass(frozen=True)
-class Rows:
+class PieceRows:
     """Rows of several pieces in their final order; the cells stay where they were copied to.
 
     Attributes:
-        plain: the columns without cells, in the final order.
+        plain: the columns without images, in the final order.
         parts: the rows of each piece, with their compressed cells.
-        part: of each row in the final order, its place in `parts`, int64 (rows,).
-        row: its row there, int64 (rows,).
+        part: for each row in the final order, the place of its piece in `parts`, int64 (rows,).
+        row: its row in that piece, int64 (rows,).
     """
 
     plain: pa.Table
     parts: Sequence[pa.RecordBatch]
-    part: NDArray[np.int64]
-    row: NDArray[np.int64]
+    part: npt.NDArray[np.int64]
+    row: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.row)
@@ -43,7 +44,7 @@ class Rows:
 
 
 def read_piece(path: Path) -> pa.RecordBatch:
-    """Read a whole piece; its columns are views of the mapped file, and let go of it when they are deleted.
+    """Return a whole piece; its columns are views of the mapped file, which stays open until they are deleted.
 
     Raises:
         CorruptDataError: the piece is damaged.
@@ -54,18 +55,18 @@ def read_piece(path: Path) -> pa.RecordBatch:
                 return pa.RecordBatch.from_pylist([], reader.schema)
             return reader.get_batch(0)
     except (OSError, pa.ArrowInvalid) as error:
-        raise CorruptDataError(f"{path}: a piece expected, found damage: {error}; call the build again.") from error
+        raise CorruptDataError(f"{path} is damaged ({error}); call the build again.") from error
 
 
 def copy_rows(piece: pa.RecordBatch, start: int, stop: int) -> pa.RecordBatch:
-    """Copy rows `start`..`stop` (half-open) and nothing else out of a piece, so that its file can be closed."""
+    """Return a copy of rows `start`..`stop` (half-open) of a piece and nothing else, so that its file can be closed."""
     return pa.ipc.read_record_batch(piece.slice(start, stop - start).serialize(), piece.schema)
 
 
-def in_hash_order(parts: Sequence[pa.RecordBatch]) -> Rows:
-    """Put the rows of at least one piece in the order of (row_hash, nucleus_id)."""
+def in_hash_order(parts: Sequence[pa.RecordBatch]) -> PieceRows:
+    """Return the rows of at least one piece in the order of (row_hash, nucleus_id)."""
     counts = [part.num_rows for part in parts]
-    plain = pa.Table.from_batches(parts).drop_columns(list(CELL_COLUMNS.values()))
+    plain = pa.Table.from_batches(parts).drop_columns(list(STORED_CELLS.values()))
     order = plain.select(["row_hash", "nucleus_id"]).combine_chunks()
     places = order.append_column("place", pa.array(np.arange(len(order)))).sort_by(
         [("row_hash", "ascending"), ("nucleus_id", "ascending")]
@@ -73,11 +74,11 @@ def in_hash_order(parts: Sequence[pa.RecordBatch]) -> Rows:
     place = places.column("place").to_numpy()
     part = np.repeat(np.arange(len(parts)), counts)
     row = np.concatenate([np.arange(count) for count in counts])
-    return Rows(plain.take(places.column("place")).combine_chunks(), parts, part[place], row[place])
+    return PieceRows(plain.take(places.column("place")).combine_chunks(), parts, part[place], row[place])
 
 
-def decoded_groups(rows: Rows, schema: pa.Schema, bit_depth: int) -> Iterator[pa.Table]:
-    """Decompress the cells of 256 rows at a time.
+def decoded_groups(rows: PieceRows, schema: pa.Schema, bit_depth: int) -> Iterator[pa.Table]:
+    """Yield tables of 256 rows, of which the last may have fewer, with decompressed images.
 
     Args:
         rows: what to decompress.
@@ -91,14 +92,14 @@ def decoded_groups(rows: Rows, schema: pa.Schema, bit_depth: int) -> Iterator[pa
             name: decompressed(
                 rows.cells(stored, start, stop), group.num_rows, _MASK_BITS if name == "mask" else bit_depth
             )
-            for name, stored in CELL_COLUMNS.items()
+            for name, stored in STORED_CELLS.items()
         }
-        columns |= {name: group.column(name) for name in schema.names if name not in CELL_COLUMNS}
+        columns |= {name: group.column(name) for name in schema.names if name not in STORED_CELLS}
         yield pa.table([columns[name] for name in schema.names], schema=schema)
 
 
 def decompressed(cells: Iterator[pa.Buffer], count: int, bit_depth: int) -> pa.StructArray:
-    """Decompress `count` cells into one buffer, as `datasets.Image` stores them.
+    """Return `count` decompressed cells in one buffer, as `datasets.Image` stores them.
 
     Raises:
         CorruptDataError: a cell is damaged.
@@ -111,7 +112,8 @@ def decompressed(cells: Iterator[pa.Buffer], count: int, bit_depth: int) -> pa.S
             payload[row] = np.frombuffer(codec.decompress(cell, decompressed_size=cell_bytes), np.uint8)
     except (OSError, ValueError) as error:
         raise CorruptDataError(
-            f"compressed cells of {cell_bytes} bytes expected in a piece, found damage: {error}; call the build again."
+            f"A compressed image in the work folder is damaged: it does not hold {cell_bytes} bytes ({error}); call "
+            "the build again."
         ) from error
     offsets = np.arange(0, (count + 1) * cell_bytes, cell_bytes, dtype=np.int32)
     data = pa.BinaryArray.from_buffers(pa.binary(), count, [None, pa.py_buffer(offsets), pa.py_buffer(payload)])

@@ -12,14 +12,14 @@ _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 
 def parse_splits(text: str) -> dict[str, float]:
-    """Read fractions of the runs, in order.
+    """Return the fractions of the runs by split, in the order of the text.
 
     >>> parse_splits("train=0.8,validation=0.1,test=0.1")
     {'train': 0.8, 'validation': 0.1, 'test': 0.1}
 
     Raises:
-        UsageError: not of that form, a name twice (also in other letter case, since splits name files), or the
-            fractions do not add up to 1.
+        UsageError: the text has another form, a name stands twice (also in other letter case, since splits name
+            files), or the fractions do not add up to 1.
     """
     fractions: dict[str, float] = {}
     for part in text.split(","):
@@ -27,13 +27,14 @@ def parse_splits(text: str) -> dict[str, float]:
         fraction = _fraction(number)
         if not equals or not _NAME.fullmatch(name) or fraction is None:
             raise UsageError(
-                f"--splits: names with fractions like train=0.8,validation=0.1,test=0.1 expected, {part!r} found."
+                f"--splits: {part!r} is not a name (letters, digits and _) with a fraction above 0, at most 1; give "
+                "them like train=0.8,validation=0.1,test=0.1."
             )
         if name.lower() in map(str.lower, fractions):
-            raise UsageError(f"--splits: each name once expected, {name!r} found twice in {text!r}.")
+            raise UsageError(f"--splits: the name {name!r} stands twice in {text!r}; give each split one fraction.")
         fractions[name] = fraction
-    if abs(math.fsum(fractions.values()) - 1) > _TOLERANCE:
-        raise UsageError(f"--splits: fractions that add up to 1 expected, {math.fsum(fractions.values()):g} found.")
+    if abs((total := math.fsum(fractions.values())) - 1) > _TOLERANCE:
+        raise UsageError(f"--splits: the fractions add up to {total:g}; they must add up to 1.")
     return fractions
 
 
@@ -46,14 +47,14 @@ def _fraction(text: str) -> float | None:
 
 
 def assign_splits(kept: Mapping[str, int], fractions: Mapping[str, float], seed: int) -> dict[str, str]:
-    """Assign whole run groups to splits.
+    """Return the split of each run group; groups stay whole.
 
     Groups with nuclei stand in the order of a keyed hash of their names and are cut at the cumulative fractions of
-    their number, rounded half up. Groups without nuclei go to the first split that has some, where they change nothing.
+    their number, rounded half up. Groups without nuclei go to the first split with nuclei, where they change nothing.
 
     Args:
         kept: nuclei by run group.
-        fractions: as `parse_splits` gives them.
+        fractions: as `parse_splits` returns them.
         seed: key of the order.
 
     Returns:

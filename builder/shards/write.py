@@ -1,7 +1,7 @@
 """Pieces -> shards: the rows of all images, in the order of their hash, in Parquet files of about 300 MB.
 
-A shard is a range of hashes. Each is written on its own, by opening one memory-mapped piece after the other and taking
-the few rows in the range; memory is that of one shard's compressed cells, however many rows there are.
+A shard holds a range of hashes. Each is written on its own, by opening one memory-mapped piece after the other and
+taking the few rows in the range; memory holds the compressed cells of one shard, however many rows there are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from nucleusnet_core.contract import ROW_GROUP_ROWS
 from nucleusnet_core.manifest import ShardEntry
 
 from ..pieces.receipt import Receipt, piece_path
 from .parquet_writer import shard_entry, write_parquet
-from .row_groups import Rows, copy_rows, decoded_groups, in_hash_order, read_piece
+from .row_groups import PieceRows, copy_rows, decoded_groups, in_hash_order, read_piece
 
 SHARD_BYTES = 300 << 20
+"""About the size of a shard; cells are counted in their compressed size."""
 LAST_HASH = 2**64 - 1
 
 
@@ -51,8 +52,8 @@ class ShardTask:
     part: Path
 
 
-def plan_boundaries(hashes: NDArray[np.uint64], cells_bytes: int, shard_bytes: int) -> list[tuple[int, int]]:
-    """Cut the sorted hashes of a split into shards.
+def plan_boundaries(hashes: npt.NDArray[np.uint64], cells_bytes: int, shard_bytes: int) -> list[tuple[int, int]]:
+    """Return how the sorted hashes of a split are cut into shards.
 
     Args:
         hashes: row hashes of the split, uint64 (rows,), any order.
@@ -71,7 +72,7 @@ def plan_boundaries(hashes: NDArray[np.uint64], cells_bytes: int, shard_bytes: i
     return list(zip(firsts, [*(first - 1 for first in firsts[1:]), LAST_HASH], strict=True))
 
 
-def row_hashes(pieces: Sequence[Path]) -> NDArray[np.uint64]:
+def row_hashes(pieces: Sequence[Path]) -> npt.NDArray[np.uint64]:
     """Return the row hashes of at least one piece, uint64 (rows,)."""
     return np.concatenate([read_piece(path).column("row_hash").to_numpy().copy() for path in pieces])
 
@@ -92,8 +93,8 @@ def write_shard(task: ShardTask) -> ShardEntry:
     return shard_entry(task.folder, task.path, "default", task.split)
 
 
-def gather(pieces: Sequence[Path], first_hash: int, last_hash: int) -> Rows:
-    """Copy the rows of a range of hashes (inclusive) out of the pieces, one open file at a time.
+def gather(pieces: Sequence[Path], first_hash: int, last_hash: int) -> PieceRows:
+    """Return a copy of the rows of a range of hashes (inclusive), with one open piece at a time.
 
     Rows of a piece lie in the order of their hashes, so its share is one slice.
     """
@@ -116,9 +117,8 @@ def shard_tasks(
     folder: Path,
     parts: Path,
     schema: pa.Schema,
-    shard_bytes: int = SHARD_BYTES,
 ) -> list[ShardTask]:
-    """Plan the shards of all splits.
+    """Return one task for each shard of all splits.
 
     Args:
         receipts: receipts with kept nuclei, by split.
@@ -126,13 +126,12 @@ def shard_tasks(
         folder: the dataset folder.
         parts: folder for the rows without images.
         schema: Arrow schema of config default.
-        shard_bytes: how large a shard should be.
     """
     tasks: list[ShardTask] = []
     for split, group in receipts.items():
         pieces = tuple(piece_path(pieces_dir, receipt.stem) for receipt in group)
         cells_bytes = sum(receipt.cells_bytes for receipt in group)
-        ranges = plan_boundaries(row_hashes(pieces), cells_bytes, shard_bytes)
+        ranges = plan_boundaries(row_hashes(pieces), cells_bytes, SHARD_BYTES)
         for number, (first, last) in enumerate(ranges):
             name = f"{split}-{number:05d}-of-{len(ranges):05d}"
             facts: dict[str, Any] = {"schema": schema, "bit_depth": group[0].bit_depth, "part": parts / f"{name}.arrow"}

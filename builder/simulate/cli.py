@@ -38,7 +38,7 @@ def simulate(
     The images show DAPI-like nuclei at 8.0453 px/um: touching neighbours, nuclei cut by the border, anaphase pairs,
     micronuclei, debris, an empty image. Call again to resume.
 
-    Example: nucleusnet simulate stitched --images 24 --size 3000 --seed 0
+    Example: nucleusnet simulate stitched --images 12 --size 2000 --seed 0
     """
     from .simulate import simulate as run
 

@@ -2,34 +2,45 @@
 
 import json
 import sys
-from pathlib import Path
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from nucleusnet_core.contract import BARE_NAME
+from nucleusnet_core.location import local_folder
 from nucleusnet_core.terminal.bars import Bars
-from nucleusnet_core.terminal.options import AS_JSON, QUIET, available_cores
+from nucleusnet_core.terminal.options import AS_JSON, QUIET, WORKERS, available_cores
 from nucleusnet_core.terminal.wording import counted
 
 
 def verify(
-    folder: Annotated[Path, typer.Argument(help="The dataset folder.")] = Path("nucleusnet"),
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="[SOURCE]",
+            help="The dataset folder. Default: ./nucleusnet, else $NUCLEUSNET_DATA.",
+            show_default=False,
+        ),
+    ] = BARE_NAME,
     *,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes; default: the cores.", show_default=False)
-    ] = None,
+    workers: WORKERS = None,
     quiet: QUIET = False,
     as_json: AS_JSON = False,
 ) -> None:
-    """Check every file, cell and count of a dataset folder.
+    """Check every file, image and count of a dataset folder.
+
+    Files are compared with their checksums, images are decoded, and found = kept + dropped is counted again. Everything
+    that is wrong is listed, and the exit code is 1 then.
 
     Example: nucleusnet verify nucleusnet
     """
     from .verify import verify as run
 
+    folder = local_folder(source)
     with Bars(quiet=quiet) as bars:
-        result = run(folder, workers=workers or available_cores(), stage=bars.stage, step=bars.step)
-    problems = [{"where": problem.where, "message": problem.message} for problem in result.problems]
+        result = run(folder, workers=workers or available_cores(), progress=bars)
+    problems = [asdict(problem) for problem in result.problems]
     if as_json:
         print(json.dumps({"folder": str(folder), "files": result.files, "rows": result.rows, "problems": problems}))
     else:

@@ -13,6 +13,9 @@ from nucleusnet_core.manifest import Manifest, ShardEntry
 from ..dataset_folder import MAX_PROBLEMS_OF_A_FILE, Problem, Report, read_text
 from ..shards.config_10k import runs_with_fewer
 
+BY_MANIFEST = f"in {MANIFEST_NAME}"
+BY_PROVENANCE = f"by counting in {PROVENANCE_NAME}"
+
 
 def check_card(folder: Path, manifest: Manifest, report: Report) -> None:
     """Compare the numbers of rows that the card states with the manifest."""
@@ -21,23 +24,25 @@ def check_card(folder: Path, manifest: Manifest, report: Report) -> None:
     try:
         stated = card_counts(read_text(folder / CARD_NAME))
     except (OSError, ValueError) as error:
-        report.add(CARD_NAME, f"a dataset card with a YAML head expected, found: {error}")
+        report.add(CARD_NAME, f"the head of the dataset card, between two lines ---, cannot be read ({error}).")
         return
     for config in manifest.configs:
         for split in manifest.splits_of(config):
-            found = stated.get(config, {}).get(split)
-            report.expect(CARD_NAME, f"rows of config {config}, split {split}", manifest.rows(config, split), found)
+            found = stated.get(config, {}).get(split, "not stated")
+            what = f"the number of rows of config {config}, split {split}"
+            report.compare(CARD_NAME, what, found, manifest.rows(config, split), BY_MANIFEST)
 
 
 def check_manifest(manifest: Manifest, report: Report) -> None:
     """Check that the manifest agrees with itself."""
     for split, rows in manifest.splits.items():
         for config in ("default", "metadata"):
-            report.expect(MANIFEST_NAME, f"rows of config {config}, split {split}", rows, manifest.rows(config, split))
+            what = f"the number of rows in all files of config {config}, split {split}"
+            report.compare(MANIFEST_NAME, what, manifest.rows(config, split), rows, "in its list of splits")
     groups = Counter(str(group) for groups in manifest.runs.values() for group in groups)
     for group, count in groups.items():
         if count > 1:
-            report.add(MANIFEST_NAME, f"each run in one split expected, run {group} found in {count}")
+            report.add(MANIFEST_NAME, f"run {group} lies in {count} splits; it must lie in one.")
 
 
 def check_ids(folder: Path, shards: list[ShardEntry], report: Report) -> None:
@@ -53,16 +58,14 @@ def check_ids(folder: Path, shards: list[ShardEntry], report: Report) -> None:
         return
     counted = pc.value_counts(pa.chunked_array([chunk for column in ids.values() for chunk in column.chunks]))
     repeated = counted.filter(pc.greater(counted.field("counts"), 1)).to_pylist()
-    report.take(
-        "data",
-        [Problem("data", f"unique ids expected, {row['values']} found {row['counts']} times") for row in repeated],
-    )
+    said = [f"nucleus_id {row['values']} is there {row['counts']} times; it must be unique." for row in repeated]
+    report.take("data", [Problem("data", text) for text in said])
     for shard in shards:
         if shard.config == "10k" and shard.split in ids:
             column = pq.read_table(folder / shard.path, columns=["nucleus_id"]).column(0)
-            strangers = column.filter(pc.invert(pc.is_in(column, ids[shard.split]))).to_pylist()
-            for name in strangers[:MAX_PROBLEMS_OF_A_FILE]:
-                report.add(shard.path, f"a nucleus of split {shard.split} of config default expected, {name} found")
+            strange = column.filter(pc.invert(pc.is_in(column, ids[shard.split]))).to_pylist()
+            for name in strange[:MAX_PROBLEMS_OF_A_FILE]:
+                report.add(shard.path, f"nucleus {name} is not in split {shard.split} of config default.")
 
 
 def check_provenance(folder: Path, manifest: Manifest, shards: list[ShardEntry], report: Report) -> None:
@@ -70,7 +73,7 @@ def check_provenance(folder: Path, manifest: Manifest, shards: list[ShardEntry],
     try:
         counts = outcome_counts(folder)
     except (pa.ArrowException, OSError, KeyError) as error:
-        report.add(PROVENANCE_NAME, f"a Parquet file with one row per label expected, found damage: {error}")
+        report.add(PROVENANCE_NAME, f"it is damaged, its rows of labels cannot be read ({error}).")
         return
     outcomes: Counter[str] = Counter()
     images: dict[str, Counter[str]] = {}
@@ -81,20 +84,20 @@ def check_provenance(folder: Path, manifest: Manifest, shards: list[ShardEntry],
         if outcome != NO_NUCLEI:
             images[image][outcome] += count
             outcomes[outcome] += count
-    report.expect(PROVENANCE_NAME, "labels found", manifest.found, outcomes.total())
-    report.expect(PROVENANCE_NAME, "labels kept", manifest.kept, outcomes.pop(KEPT, 0))
+    report.compare(PROVENANCE_NAME, "the number of labels found", outcomes.total(), manifest.found, BY_MANIFEST)
+    report.compare(PROVENANCE_NAME, "the number of labels kept", outcomes.pop(KEPT, 0), manifest.kept, BY_MANIFEST)
     wanted = {reason: count for reason, count in manifest.dropped.items() if count}
-    report.expect(PROVENANCE_NAME, "labels dropped", wanted, dict(sorted(outcomes.items())))
+    report.compare(PROVENANCE_NAME, "the number of labels dropped", dict(sorted(outcomes.items())), wanted, BY_MANIFEST)
     kept: Counter[str] = Counter()
     for image, group in groups.items():
         kept[group] += images[image][KEPT]
-    report.expect(MANIFEST_NAME, "fewer_in_10k", runs_with_fewer(kept), manifest.fewer_in_10k)
+    report.compare(MANIFEST_NAME, "fewer_in_10k", manifest.fewer_in_10k, runs_with_fewer(kept), BY_PROVENANCE)
     check_runs(folder, manifest, groups, shards, report)
     check_stitched(folder, [shard for shard in shards if shard.config == "stitched"], images, report)
 
 
 def outcome_counts(folder: Path) -> list[tuple[str, str, str, int]]:
-    """Count the labels of provenance by stitched image, run and outcome."""
+    """Return the number of labels in the provenance by stitched image, run and outcome."""
     columns = ["stitched_image", "run_group", "outcome"]
     table = pq.read_table(folder / PROVENANCE_NAME, columns=columns)
     counted = table.group_by(columns).aggregate([([], "count_all")])
@@ -108,8 +111,9 @@ def check_runs(
     split_of = {str(group): split for split, groups in manifest.runs.items() for group in groups}
     for shard in shards:
         for image in images_of(folder, shard):
-            where = f"split of {image}, run {groups.get(image)}"
-            report.expect(shard.path, where, split_of.get(groups.get(image, "")), shard.split)
+            what = f"the split of {image}, run {groups.get(image)},"
+            wanted = split_of.get(groups.get(image, ""), "not stated")
+            report.compare(shard.path, what, shard.split, wanted, BY_MANIFEST)
 
 
 def images_of(folder: Path, shard: ShardEntry) -> list[str]:
@@ -126,13 +130,10 @@ def check_stitched(folder: Path, shards: list[ShardEntry], images: dict[str, Cou
             name, counts = row["name"], images.get(row["name"], Counter())
             seen[name] += 1
             dropped = {key.removeprefix("dropped_"): row[key] for key in row if key.startswith("dropped_")}
-            report.expect(
-                shard.path,
-                f"num_rois of {name}",
-                (row["kept"] or 0) + sum(map(int, filter(None, dropped.values()))),
-                row["num_rois"],
-            )
+            total = (row["kept"] or 0) + sum(map(int, filter(None, dropped.values())))
+            report.compare(shard.path, f"num_rois of {name}", row["num_rois"], total, "by adding kept and dropped")
             for outcome, found in {KEPT: row["kept"], **dropped}.items():
-                report.expect(shard.path, f"{outcome} of {name}", counts[outcome], found)
+                report.compare(shard.path, f"{outcome} of {name}", found, counts[outcome], BY_PROVENANCE)
     for name in images:
-        report.expect("stitched", f"rows of {name}", 1, seen[name])
+        if seen[name] != 1:
+            report.add("stitched", f"image {name} has {seen[name]} rows; it must have one.")

@@ -1,22 +1,24 @@
-"""Checks one file of a dataset folder after the other, in any process: its hash, and every cell and row of a shard."""
+"""Checks one file of a dataset folder after the other, in any process: its hash, and every image and row of a shard."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from nucleusnet_core.cells.png import are_stored_cells, check_cell, check_checksums, layout_of
+from nucleusnet_core.contract import SUMS_NAME
 from nucleusnet_core.errors import CorruptDataError
 from nucleusnet_core.files.hashing import file_sha256
 from nucleusnet_core.manifest import Manifest, ShardEntry
 
 from ..dataset_folder import Problem, Report
+from ..shards.parquet_writer import CELL_COLUMNS
+from .counts import BY_MANIFEST
 
-CELL_COLUMNS = ("image", "mask")
 _BATCH_ROWS = 4096
 _NEEDED_COLUMNS = {
     "default": (*CELL_COLUMNS, "nucleus_id", "stitched_image"),
@@ -66,7 +68,7 @@ class FileResult:
 
 
 def file_tasks(folder: Path, manifest: Manifest, present: dict[str, str]) -> list[FileTask]:
-    """Return one task a file, large ones first."""
+    """Return one task for each file, large ones first."""
     shards = {shard.path: shard for shard in manifest.shards}
     first_rows: dict[str, int] = {}
     for split in manifest.splits:
@@ -85,32 +87,32 @@ def file_tasks(folder: Path, manifest: Manifest, present: dict[str, str]) -> lis
 
 
 def check_file(task: FileTask) -> FileResult:
-    """Check the hash of a file, and of a shard also every row and cell."""
+    """Return what is wrong with a file: its hash, and every row and image of a shard."""
     report = Report()
     path = task.folder / task.path
     try:
         size, digest = path.stat().st_size, file_sha256(path)
     except OSError as error:
-        return FileResult(task.path, 0, False, [Problem(task.path, f"a readable file expected, found: {error}")])
-    report.expect(task.path, "SHA-256", task.sha256, digest)
+        return FileResult(task.path, 0, False, [Problem(task.path, f"it cannot be read ({error}).")])
+    report.compare(task.path, "its SHA-256", digest, task.sha256, f"in {SUMS_NAME}")
     if task.shard is None:
         return FileResult(task.path, 0, True, report.problems)
-    report.expect(task.path, "bytes in the manifest", task.shard.bytes, size)
-    report.expect(task.path, "SHA-256 in the manifest", task.shard.sha256, digest)
+    report.compare(task.path, "its number of bytes", size, task.shard.bytes, BY_MANIFEST)
+    report.compare(task.path, "its SHA-256", digest, task.shard.sha256, BY_MANIFEST)
     rows, readable = 0, True
     try:
         rows = check_rows(task, task.shard, report)
     except (pa.ArrowException, OSError, KeyError) as error:
         readable = False
-        report.add(task.path, f"a Parquet file with the columns of its config expected, found damage: {error}")
+        report.add(task.path, f"it is damaged, or lacks columns of its config ({error}).")
     return FileResult(task.path, rows if task.shard.config == "default" else 0, readable, report.problems)
 
 
 def check_rows(task: FileTask, shard: ShardEntry, report: Report) -> int:
-    """Check every row group of a shard; returns its rows."""
-    beside = Rows(task.folder, task.beside, task.first_row)
+    """Check every row group of a shard, and return its number of rows."""
+    beside = MetadataRows(task.folder, task.beside, task.first_row)
     with pq.ParquetFile(task.folder / task.path) as file:
-        report.expect(task.path, "rows", shard.rows, file.metadata.num_rows)
+        report.compare(task.path, "its number of rows", file.metadata.num_rows, shard.rows, BY_MANIFEST)
         for name in _NEEDED_COLUMNS.get(shard.config, ()):
             file.schema_arrow.field(name)
         row = 0
@@ -127,7 +129,7 @@ def check_rows(task: FileTask, shard: ShardEntry, report: Report) -> int:
 
 
 def check_cells(cells: pa.ChunkedArray, path: str, column: str, first_row: int, report: Report) -> None:
-    """Check the PNG files of one column of a row group."""
+    """Check the images of one column of a row group."""
     row = first_row
     for chunk in cells.chunks:
         for message in cell_problems(chunk.field("bytes")):
@@ -137,12 +139,12 @@ def check_cells(cells: pa.ChunkedArray, path: str, column: str, first_row: int, 
 
 
 def cell_problems(payloads: pa.BinaryArray) -> Iterator[str | None]:
-    """Say of each PNG what is wrong with it, None for nothing.
+    """Yield what is wrong with each PNG, None for nothing.
 
     Cells of one size are looked at together for the bytes that are the same in all stored cells; only their checksums
     are left to be checked one by one.
     """
-    stored: NDArray[np.bool_] = np.zeros(len(payloads), np.bool_)
+    stored: npt.NDArray[np.bool_] = np.zeros(len(payloads), np.bool_)
     together = cells_together(payloads)
     layout = layout_of(together[0].tobytes()) if together is not None else None
     if together is not None and layout is not None and layout.cell_bytes == together.shape[1]:
@@ -159,7 +161,7 @@ def cell_problems(payloads: pa.BinaryArray) -> Iterator[str | None]:
             yield None
 
 
-def cells_together(payloads: pa.BinaryArray) -> NDArray[np.uint8] | None:
+def cells_together(payloads: pa.BinaryArray) -> npt.NDArray[np.uint8] | None:
     """Return binary values of one size as uint8 (n, size) without copying them, None if they differ or are missing."""
     if len(payloads) == 0 or payloads.null_count or payloads.type != pa.binary():
         return None
@@ -171,8 +173,8 @@ def cells_together(payloads: pa.BinaryArray) -> NDArray[np.uint8] | None:
     return np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]].reshape(len(payloads), sizes[0])
 
 
-class Rows:
-    """The rows of some files in order, from a first row on, any number at a time."""
+class MetadataRows:
+    """The rows of some files of config metadata in order, from a first row on, any number at a time."""
 
     def __init__(self, folder: Path, paths: tuple[str, ...], first_row: int) -> None:
         self.batches = (batch for path in paths for batch in read_batches(folder / path))
@@ -180,7 +182,7 @@ class Rows:
         self.skip = first_row
 
     def take(self, count: int) -> pa.Table | None:
-        """Return the next `count` rows, or fewer at the end; None if there are none."""
+        """Return the next `count` rows, or fewer at the end; None after the last."""
         wanted = self.skip + count
         have = sum(batch.num_rows for batch in self.waiting)
         while have < wanted and (batch := next(self.batches, None)) is not None:
@@ -198,7 +200,7 @@ class Rows:
 
 
 def read_batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """Read a Parquet file in batches."""
+    """Yield the rows of a Parquet file in batches."""
     with pq.ParquetFile(path) as file:
         yield from file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False)
 
@@ -207,9 +209,10 @@ def compare_rows(path: str, first_row: int, rows: pa.Table, beside: pa.Table | N
     """Compare the rows of a row group with the same rows of config metadata."""
     where = f"{path}, rows {first_row} to {first_row + rows.num_rows - 1}"
     if beside is None or beside.num_rows != rows.num_rows:
-        report.expect(where, "rows in config metadata", rows.num_rows, 0 if beside is None else beside.num_rows)
+        found = 0 if beside is None else beside.num_rows
+        report.compare(where, "the number of the same rows in config metadata", found, rows.num_rows, "here")
         return
-    report.expect(where, "columns of config metadata", beside.column_names, rows.column_names)
+    report.compare(where, "the list of columns", rows.column_names, beside.column_names, "in config metadata")
     for name in rows.column_names:
         if name not in beside.column_names or not rows.column(name).equals(beside.column(name)):
-            report.add(where, f"column {name} like in config metadata expected, other values found there")
+            report.add(where, f"column {name} has other values in config metadata.")

@@ -57,7 +57,7 @@ def sample(
     Prints the batches, the nuclei of each run, and the seconds and MB that reading took, and draws the nuclei on a
     contact sheet with a scale bar.
 
-    Example: nucleusnet sample nucleusnet --n 1000 --seed 0 --out nucleusnet-sample.png
+    Example: nucleusnet sample nucleusnet --n 100 --seed 0 --out nucleusnet-sample.png
     """
     from ..terminal.bars import Bars
     from ..terminal.outputs import output_file

@@ -5,9 +5,9 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-REPOSITORY = re.compile(r"(?P<repo_id>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^@\s]+))?", re.ASCII)
+REPOSITORY = re.compile(r"(?P<repo_id>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[^@\s]+))?", re.ASCII)
 _HUB_URI = re.compile(rf"hf://datasets/{REPOSITORY.pattern}/?", re.ASCII)
-_HUB_PAGE = re.compile(r"/datasets/(?P<repo_id>[\w.-]+/[\w.-]+)(?:/tree/(?P<revision>[^/]+))?/?", re.ASCII)
+_HUB_PAGE = re.compile(r"/datasets/(?P<repo_id>\w[\w.-]*/\w[\w.-]*)(?:/tree/(?P<revision>[^/]+))?/?", re.ASCII)
 _HUB_URL = "https://huggingface.co"
 
 

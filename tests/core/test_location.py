@@ -99,6 +99,8 @@ def test_the_ways_to_name_a_repository(
 @pytest.mark.parametrize(
     "source",
     [
+        "./nucleusnet",
+        "../nucleusnet",
         "nucleusnet",
         "a/b/c",
         "hf://lab/model",

@@ -13,12 +13,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from builder.build.assembly import publish
+from builder.build.assembly import assemble_dataset
 from builder.build.build import find, make_pieces, piece_tasks
 from builder.build.options import BuildOptions
 from builder.build.work_folder import open_work
 from builder.workers.engine import Workers
-from nucleusnet_core.terminal.progress import Progress
+from nucleusnet_core.terminal.progress import NoProgress
 from tests.builder.commands import contents
 
 WATCHED = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
@@ -42,8 +42,9 @@ def kill_at(moment: int, folder: Path) -> None:
 def build_here(options: BuildOptions) -> None:
     sources, failures = find(options)
     with open_work(options.out, options.recorded_parameters(), fresh=False) as work:
-        receipts, failed = make_pieces(piece_tasks(options, sources, work), CREW, Progress())
-        publish(options, receipts, [*failures, *failed], work, workers=CREW, progress=Progress())
+        receipts, failed = make_pieces(piece_tasks(options, sources, work), CREW, NoProgress())
+        failures = [*failures, *failed]
+        assemble_dataset(options, receipts, failures, work, workers=CREW, progress=NoProgress())
 
 
 def main() -> None:

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from builder.build.build import build
 from builder.build.options import BuildOptions
-from nucleusnet_core.errors import OutputError, UsageError
+from builder.shards import write as write_module
+from builder.verify.verify import verify
+from nucleusnet_core.errors import UsageError
 from nucleusnet_core.manifest import Manifest
 from tests.builder.commands import contents, nucleusnet
 
@@ -69,12 +73,9 @@ def test_two_workers_another_folder_and_another_order_of_files_give_the_same_byt
     for path in sorted(stitched.iterdir(), reverse=True):
         shutil.copyfile(path, folder / path.name)
     (tmp_path / "elsewhere").mkdir()
-    done = nucleusnet("build", folder, "--out", "größe/x", "--workers", "2", cwd=tmp_path / "elsewhere")
-    assert done.returncode == 1
-    assert "größe" in done.stderr
-    done = nucleusnet("build", folder, "--out", "größe x", "--workers", "2", cwd=tmp_path / "elsewhere")
+    done = nucleusnet("build", folder, "--out", "neu/größe x", "--workers", "2", cwd=tmp_path / "elsewhere")
     assert done.returncode == 0, done.stderr
-    assert contents(tmp_path / "elsewhere" / "größe x") == undisturbed
+    assert contents(tmp_path / "elsewhere" / "neu" / "größe x") == undisturbed
 
 
 def test_the_summary_adds_up_and_json_is_alone_on_stdout(stitched: Path, tmp_path: Path) -> None:
@@ -92,6 +93,10 @@ def test_the_summary_adds_up_and_json_is_alone_on_stdout(stitched: Path, tmp_pat
 def test_progress_shows_images_nuclei_a_second_and_the_time_left(stitched: Path, tmp_path: Path) -> None:
     done = nucleusnet("build", stitched, "--out", "a", cwd=tmp_path)
     assert re.search(r"images:.* 12/12 \[\d\d:\d\d<\d\d:\d\d,.*, [\d,]+ nuclei, [\d,]+/s\]", done.stderr)
+    assert re.search(r"data files:.* 0/3 \[", done.stderr)
+    assert re.search(r"data files:.* 3/3 \[.*, [\d,]+ nuclei, [\d,]+/s\]", done.stderr)
+    assert re.search(r"finishing:.* 0/12 \[", done.stderr)
+    assert re.search(r"finishing:.* 12/12 \[", done.stderr)
 
 
 def test_a_quiet_build_says_nothing_but_its_result_and_writes_a_log(stitched: Path, tmp_path: Path) -> None:
@@ -115,11 +120,26 @@ def test_nothing_in_the_folder_tells_where_or_when_it_was_made(
             assert os.fsencode(stitched.parent) not in path.read_bytes()
 
 
+def test_a_split_of_several_files_holds_the_same_rows_in_the_same_order(
+    built: Path, stitched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_module, "SHARD_BYTES", 200_000)  # of real datasets 300 MB, and 256 rows
+    monkeypatch.setattr(write_module, "ROW_GROUP_ROWS", 16)
+    manifest = build(BuildOptions(stitched, tmp_path / "nucleusnet")).manifest
+    shards = manifest.shards_of("default", "train")
+    assert [shard.rows for shard in shards] == [16, 16, 16, 3]
+    rows = pa.concat_tables([pq.read_table(tmp_path / "nucleusnet" / shard.path) for shard in shards])
+    assert rows.equals(pq.read_table(built / "data" / "train-00000-of-00001.parquet"))
+    assert verify(tmp_path / "nucleusnet").problems == []
+
+
 def test_a_second_build_refuses_the_output_and_overwrite_replaces_it(stitched: Path, tmp_path: Path) -> None:
     out = tmp_path / "nucleusnet"
     build(BuildOptions(stitched, out, seed=1))
     before = contents(out)
-    with pytest.raises(OutputError, match="pass --overwrite"):
+    with pytest.raises(
+        UsageError, match=r"nucleusnet exists; choose another --out, or pass --overwrite to replace it\.$"
+    ):
         build(BuildOptions(stitched, out, seed=2))
     assert contents(out) == before
     build(BuildOptions(stitched, out, seed=2, overwrite=True))
@@ -131,9 +151,38 @@ def test_overwrite_leaves_a_folder_alone_that_is_none_of_ours(stitched: Path, tm
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "manifest.json").write_text("{}")
     done = nucleusnet("build", stitched, "--out", "thesis", "--overwrite", cwd=tmp_path)
-    assert done.returncode == 1
-    assert "is none" in done.stderr
+    assert done.returncode == 2
+    assert "is not a dataset folder with a manifest.json of ours, and --overwrite replaces nothing else" in done.stderr
     assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["manifest.json"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_dataset_is_never_made_inside_another_or_among_the_images(
+    overwrite: bool, stitched: Path, tmp_path: Path
+) -> None:
+    there = contents(stitched)
+    with pytest.raises(UsageError, match=r"lies inside .*stitched, which is read; choose a place beside it\.$"):
+        build(BuildOptions(stitched, stitched / "nucleusnet", overwrite=overwrite))
+    with pytest.raises(UsageError, match="is an input of this command"):
+        build(BuildOptions(stitched, stitched, overwrite=overwrite))
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "manifest.json").write_text("{}")
+    with pytest.raises(UsageError, match=r"lies inside the dataset .*old; choose a place outside it\.$"):
+        build(BuildOptions(stitched, tmp_path / "old" / "new" / "nucleusnet", overwrite=overwrite))
+    assert contents(stitched) == there
+    assert [path.name for path in (tmp_path / "old").iterdir()] == ["manifest.json"]
+
+
+def test_a_log_is_continued_and_is_never_one_of_the_inputs(stitched: Path, tmp_path: Path) -> None:
+    image = next(stitched.glob("*.tif"))
+    before = image.read_bytes()
+    with pytest.raises(UsageError, match=r"--log: .* is an input of this command"):
+        build(BuildOptions(stitched, tmp_path / "nucleusnet", log=image))
+    assert image.read_bytes() == before
+    (tmp_path / "night.log").write_text("earlier\n")
+    build(BuildOptions(stitched, tmp_path / "nucleusnet", log=tmp_path / "night.log"))
+    assert (tmp_path / "night.log").read_text("utf-8").startswith("earlier\n")
+    assert "INFO finished: {'train'" in (tmp_path / "night.log").read_text("utf-8")
 
 
 def test_another_seed_gives_another_order_of_the_same_nuclei(
@@ -151,7 +200,7 @@ def test_another_seed_gives_another_order_of_the_same_nuclei(
         ("--splits", "train=0.5,test=0.2", "add up to 1"),
         ("--splits", "train", "train=0.8"),
         ("--pixels-per-um", "0", "0.01 to 1000"),
-        ("--workers", "0", "at least 1"),
+        ("--workers", "0", "Invalid value for '--workers'"),
         ("--seed", "-1", "seed"),
         ("--name-pattern", "(", "regular expression"),
         ("--task", "1", "--tasks"),
@@ -173,7 +222,9 @@ def test_a_work_folder_of_other_parameters_is_not_resumed_unless_fresh(stitched:
     (work / "pieces" / "Run01TL_top_left.receipt.json").write_bytes(b"{}")  # something was made
     recorded = BuildOptions(stitched, out, pixels_per_um=6.5).recorded_parameters()
     (work / "parameters.json").write_text(json.dumps(recorded))
-    with pytest.raises(UsageError, match=r"pixels_per_um: 6\.5 then, 8\.0453 now.*--fresh"):
+    with pytest.raises(
+        UsageError, match=r"begun with other options \(pixels_per_um: 6\.5 then, 8\.0453 now\).*--fresh"
+    ):
         build(BuildOptions(stitched, out))
     build(BuildOptions(stitched, out, fresh=True))
     assert out.is_dir()

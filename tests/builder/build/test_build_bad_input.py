@@ -49,9 +49,21 @@ FULL = np.full(SHAPE_PX, 255, np.uint8)
 
 # name: (image, mask, what the message says); None where there is no such file.
 BAD: dict[str, tuple[bytes | None, bytes | None, tuple[str, ...]]] = {
-    "image_without_mask": (tiff(GREY), None, ("image_without_mask_cp_masks.png expected", "--masks")),
-    "mask_without_image": (None, png(NO_LABELS), ("mask_without_image.tif expected", "remove the mask")),
-    "other_shape": (tiff(GREY), png(NO_LABELS[:900]), ("1000 x 1000 px expected", "900 x 1000 found")),
+    "image_without_mask": (
+        tiff(GREY),
+        None,
+        ("image_without_mask.tif has no mask image_without_mask_cp_masks.png", "--masks"),
+    ),
+    "mask_without_image": (
+        None,
+        png(NO_LABELS),
+        ("mask_without_image_cp_masks.png has no image mask_without_image.tif", "remove the mask"),
+    ),
+    "other_shape": (
+        tiff(GREY),
+        png(NO_LABELS[:900]),
+        ("other_shape_cp_masks.png has 900 x 1000 px, but other_shape.tif has 1000 x 1000;",),
+    ),
     "colours": (tiff(np.dstack([GREY] * 3), photometric="rgb"), png(NO_LABELS), ("colours.tif", "channels or colours")),
     "channels": (tiff(np.stack([GREY] * 4), photometric="minisblack"), png(NO_LABELS), ("channels.tif",)),
     "float_image": (tiff(GREY.astype(np.float32)), png(NO_LABELS), ("float_image.tif", "float32")),
@@ -66,9 +78,13 @@ BAD: dict[str, tuple[bytes | None, bytes | None, tuple[str, ...]]] = {
     "other_scale": (
         tiff(GREY, ome=True, metadata={"axes": "YX", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}),
         png(NO_LABELS),
-        ("other_scale.tif: 8.0453 pixels per um expected (--pixels-per-um), 4 found in its OME header",),
+        ("other_scale.tif states 4 pixels per µm in its OME header, but --pixels-per-um is 8.0453",),
     ),
-    "sixteen_bits": (tiff(GREY.astype(np.uint16)), png(NO_LABELS), ("8 bits a pixel expected", "16 found")),
+    "sixteen_bits": (
+        tiff(GREY.astype(np.uint16)),
+        png(NO_LABELS),
+        ("sixteen_bits.tif has 16 bits a pixel, but Run01TL_top_left.tif has 8",),
+    ),
 }
 
 
@@ -119,7 +135,7 @@ def test_stems_that_occur_twice_are_reported_and_nothing_else_is(
     reported: tuple[dict[str, str], dict[str, Any]],
 ) -> None:
     messages, summary = reported
-    assert "2 found" in messages["twice"]
+    assert "'twice' is the name of 2 images: " in messages["twice"]
     assert set(messages) == {*BAD, "twice"}
     assert summary["images"] == len(GOOD)
 
@@ -169,8 +185,8 @@ def test_a_build_of_which_nothing_is_usable_leaves_no_dataset_and_goes_on_when_m
         build(BuildOptions(folder, out))
     message, *listed = str(caught.value).splitlines()
     assert message == (
-        f"at least one nucleus expected, no image could be used, {len(images)} inputs failed; mend what is listed. No "
-        f"dataset was made. Call again to go on with {tmp_path / 'nucleusnet.work'}, or remove it."
+        f"No dataset was made: none of the images could be used ({len(images)} inputs failed). Fix what is listed. "
+        f"Call again to go on with {tmp_path / 'nucleusnet.work'}, or remove it."
     )
     assert [line.split(":")[0].strip() for line in listed] == [image.stem for image in images]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken", "nucleusnet.work"]
@@ -184,15 +200,15 @@ def test_a_build_of_which_nothing_is_usable_leaves_no_dataset_and_goes_on_when_m
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda _folder: None, PairingError, "none found among 0 files"),
-        (lambda folder: folder.rmdir(), PairingError, "nothing found there"),
+        (lambda _folder: None, PairingError, "among its 0 files"),
+        (lambda folder: folder.rmdir(), UsageError, "does not exist; give a folder of this machine"),
         (
             lambda folder: [
                 (folder / "a.tif").write_bytes(tiff(GREY)),
                 (folder / "a_cp_masks.png").write_bytes(png(NO_LABELS)),
             ],
             BuildError,
-            "at least one nucleus expected, none kept of 0 found in 1 usable image;",
+            "No dataset was made: there is no nucleus in the masks of 1 usable image",
         ),
         (
             lambda folder: [
@@ -200,7 +216,7 @@ def test_a_build_of_which_nothing_is_usable_leaves_no_dataset_and_goes_on_when_m
                 (folder / "a_cp_masks.png").write_bytes(png(NO_LABELS)),
             ],
             BuildError,
-            "no image could be used, 1 input failed; mend what is listed.*\n.*a: .*empty",
+            r"none of the images could be used \(1 input failed\)\. Fix what is listed.*\n.*a: .*empty",
         ),
     ],
 )
@@ -247,10 +263,11 @@ def test_what_is_refused_at_once_comes_without_a_progress_bar(tmp_path: Path) ->
 
 
 def test_a_log_file_that_cannot_be_is_refused_before_anything_is_made(stitched: Path, tmp_path: Path) -> None:
-    for log in (tmp_path, tmp_path / "none" / "build.log"):
-        with pytest.raises(UsageError, match="--log: a file in an existing folder expected"):
+    places = {tmp_path: "is a folder", tmp_path / "none" / "build.log": "does not exist; make it first"}
+    for log, message in places.items():
+        with pytest.raises(UsageError, match=f"--log: .*{message}"):
             BuildOptions(stitched, tmp_path / "nucleusnet", log=log)
-    with pytest.raises(OutputError, match="name another --log"), logging_to(tmp_path):
+    with pytest.raises(OutputError, match="or choose another --log"), logging_to(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
 
@@ -270,13 +287,15 @@ def test_after_a_build_the_messages_of_the_builder_go_where_they_went_before(tmp
 
 
 def test_too_little_space_is_said_before_starting(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"about 1000000000\.0 GB of free space expected for 3 images"):
+    with pytest.raises(OutputError, match=r"has .* free space; about 1000000000\.0 GB are needed for 3 images"):
         check_space(tmp_path, 10**18, "3 images")
 
 
-def test_an_output_in_a_folder_that_does_not_exist_is_refused(stitched: Path, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="make it first"):
-        build(BuildOptions(stitched, tmp_path / "none" / "nucleusnet"))
+def test_an_output_below_a_file_is_refused(stitched: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"--out: the folder .*file.inner cannot be made"):
+        build(BuildOptions(stitched, tmp_path / "file" / "inner" / "nucleusnet"))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is a folder that even its owner cannot write to")
@@ -300,7 +319,7 @@ def test_a_link_to_an_image_that_is_gone_is_reported_and_the_others_are_built(st
     result = build(BuildOptions(folder, tmp_path / "nucleusnet"))
     assert result.images == 1
     assert [failure.name for failure in result.failures] == ["gone"]
-    assert "gone.tif cannot be read: No such file or directory; put it back" in result.failures[0].message
+    assert "gone.tif cannot be read (No such file or directory); put it back" in result.failures[0].message
 
 
 def test_masks_of_cellposes_npy_files_are_read_only_when_allowed(

@@ -28,7 +28,7 @@ def test_shares_in_any_order_and_a_finish_give_the_same_bytes(
         assert json.loads(done.stdout)["images"] == 4
     early = nucleusnet("build", stitched, "--finish", cwd=tmp_path)
     assert early.returncode == 1
-    assert "these have not; run them again" in early.stderr
+    assert "Not all of the 3 tasks have finished; run these again:" in early.stderr
     assert "task 1: 4 images, Run02TR_bottom_right, Run05BR_top_left, Run08TL_top_right, ..." in early.stderr
     assert "task 0:" not in early.stderr
     assert nucleusnet("build", stitched, "--task", "1", "--tasks", "3", cwd=tmp_path).returncode == 0
@@ -46,10 +46,10 @@ def test_an_image_that_cannot_be_used_is_reported_by_its_share_and_by_the_finish
     (folder / "Run02TR_bottom_right.tif").write_bytes(b"")
     ends = [nucleusnet("build", folder, "--task", str(task), "--tasks", "2", cwd=tmp_path) for task in (0, 1)]
     assert [done.returncode for done in ends] == [0, 1]
-    assert "Run02TR_bottom_right.tif: a TIFF image expected, an empty file found" in ends[1].stderr
+    assert "Run02TR_bottom_right.tif is empty; copy it again." in ends[1].stderr
     finished = nucleusnet("build", folder, "--finish", cwd=tmp_path)
     assert finished.returncode == 1
-    assert "Run02TR_bottom_right.tif: a TIFF image expected, an empty file found" in finished.stderr
+    assert "Run02TR_bottom_right.tif is empty; copy it again." in finished.stderr
     assert "11 images" in finished.stdout
 
 
@@ -69,7 +69,7 @@ def test_a_missing_image_fails_alone_in_its_share_and_in_the_finish(stitched: Pa
     result = finish_build(options)
     assert result.images == 2
     assert [failure.name for failure in result.failures] == [image.stem]
-    assert f"{image.name} cannot be read: No such file or directory; put it back" in result.failures[0].message
+    assert f"{image.name} cannot be read (No such file or directory); put it back" in result.failures[0].message
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a permission there")
@@ -90,12 +90,12 @@ def test_an_image_that_comes_back_has_not_failed(stitched: Path, tmp_path: Path)
     ("options", "message"),
     [
         (["--finish"], "first run all tasks"),
-        (["--task", "3", "--tasks", "3"], "0 <= task < tasks expected, 3 and 3 found"),
-        (["--tasks", "3"], "both expected, one found"),
+        (["--task", "3", "--tasks", "3"], "--task is 3 and --tasks is 3; tasks are numbered from 0"),
+        (["--tasks", "3"], "give both, such as --task 3 --tasks 10"),
         (["--finish", "--task", "0", "--tasks", "1"], "on its own"),
-        (["--fresh", "--task", "0", "--tasks", "1"], "without --task"),
-        (["--scheduler", "tcp://127.0.0.1:1"], "running Dask scheduler expected"),
-        (["--scheduler", "nope.json"], "'nope.json' found, which is neither"),
+        (["--fresh", "--task", "0", "--tasks", "1"], "remove OUT.work instead"),
+        (["--scheduler", "tcp://127.0.0.1:1"], "no Dask scheduler answers at"),
+        (["--scheduler", "nope.json"], "'nope.json' is neither the address (tcp://HOST:PORT) nor the file"),
     ],
 )
 def test_shares_and_schedulers_that_make_no_sense_are_wrong_usage(
@@ -122,7 +122,8 @@ def test_shares_of_another_number_are_refused(stitched: Path, tmp_path: Path) ->
     assert nucleusnet("build", stitched, "--task", "0", "--tasks", "12", cwd=tmp_path).returncode == 0
     done = nucleusnet("build", stitched, "--task", "1", "--tasks", "4", cwd=tmp_path)
     assert done.returncode == 2
-    assert "12 expected" in done.stderr
+    assert "--tasks is 4, but" in done.stderr
+    assert "says that the first job had --tasks 12; give all jobs the same number." in done.stderr
 
 
 def dask(*arguments: str, cwd: Path) -> subprocess.Popen[bytes]:

@@ -63,7 +63,8 @@ def test_a_run_beyond_three_robust_deviations_is_named_with_what_is_odd() -> Non
     assert "nuclei" in report.named()[1].beyond()
     said = named_runs(report)
     assert said.startswith(
-        "Runs beyond 3 robust deviations (1.4826 x the median absolute deviation over the runs): run 4 ("
+        "These runs lie more than 3 robust deviations from the median of all runs (a robust deviation is 1.4826 x the "
+        "median absolute deviation over the runs): run 4 ("
     )
     assert "run 7 (nuclei -" in said
 
@@ -71,7 +72,7 @@ def test_a_run_beyond_three_robust_deviations_is_named_with_what_is_odd() -> Non
 def test_steady_runs_are_not_named() -> None:
     report = drift_report(nuclei(STEADY))
     assert report.named() == []
-    assert named_runs(report).startswith("No run lies beyond 3 robust deviations")
+    assert named_runs(report).startswith("No run lies more than 3 robust deviations from the median of all runs (")
 
 
 def test_the_robust_deviation_of_known_numbers() -> None:

@@ -73,15 +73,27 @@ def test_a_missing_needed_item_is_named(section: str, key: str, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('stain = "DAPI"', "stain = 3", r"specimen\.stain: text expected, 3 found"),
-        ('stain = "DAPI"', 'stain = " "', r"specimen\.stain: text expected"),
-        ("year = 2026", 'year = "2026"', r"dataset\.year: a whole number expected, '2026' found"),
-        ("year = 2026", "year = true", r"dataset\.year: a whole number expected, True found"),
-        ('tissue = "kidney"', 'tisue = "kidney"', r"biosample\.tisue is none of organism, cell_line"),
-        ("[specimen] ", "[speciment] ", r"\[speciment\] is none of dataset.*"),
-        ('authors = ["The NucleusNet authors"]', "authors = []", r"dataset\.authors: a list of texts expected, \[\]"),
-        ("pixels_per_um = 8.0453", "pixels_per_um = 6.5", r"as given to the build \(8\.0453\) expected, 6\.5 found"),
-        ("[quality]", "[quality", "a study file in TOML expected"),
+        ('stain = "DAPI"', "stain = 3", r"specimen\.stain is 3; it must be a text that is not empty\."),
+        ('stain = "DAPI"', 'stain = " "', r"specimen\.stain is ' '; it must be a text that is not empty\."),
+        ("year = 2026", 'year = "2026"', r"dataset\.year is '2026'; it must be a whole number\."),
+        ("year = 2026", "year = true", r"dataset\.year is True; it must be a whole number\."),
+        (
+            'tissue = "kidney"',
+            'tisue = "kidney"',
+            r"biosample\.tisue is not known; the items of this section are: organism, cell_line",
+        ),
+        ("[specimen] ", "[speciment] ", r"\[speciment\] is not a section of a study; these are: dataset, "),
+        (
+            'authors = ["The NucleusNet authors"]',
+            "authors = []",
+            r"dataset\.authors is \[\]; it must be a list of texts, none of them empty\.",
+        ),
+        (
+            "pixels_per_um = 8.0453",
+            "pixels_per_um = 6.5",
+            r"says acquisition\.pixels_per_um = 6\.5, but the build was given 8\.0453; correct one of them\.",
+        ),
+        ("[quality]", "[quality", "is not a study file in TOML, or cannot be read"),
     ],
 )
 def test_what_cannot_be_right_is_named(old: str, new: str, message: str, tmp_path: Path) -> None:
@@ -95,7 +107,7 @@ def test_all_problems_are_named_at_once_before_anything_is_built(tmp_path: Path)
     done = nucleusnet("build", tmp_path, "--study", path, cwd=tmp_path)
     assert done.returncode == 2
     example = f"An example that explains every item is {EXAMPLE}."
-    needed = ("dataset.license is missing: Licence", "biosample.organism: text expected", "quality.biases", example)
+    needed = ("dataset.license is missing (Licence).", "biosample.organism is 3;", "quality.biases", example)
     for expected in needed:
         assert expected in done.stderr
     assert not (tmp_path / "nucleusnet.work").exists()

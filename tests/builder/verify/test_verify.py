@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -68,6 +69,22 @@ def test_a_good_folder_has_no_problems_and_exits_zero(folder: Path) -> None:
     assert summary["files"] == sum(path.is_file() for path in folder.rglob("*"))
 
 
+def test_without_a_folder_it_checks_what_the_bare_name_means(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert nucleusnet("verify", cwd=tmp_path).stdout.startswith("nucleusnet: ")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setenv("NUCLEUSNET_DATA", str(folder))
+    done = nucleusnet("verify", cwd=tmp_path / "elsewhere")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{folder}: ")
+    assert re.search(r"files:.* [\d,]+ nuclei", done.stderr)
+    assert re.search(r"counts:.* 4/4 \[", done.stderr)
+    elsewhere = nucleusnet("verify", "owner/name", cwd=tmp_path)
+    assert elsewhere.returncode == 2
+    assert "owner/name is not a folder on this machine" in elsewhere.stderr
+
+
 def test_every_problem_is_listed_on_stderr_and_the_exit_code_is_one(folder: Path) -> None:
     (folder / "extra.txt").write_text("x")
     (folder / "croissant.json").write_bytes(b"{}")
@@ -75,9 +92,9 @@ def test_every_problem_is_listed_on_stderr_and_the_exit_code_is_one(folder: Path
     done = nucleusnet("verify", folder, "--quiet", cwd=folder.parent)
     assert done.returncode == 1
     assert "3 problems" in done.stdout
-    assert "extra.txt: no such file expected" in done.stderr
-    assert "croissant.json: SHA-256" in done.stderr
-    assert "10k/train-00000-of-00001.parquet: this file expected from SHA256SUMS, none found" in done.stderr
+    assert "extra.txt: this file is not listed in SHA256SUMS; remove it." in done.stderr
+    assert "croissant.json: its SHA-256 is " in done.stderr
+    assert "10k/train-00000-of-00001.parquet: this file is listed in SHA256SUMS, but it is not there." in done.stderr
 
 
 def test_a_flipped_bit_of_a_cell_is_named_with_its_row(folder: Path) -> None:
@@ -87,7 +104,7 @@ def test_a_flipped_bit_of_a_cell_is_named_with_its_row(folder: Path) -> None:
     change_shard(path, lambda table: with_cell(table, "image", 3, bytes(cell)))
     reseal(folder)
     (found,) = problems(folder)
-    assert found.startswith(f"data/{path.name}, row 3, column image: expected checksum")
+    assert found.startswith(f"data/{path.name}, row 3, column image: the PNG states checksum ")
 
 
 def test_an_ordinary_png_among_the_stored_ones_is_no_problem(folder: Path) -> None:
@@ -99,7 +116,7 @@ def test_an_ordinary_png_among_the_stored_ones_is_no_problem(folder: Path) -> No
     change_shard(path, lambda table: with_cell(table, "image", 3, ordinary_png(pixels)[:-20]))
     reseal(folder)
     (found,) = problems(folder)
-    assert found.startswith(f"data/{path.name}, row 3, column image: expected")
+    assert found.startswith(f"data/{path.name}, row 3, column image: the PNG is truncated: it ends after ")
 
 
 @pytest.mark.parametrize("data", [None, b"", b"GIF89a", b"\x89PNG\r\n\x1a\n"])
@@ -107,7 +124,10 @@ def test_a_cell_that_is_no_image_is_named(folder: Path, data: bytes | None) -> N
     path = first_shard(folder)
     change_shard(path, lambda table: with_cell(table, "mask", 17, data))
     reseal(folder)
-    assert any(f"data/{path.name}, row 17, column mask: expected a" in found for found in problems(folder))
+    message = f"data/{path.name}, row 17, column mask: the cell cannot be read as a PNG"
+    if data and data.startswith(b"\x89PNG"):
+        message = f"data/{path.name}, row 17, column mask: the PNG is truncated"
+    assert any(message in found for found in problems(folder))
 
 
 def test_a_flipped_bit_of_a_file_is_found(folder: Path) -> None:
@@ -117,7 +137,9 @@ def test_a_flipped_bit_of_a_file_is_found(folder: Path) -> None:
         data = bytearray(path.read_bytes())
         data[len(data) // 3] ^= 4
         path.write_bytes(data)
-        assert any(f"{path.relative_to(folder).as_posix()}: SHA-256" in found for found in problems(folder)), path
+        assert any(f"{path.relative_to(folder).as_posix()}: its SHA-256 is " in found for found in problems(folder)), (
+            path
+        )
         data[len(data) // 3] ^= 4
         path.write_bytes(data)
     assert problems(folder) == []
@@ -127,8 +149,8 @@ def test_a_truncated_shard_is_named_and_the_others_are_checked(folder: Path) -> 
     path = first_shard(folder)
     path.write_bytes(path.read_bytes()[:-100])
     found = problems(folder)
-    assert any("a Parquet file with the columns of its config expected, found damage" in line for line in found)
-    assert any("bytes in the manifest" in line for line in found)
+    assert any("it is damaged, or lacks columns of its config (" in line for line in found)
+    assert any("its number of bytes is " in line for line in found)
     assert verify(folder).rows > 0
 
 
@@ -138,7 +160,7 @@ def test_one_nucleus_twice_is_found(folder: Path) -> None:
     for path in (data, beside):
         change_shard(path, lambda table: with_value(table, "nucleus_id", 5, name))
     reseal(folder)
-    assert f"data: unique ids expected, {name} found 2 times" in problems(folder)
+    assert f"data: nucleus_id {name} is there 2 times; it must be unique." in problems(folder)
 
 
 def test_other_values_in_metadata_than_in_the_shards_are_found(folder: Path) -> None:
@@ -147,21 +169,21 @@ def test_other_values_in_metadata_than_in_the_shards_are_found(folder: Path) -> 
     reseal(folder)
     (found,) = problems(folder)
     assert "rows 0 to" in found
-    assert "column area_px like in config metadata expected" in found
+    assert "column area_px has other values in config metadata." in found
 
 
 def test_missing_rows_in_metadata_are_found(folder: Path) -> None:
     change_shard(first_shard(folder, "metadata"), lambda table: table.slice(1))
     reseal(folder)
     found = problems(folder)
-    assert any("rows in config metadata" in line for line in found)
-    assert any(line.startswith("metadata/train-00000-of-00001.parquet: rows:") for line in found)
+    assert any("the number of the same rows in config metadata is " in line for line in found)
+    assert any(line.startswith("metadata/train-00000-of-00001.parquet: its number of rows is ") for line in found)
 
 
 def test_a_missing_column_is_found(folder: Path) -> None:
     change_shard(first_shard(folder), lambda table: table.drop_columns(["nucleus_id"]))
     reseal(folder)
-    assert any("columns of config metadata" in line or "found damage" in line for line in problems(folder))
+    assert any("the list of columns is" in line or "it is damaged" in line for line in problems(folder))
 
 
 def test_a_run_in_two_splits_is_found(folder: Path) -> None:
@@ -171,11 +193,11 @@ def test_a_run_in_two_splits_is_found(folder: Path) -> None:
         path = first_shard(folder, config)
         change_shard(path, lambda table: with_value(table, "stitched_image", 0, moved))
     reseal(folder)
-    expected = f"split of {moved}, run {run}: test expected, train found"
-    assert any(expected in line for line in problems(folder))
+    wanted = f"the split of {moved}, run {run}, is train, but test in manifest.json."
+    assert any(wanted in line for line in problems(folder))
     runs = json.loads((folder / "manifest.json").read_bytes())["runs"]
     reseal(folder, runs=runs | {"train": [*runs["train"], run]})
-    assert f"manifest.json: each run in one split expected, run {run} found in 2" in problems(folder)
+    assert f"manifest.json: run {run} lies in 2 splits; it must lie in one." in problems(folder)
 
 
 def test_other_counts_in_the_card_are_found_and_other_edits_are_not(folder: Path) -> None:
@@ -184,14 +206,22 @@ def test_other_counts_in_the_card_are_found_and_other_edits_are_not(folder: Path
     card.write_text(text + "\nA note by hand.\n", "utf-8")
     assert problems(folder) == []
     card.write_text(text.replace("num_examples: ", "num_examples: 1"), "utf-8")
-    assert any(line.startswith("README.md: rows of config default, split train") for line in problems(folder))
+    assert any(
+        line.startswith("README.md: the number of rows of config default, split train is ") for line in problems(folder)
+    )
     for broken in ("", "---\n{\n---\n", "---\ndataset_info: 3\n---\n", "---\n- a\n---\n"):
         card.write_text(broken, "utf-8")
         assert any(line.startswith("README.md: ") for line in problems(folder)), broken
     card.write_bytes(b"\xff\xfe")
-    assert any(line.startswith("README.md: a dataset card") for line in problems(folder))
+    assert any(
+        line.startswith("README.md: the head of the dataset card, between two lines ---, cannot be read")
+        for line in problems(folder)
+    )
     card.unlink()
-    assert any(line.startswith("README.md: a dataset card") for line in problems(folder))
+    assert any(
+        line.startswith("README.md: the head of the dataset card, between two lines ---, cannot be read")
+        for line in problems(folder)
+    )
 
 
 def test_counts_that_do_not_add_up_are_found(folder: Path) -> None:
@@ -199,8 +229,8 @@ def test_counts_that_do_not_add_up_are_found(folder: Path) -> None:
     dropped = manifest["dropped"] | {"touches_border": manifest["dropped"]["touches_border"] + 1}
     reseal(folder, found=manifest["found"] + 1, dropped=dropped)
     found = problems(folder)
-    assert any(line.startswith("provenance.parquet: labels found") for line in found)
-    assert any(line.startswith("provenance.parquet: labels dropped") for line in found)
+    assert any(line.startswith("provenance.parquet: the number of labels found is ") for line in found)
+    assert any(line.startswith("provenance.parquet: the number of labels dropped is ") for line in found)
 
 
 def test_a_stitched_image_with_another_count_or_none_is_found(folder: Path) -> None:
@@ -209,30 +239,33 @@ def test_a_stitched_image_with_another_count_or_none_is_found(folder: Path) -> N
     kept = pq.read_table(path).column("kept")[0].as_py()
     change_shard(path, lambda table: with_value(table, "kept", 0, kept + 1))
     reseal(folder)
-    assert any(f"kept of {name}: {kept} expected, {kept + 1} found" in line for line in problems(folder))
+    assert any(
+        f"kept of {name} is {kept + 1}, but {kept} by counting in provenance.parquet." in line
+        for line in problems(folder)
+    )
     change_shard(path, lambda table: table.slice(1))
     reseal(folder)
-    assert f"stitched: rows of {name}: 1 expected, 0 found" in problems(folder)
+    assert f"stitched: image {name} has 0 rows; it must have one." in problems(folder)
 
 
 def test_a_nucleus_of_another_split_in_10k_is_found(folder: Path) -> None:
     other = pq.read_table(first_shard(folder, split="test")).column("nucleus_id")[0].as_py()
     change_shard(first_shard(folder, "10k"), lambda table: with_value(table, "nucleus_id", 0, other))
     reseal(folder)
-    assert any(f"a nucleus of split train of config default expected, {other} found" in s for s in problems(folder))
+    assert any(f"nucleus {other} is not in split train of config default." in s for s in problems(folder))
 
 
 def test_damaged_provenance_and_sums_are_named(folder: Path) -> None:
     (folder / "provenance.parquet").write_bytes(b"PAR1")
     write_sums(folder)
-    assert any("provenance.parquet: a Parquet file with one row per label expected" in s for s in problems(folder))
+    assert any("provenance.parquet: it is damaged, its rows of labels cannot be read (" in s for s in problems(folder))
     sums = folder / "SHA256SUMS"
     sums.write_text(sums.read_text() + "nonsense\n" + sums.read_text().splitlines()[0] + "\n")
     found = problems(folder)
-    assert any("'<sha256>  <path>' expected, 'nonsense' found" in line for line in found)
-    assert any("each file once expected" in line for line in found)
+    assert any("the line 'nonsense' is not of the form '<sha256>  <path>'." in line for line in found)
+    assert any("is listed twice." in line for line in found)
     sums.unlink()
-    assert any(line.startswith("SHA256SUMS: a list of files expected") for line in problems(folder))
+    assert any(line.startswith("SHA256SUMS: the list of all files cannot be read (") for line in problems(folder))
 
 
 def test_links_are_refused_and_not_followed(folder: Path, tmp_path: Path) -> None:
@@ -246,27 +279,27 @@ def test_links_are_refused_and_not_followed(folder: Path, tmp_path: Path) -> Non
     sums = folder / "SHA256SUMS"
     sums.write_text(sums.read_text() + f"{'0' * 64}  ../secret/key\n")
     found = problems(folder)
-    assert "linked: a file expected, a link found; a published folder must not depend on other places" in found
-    assert (
-        f"data/{path.name}: a file expected, a link found; a published folder must not depend on other places" in found
-    )
-    assert "../secret/key: this file expected from SHA256SUMS, none found" in found
+    assert "linked: this is a link; a published folder must hold the file itself." in found
+    assert f"data/{path.name}: this is a link; a published folder must hold the file itself." in found
+    assert "../secret/key: this file is listed in SHA256SUMS, but it is not there." in found
     assert not any("linked/key" in line for line in found)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_something_that_is_no_file_is_named_and_not_opened(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
-    assert "pipe: a plain file expected, something else found; remove it" in problems(folder)
+    assert "pipe: this is neither a file nor a folder; remove it." in problems(folder)
 
 
 def test_no_dataset_and_a_damaged_manifest_are_errors(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatasetNotFoundError, match=r"a dataset folder with manifest\.json expected"):
+    with pytest.raises(
+        DatasetNotFoundError, match=r"is not a dataset folder, it has no manifest\.json; give the folder"
+    ):
         verify(tmp_path)
     manifest = json.loads((folder / "manifest.json").read_bytes())
     manifest["shards"][0]["path"] = "../outside.parquet"
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(ManifestError, match="a plain relative path expected"):
+    with pytest.raises(ManifestError, match=r"the path of a shard is '\.\./outside\.parquet'; it must"):
         verify(folder)
     (folder / "manifest.json").write_bytes(b"{")
     assert nucleusnet("verify", folder, cwd=tmp_path).returncode == 1
@@ -285,7 +318,7 @@ def test_many_problems_of_one_file_are_counted_not_listed(folder: Path) -> None:
     reseal(folder)
     found = problems(folder)
     assert len(found) == 21
-    assert found[20] == f"data/{path.name}: {rows - 20} more problems like these"
+    assert found[20] == f"data/{path.name}: {rows - 20} more problems like these."
 
 
 def test_worker_processes_report_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
