@@ -67,6 +67,6 @@ def test_a_mistyped_option_gets_a_suggestion() -> None:
     assert "--recursive" in done.stderr
 
 
-def test_the_locale_C_is_no_obstacle() -> None:
+def test_a_plain_locale_is_no_obstacle() -> None:
     done = nucleusnet("build", "--help", LC_ALL="C", PYTHONUTF8="0")
     assert done.returncode == 0, done.stderr

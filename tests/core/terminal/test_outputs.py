@@ -57,7 +57,7 @@ def test_nothing_is_written_into_a_dataset(tmp_path: Path, overwrite: bool) -> N
 
 def test_a_folder_inside_what_is_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "stitched").mkdir()
-    with pytest.raises(UsageError, match="lies inside .*stitched, which is read; choose a place beside it"):
+    with pytest.raises(UsageError, match=r"lies inside .*stitched, which is read; choose a place beside it"):
         output_folder(tmp_path / "stitched" / "nucleusnet", inputs=[tmp_path / "stitched"])
     with pytest.raises(UsageError, match="is an input of this command"):
         output_folder(tmp_path / "stitched", inputs=[tmp_path / "stitched"])
