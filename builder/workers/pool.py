@@ -1,7 +1,6 @@
 """The tasks that one executor is working on, and how they ended."""
 
 import contextlib
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -11,6 +10,8 @@ from typing import Generic, Self, TypeVar
 
 from nucleusnet_core.errors import NucleusNetError
 from nucleusnet_core.terminal.interrupts import interrupts_held
+
+from .log import LOG
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -35,10 +36,10 @@ class Done(Generic[Task, Result]):
         """Return why the task failed; an error that is not ours keeps its type, and its traceback goes to a log."""
         if isinstance(self.error, NucleusNetError):
             return str(self.error)
-        log, kind = logging.getLogger("nucleusnet"), type(self.error).__name__
-        if not log.hasHandlers():  # logging would print the traceback to the terminal
+        kind = type(self.error).__name__
+        if not LOG.hasHandlers():  # logging would print the traceback to the terminal
             return f"unexpected {kind}: {self.error}; please report it."
-        log.error("unexpected error", exc_info=self.error)
+        LOG.error("unexpected error", exc_info=self.error)
         return f"unexpected {kind}: {self.error}; please report it with the traceback that was logged."
 
 
