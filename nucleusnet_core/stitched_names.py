@@ -55,7 +55,7 @@ def list_files(folder: Path, *, recursive: bool) -> list[Path]:
 
 
 def _what_else(path: Path) -> str:
-    """Say what was given instead of a folder; a path has no double slash, so that of a URL is gone."""
+    """Return what a path is that is not a folder; it has no double slash, so that of a URL is gone."""
     url = str(path).replace("\\", "/").startswith(("http:/", "https:/"))
     return "is a URL, not a folder" if url else "is a file, not a folder" if path.exists() else "does not exist"
 

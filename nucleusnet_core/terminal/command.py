@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from ..errors import DatasetNotFoundError, NucleusNetError, SelectionError, UsageError
 from .extras import how_to_install
+from .interrupts import INTERRUPTED
 
 _EXAMPLE = "Example: "
 _WRONG_USAGE = (UsageError, SelectionError, DatasetNotFoundError)
@@ -110,7 +111,7 @@ def with_exit_codes(function: Callable[..., Any]) -> Callable[..., Any]:
         except OSError as error:
             leave(1, system_refusal(error))
         except KeyboardInterrupt:
-            leave(130, "interrupted.")
+            raise SystemExit(INTERRUPTED) from None  # `ending_at_interrupt` says it, also where typer was interrupted
 
     return verb
 

@@ -27,7 +27,10 @@ def ending_at_interrupt() -> Iterator[None]:
     signal.signal(signal.SIGINT, _on_interrupt)
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as error:
+        if isinstance(error, SystemExit) and error.code != INTERRUPTED:
+            raise
+        ignore_interrupts()  # a second one would come in the middle of the message
         _say()
         raise SystemExit(INTERRUPTED) from None
     finally:

@@ -150,6 +150,21 @@ def test_an_exception_in_the_consumer_leaves_no_process(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) <= 8
 
 
+def test_an_interrupt_of_the_consumer_ends_the_workers_in_the_middle_of_their_tasks() -> None:
+    running = run_tasks(worker_tasks.sleep, [0.0, 600.0], make_executor=TWO.make_executor, workers=TWO.count)
+
+    def consume() -> None:
+        with contextlib.closing(running):
+            for _ in running:
+                raise KeyboardInterrupt
+
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        consume()
+    assert time.monotonic() - begun < WAIT_SECONDS
+    assert multiprocessing.active_children() == []
+
+
 class WatchedThreads(ThreadPoolExecutor):
     """Counts the tasks that were handed over and have not ended."""
 
