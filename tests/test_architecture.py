@@ -62,7 +62,8 @@ ROOMS: dict[str, str] = {
     " builder.dataset_folder builder.card builder.verify",
     "builder.deposit": "errors storage files terminal builder.archive",
     # On a dataset, wherever it lies.
-    "loaders": "errors contract orders manifest storage terminal cells dataset shards intensity sampling nucleusnet_dataset",
+    "loaders": "errors contract orders manifest storage terminal cells dataset shards intensity sampling"
+    " nucleusnet_dataset",
     "explore": "errors contract orders manifest location storage files terminal cells dataset shards runs pictures"
     " sampling nucleusnet_dataset loaders",
     "browser.zoom": "errors contract stitched_names terminal files cells dataset shards runs pictures",
