@@ -17,8 +17,6 @@ from tests.root import ROOT
 from tests.zenodo.server import Zenodo
 from tests.zenodo.server import serve as serve_zenodo
 
-pytestmark = pytest.mark.slow
-
 COMMAND = [sys.executable, "-m", "nucleusnet_core.terminal.program"]
 ORDER = sorted(SUMMARIES, key=lambda verb: (verb == "segment", list(SUMMARIES).index(verb)))
 """As in a study; but the masks that `simulate` made are those that the dataset is built from."""
