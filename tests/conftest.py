@@ -29,6 +29,7 @@ SLOW = (
     "test_bare_name.py",
     "test_docs.py",
     "test_help_examples.py",
+    "test_interrupts.py",
     "test_packaging.py",
     "test_sample_command.py",
     "test_wrong_folders.py",

@@ -80,12 +80,13 @@ def _on_interrupt(_signal: int, frame: FrameType | None) -> None:
     place = frame
     while place is not None:
         if place.f_code.co_filename == _IMPORTING:
-            _say()
+            _say(after_bar="tqdm" in sys.modules)
             os._exit(INTERRUPTED)
         place = place.f_back
     raise KeyboardInterrupt
 
 
-def _say() -> None:
+def _say(*, after_bar: bool = False) -> None:
+    """Print the one line; below a progress bar that may still be open on the line above."""
     with contextlib.suppress(OSError, ValueError):
-        print("nucleusnet: interrupted.", file=sys.stderr, flush=True)
+        print("\n" * after_bar + "nucleusnet: interrupted.", file=sys.stderr, flush=True)

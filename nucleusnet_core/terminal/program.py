@@ -1,5 +1,7 @@
 """The console script `nucleusnet`: finds a verb among the entry points and imports only that one."""
 
+import os
+import signal
 import sys
 
 SUMMARIES = {
@@ -22,13 +24,21 @@ SUMMARIES = {
 
 
 def run() -> None:
-    """Run `main` as a program, whose end no interrupt disturbs."""
-    from .interrupts import ignore_interrupts  # noqa: PLC0415 - an interrupt before is Python's to report
+    """Run `main` as a program, which no interrupt ends with a traceback from here on."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as it is for work in the background
+        signal.signal(signal.SIGINT, _end_at_once)
+    from .interrupts import ignore_interrupts  # noqa: PLC0415 - that an interrupt may meet: it takes a while
 
     try:
         main()
     finally:
         ignore_interrupts()
+
+
+def _end_at_once(_signal: int, _frame: object) -> None:
+    """End while nothing but imports has been done."""
+    os.write(2, b"nucleusnet: interrupted.\n")
+    os._exit(130)
 
 
 def main() -> None:
