@@ -62,6 +62,6 @@ def test_no_text_follows_the_old_formula(path: Path) -> None:
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_message_ends_with_one_full_stop(path: Path) -> None:
     def ends_well(text: str) -> bool:
-        return text.endswith("...") or text.endswith((".", "?", ":")) and not text.endswith("..")
+        return text.endswith("...") or (text.endswith((".", "?", ":")) and not text.endswith(".."))
 
     assert [(line, text) for line, text in messages(path) if not ends_well(text)] == []
