@@ -11,8 +11,13 @@ from ..inputs.regions import Regions
 _NEAR_PX, _FAR_PX = 3, 15  # of the edge of the mask; closer than the first lies the blur of the nucleus itself
 _ROWS = 32  # of the surroundings are read at most, evenly spread
 
+_Runs = tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]]
+"""`run_start`, `row`, `x0` and `x1` of `Regions`."""
 
-def mean_surroundings(pixels: npt.NDArray[Any], regions: Regions, which: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+
+def mean_surroundings(
+    pixels: npt.NDArray[Any], regions: Regions, which: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
     """Return the mean of the pixels 3 to 15 px outside some regions that lie in no mask.
 
     A region counts as filled from its first to its last pixel in each row. Of tall regions only every second, third ...
@@ -34,7 +39,7 @@ def mean_surroundings(pixels: npt.NDArray[Any], regions: Regions, which: npt.NDA
 def _mean_surroundings(
     pixels: npt.NDArray[Any],
     boxes: npt.NDArray[np.int64],
-    runs: tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]],
+    runs: _Runs,
     which: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float64]:
     height, width = pixels.shape
@@ -75,7 +80,7 @@ def _overlapping(boxes: npt.NDArray[np.int64], window: tuple[int, int, int, int]
 @compiled
 def _row_extents(
     box: npt.NDArray[np.int64],
-    runs: tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]],
+    runs: _Runs,
     region: int,
 ) -> npt.NDArray[np.int64]:
     """Return the first column and the column after the last one of each row of a region, int64 (2, rows)."""
@@ -104,7 +109,7 @@ def _clear_masks(
     free: npt.NDArray[np.bool_],
     corner: tuple[int, int],
     near: npt.NDArray[np.int64],
-    runs: tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]],
+    runs: _Runs,
 ) -> None:
     """Set to False what lies in a mask of one of the regions `near`."""
     (y, left), (run_start, row, x0, x1) = corner, runs

@@ -175,6 +175,8 @@ def _count_pages(data: bytes | memoryview, name: str, kind: FileKind) -> int:
 def _full_page(tiff: tifffile.TiffFile, count: int, name: str, kind: FileKind) -> Any:
     """Return the page that no other page is a larger copy of; there must be only one."""
     pages = [tiff.pages[index] for index in range(count)] if count <= _MAX_LEVELS else []
+    if not all(isinstance(side, int) for page in pages for side in (page.imagelength, page.imagewidth)):
+        raise ValueError("a page of several heights or widths")  # tuples, which multiply to huge ones
     full = [page for page in pages if not page.subfiletype & _REDUCED] or pages
     largest = max(full, key=lambda page: page.imagelength * page.imagewidth, default=None)
     full = [page for page in full if not _is_smaller_copy(page, largest)]

@@ -27,7 +27,8 @@ def write_two(folder: Path, labels: Any, edited: Any, *, seconds: float) -> None
     """Write an image, its mask, and its `_seg.npy`, which is so much newer."""
     (folder / "a.tif").touch()
     (folder / "a_cp_masks.png").write_bytes(mask_bytes(labels))
-    np.save(folder / "a_seg.npy", {"masks": edited, "filename": "a.tif"}, allow_pickle=True)  # type: ignore[arg-type]
+    content: Any = {"masks": edited, "filename": "a.tif"}
+    np.save(folder / "a_seg.npy", content, allow_pickle=True)
     set_newer(folder, seconds)
 
 

@@ -348,6 +348,16 @@ def test_a_list_of_pages_without_end_is_refused() -> None:
     ]
 
 
+def test_a_page_of_several_heights_is_refused_at_once() -> None:
+    data = bytearray(pages((GREY, TILES), (GREY[HALF], TILES)))
+    entry = data.rindex(struct.pack("<HH", 257, 4))
+    data[entry + 4 : entry + 8] = struct.pack("<I", 15)
+    for message in refusals(bytes(data)):
+        assert message.startswith(
+            "a.tif is not a readable TIFF image (ValueError: a page of several heights or widths); "
+        )
+
+
 READ_AS_MASK = """
 import sys
 from pathlib import Path

@@ -300,10 +300,11 @@ def test_a_scale_that_nobody_states_is_asked_for() -> None:
 def test_a_scale_against_the_file_is_refused_with_both_numbers(
     stated: Scale, given: dict[str, float], message: str
 ) -> None:
+    sheet, option = given.get("sheet"), given.get("option")
     with pytest.raises(InputImageError) as caught:
-        resolved(stated, False, **given)
+        resolved(stated, sheet=sheet, option=option)
     assert str(caught.value) == message
-    assert resolved(stated, True, **given).pixels_per_um == given.get("sheet", given["option"])
+    assert resolved(stated, True, sheet=sheet, option=option).pixels_per_um == given.get("sheet", given["option"])
 
 
 @pytest.mark.parametrize("given_scale", [0.0, -1.0, 0.009, 1001.0, float("nan"), float("inf")])
