@@ -8,9 +8,6 @@ import numpy.typing as npt
 from ..compiled import compiled
 from ..inputs.regions import Regions
 
-_Runs = tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]]
-"""`run_start`, `row`, `x0` and `x1` of `Regions`."""
-
 
 def has_range_above(pixels: npt.NDArray[Any], limit: int) -> bool:
     """Return whether any two pixels (H, W) uint8 or uint16 differ by more than `limit`; stops at the first that do."""
@@ -25,7 +22,7 @@ def count_value(pixels: npt.NDArray[Any], regions: Regions, which: npt.NDArray[n
 def histogram_from(
     pixels: npt.NDArray[Any], regions: Regions, which: npt.NDArray[np.int64], low: int
 ) -> npt.NDArray[np.int64]:
-    """Return how many mask pixels of the regions `which` have the values low, low + 1, ... 65535; int64."""
+    """Return how many mask pixels of the regions `which` have each value from `low` on, int64 (65536 - low,)."""
     return _histogram_from(pixels, (regions.run_start, regions.row, regions.x0, regions.x1), which, low)
 
 
@@ -43,20 +40,28 @@ def _has_range_above(pixels: npt.NDArray[Any], limit: int) -> bool:
 
 
 @compiled
-def _count_value(pixels: npt.NDArray[Any], runs: _Runs, which: npt.NDArray[np.int64], value: int) -> int:
+def _count_value(
+    pixels: npt.NDArray[Any],
+    runs: tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]],
+    which: npt.NDArray[np.int64],
+    value: int,
+) -> int:
     (run_start, row, x0, x1), count, sought = runs, 0, pixels.dtype.type(value)
     for region in which:
         for run in range(run_start[region], run_start[region + 1]):
-            line, found = pixels[row[run], x0[run] : x1[run]], np.uint16(0)  # 16 bits: more pixels fit into a register
+            line, found = pixels[row[run], x0[run] : x1[run]], np.uint16(0)
             for i in range(line.size):
-                found = np.uint16(found + np.uint16(line[i] == sought))
+                found += np.uint16(line[i] == sought)
             count += int(found)
     return count
 
 
 @compiled
 def _histogram_from(
-    pixels: npt.NDArray[Any], runs: _Runs, which: npt.NDArray[np.int64], low: int
+    pixels: npt.NDArray[Any],
+    runs: tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]],
+    which: npt.NDArray[np.int64],
+    low: int,
 ) -> npt.NDArray[np.int64]:
     (run_start, row, x0, x1), counts = runs, np.zeros(2**16 - low, np.int64)
     for region in which:

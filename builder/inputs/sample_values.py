@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
-from nucleusnet_core.contract import NUCLEUS_COLUMNS, STITCHED_COLUMNS
+from nucleusnet_core.contract import RESERVED_COLUMNS
 from nucleusnet_core.errors import UsageError
 from nucleusnet_core.terminal.wording import counted
 
@@ -15,7 +15,6 @@ from .sample_cells import BOOL, FLOAT64, INT64, STRING, Cells, Value, shown
 SCALE, SPLIT = "pixels_per_um", "split"
 """Columns that are read, and become none of their own."""
 
-_OURS = {*NUCLEUS_COLUMNS, *STITCHED_COLUMNS, "image", "mask", "row_hash"}
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WHOLE = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,18})")
 _NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -24,7 +23,12 @@ _LETTERS = str.maketrans({"\N{MICRO SIGN}": "u", "\N{GREEK SMALL LETTER MU}": "u
 
 def is_ours(name: str) -> bool:
     """Return whether a name is that of a column that every dataset has, or may have for a channel."""
-    return name in _OURS or name.startswith(("image_", "mask_"))
+    return name in RESERVED_COLUMNS or name.startswith(("image_", "mask_"))
+
+
+def is_plain_name(name: str) -> bool:
+    """Return whether a name has letters of English, digits and _ alone, and begins with no digit."""
+    return bool(_PLAIN_NAME.fullmatch(name))
 
 
 def check_names(path: Path, names: Iterable[str]) -> None:
@@ -34,7 +38,7 @@ def check_names(path: Path, names: Iterable[str]) -> None:
         UsageError: one is not a plain name, or is ours.
     """
     names = list(names)
-    odd = [f"{shown(name)} to {plain_name(name)}" for name in names if not _PLAIN_NAME.fullmatch(name)]
+    odd = [f"{shown(name)} to {plain_name(name)}" for name in names if not is_plain_name(name)]
     if odd:
         raise UsageError(
             f"{path} has {counted(len(odd), 'column name')} with other signs than letters, digits and _, or a digit "

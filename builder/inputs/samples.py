@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nucleusnet_core.errors import UsageError
 
+from .names import RUN, run_text
 from .sample_cells import INT64, STRING, Cells, Value, shown, unit_of
 from .sample_files import read_cells
 from .sample_values import SCALE, SPLIT, check_names, scales, splits, typed_column
@@ -40,7 +41,7 @@ class SampleSheet:
         keys: columns that say which images a row is for, in file order.
         columns: kind ("int64", "float64", "bool" or "string") of every other column by name, in file order, without
             `split` and `pixels_per_um`.
-        rows: by the text of the keys.
+        rows: by the text of the keys; numbers of runs without zeros in front.
     """
 
     path: Path
@@ -65,7 +66,7 @@ def read_samples(path: Path, groups: Sequence[str]) -> SampleSheet:
     if not keys:
         raise UsageError(
             f"{path} has no column that says which images a row is for, among {', '.join(map(shown, cells.columns))}; "
-            f"it needs a column named {' or '.join(offered)}."
+            f"it needs a column named {' or '.join(offered)}, or as a group of --name-pattern."
         )
     names = [name for name in cells.columns if name not in (*keys, SCALE, SPLIT)]
     check_names(path, names)
@@ -102,7 +103,12 @@ def _key_texts(cells: Cells, name: str) -> list[str]:
             raise UsageError(
                 f"{cells.place(row)} has nothing in column {name}, which says which images the row is for; fill it in."
             )
-    return [str(cell) for cell in cells.columns[name]]
+    return [_key_text(name, str(cell)) for cell in cells.columns[name]]
+
+
+def _key_text(name: str, text: str) -> str:
+    """Return a key as it is compared: runs by their number, so that a sheet may say 2 or 02 of Run02."""
+    return run_text(text) if name in (RUN, RUN_NAME) else text
 
 
 def match_samples(
@@ -118,7 +124,9 @@ def match_samples(
         The row of each image that has one, the stems of the others, and the lines of the rows that no image uses, each
         in the order given.
     """
-    keys = {stem: tuple(fields.get(name) or "" for name in sheet.keys) for stem, fields in images.items()}
+    keys = {
+        stem: tuple(_key_text(name, fields.get(name) or "") for name in sheet.keys) for stem, fields in images.items()
+    }
     matched = {stem: sheet.rows[key] for stem, key in keys.items() if key in sheet.rows}
     unmatched = [stem for stem in images if stem not in matched]
     used = set(keys.values())

@@ -66,15 +66,11 @@ BAD: dict[str, tuple[bytes | None, bytes | None, tuple[str, ...]]] = {
     ),
     "colours": (tiff(np.dstack([GREY] * 3), photometric="rgb"), png(NO_LABELS), ("colours.tif", "channels or colours")),
     "channels": (tiff(np.stack([GREY] * 4), photometric="minisblack"), png(NO_LABELS), ("channels.tif",)),
-    "float_image": (tiff(GREY + np.float32(0.5)), png(NO_LABELS), ("float_image.tif", "float32 with fractions")),
+    "float_image": (tiff(GREY.astype(np.float32)), png(NO_LABELS), ("float_image.tif", "float32")),
     "float_mask": (tiff(GREY), None, ("float_mask_cp_masks.tif", "1.5")),
     "coloured_mask": (tiff(GREY), png(np.dstack([GREY] * 3)), ("coloured_mask_cp_masks.png", "RGB")),
     "full_mask": (tiff(GREY), png(FULL), ("full_mask_cp_masks.png", "255")),
-    "short_image": (
-        tiff(GRADIENT)[:-5000],
-        png(NO_LABELS),
-        ("short_image.tif was not written to its end; export it again.",),
-    ),
+    "short_image": (tiff(GRADIENT)[:-5000], png(NO_LABELS), ("short_image.tif", "truncated")),
     "short_mask": (tiff(GREY), png(GRADIENT)[:-5000], ("short_mask_cp_masks.png",)),
     "empty_image": (b"", png(NO_LABELS), ("empty_image.tif", "empty")),
     "empty_mask": (tiff(GREY), b"", ("empty_mask_cp_masks.png", "empty")),
@@ -82,7 +78,7 @@ BAD: dict[str, tuple[bytes | None, bytes | None, tuple[str, ...]]] = {
     "other_scale": (
         tiff(GREY, ome=True, metadata={"axes": "YX", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}),
         png(NO_LABELS),
-        ("other_scale.tif states 4 px/µm in its OME header, but --pixels-per-um is 8.0453",),
+        ("other_scale.tif states 4 pixels per µm in its OME header, but --pixels-per-um is 8.0453",),
     ),
     "sixteen_bits": (
         tiff(GREY.astype(np.uint16)),

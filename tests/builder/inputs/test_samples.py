@@ -128,11 +128,33 @@ def test_images_and_runs_are_keys_whatever_the_pattern(key: str, tmp_path: Path)
     assert (list(matched), unmatched, unused) == (["x"], [], [])
 
 
-def test_a_run_is_matched_by_its_text(tmp_path: Path) -> None:
-    sheet = sheet_of(tmp_path, "run,dose\n07,1\n7,2\n", ("run", "quarter", "position"))
-    matched, unmatched, unused = match_samples(sheet, {"Run07TL_top_left": {"run": "07"}})
-    assert matched["Run07TL_top_left"].values == (1,)
-    assert (unmatched, unused) == ([], [3])
+@pytest.mark.parametrize("key", ["run", "run_name"])
+def test_a_run_is_matched_by_its_number(key: str, tmp_path: Path) -> None:
+    sheet = sheet_of(tmp_path, f"{key},dose\n02,1\n7,2\nB03,3\n000,4\n", ("run", "quarter", "position"))
+    assert list(sheet.rows) == [("2",), ("7",), ("B03",), ("0",)]
+    images: dict[str, dict[str, str | None]] = {
+        "a": {key: "2"},
+        "b": {key: "007"},
+        "c": {key: "B3"},
+        "d": {key: "0"},
+    }
+    matched, unmatched, unused = match_samples(sheet, images)
+    assert {stem: row.values for stem, row in matched.items()} == {"a": (1,), "b": (2,), "d": (4,)}
+    assert (unmatched, unused) == (["c"], [4])
+
+
+def test_two_ways_to_write_the_number_of_a_run_are_one_key(tmp_path: Path) -> None:
+    assert message(tmp_path, "run,dose\n07,1\n7,2\n", ("run",)) == (
+        "Lines 2 and 3 of samples.csv are both for run '7'; leave one of them."
+    )
+
+
+def test_other_keys_are_matched_by_their_text(tmp_path: Path) -> None:
+    sheet = sheet_of(tmp_path, "well,dose\n02,1\n2,2\n")
+    assert list(sheet.rows) == [("02",), ("2",)]
+    matched, unmatched, unused = match_samples(sheet, {"a": {"well": "2"}, "b": {"well": "002"}})
+    assert {stem: row.values for stem, row in matched.items()} == {"a": (2,)}
+    assert (unmatched, unused) == (["b"], [2])
 
 
 def test_accents_match_however_they_are_written(tmp_path: Path) -> None:
@@ -249,7 +271,7 @@ def test_white_space_around_names_and_cells_is_left_out(tmp_path: Path) -> None:
         (
             "Well,dose\nB02,1\n",
             "samples.csv has no column that says which images a row is for, among 'Well', 'dose'; it needs a column "
-            "named stitched_image or run_name or well.",
+            "named stitched_image or run_name or well, or as a group of --name-pattern.",
         ),
         (
             "well,x\nB02,1\nB03,1\n\nB02,2\n",
