@@ -127,7 +127,7 @@ def build(
 
     To split a build into N jobs that share a folder, run each with --task 0 ... N-1 --tasks N, then once with --finish.
 
-    Example: nucleusnet build stitched --out nucleusnet --pixels-per-um 8.0453 --workers 8
+    Example: nucleusnet build stitched --out nucleusnet --pixels-per-um 8.0453
     """
     check_shares(task, tasks, finish=finish, fresh=fresh)
     from .build import build as build_all
