@@ -16,6 +16,8 @@ END = object()
 """Stands behind the last batch."""
 CHECK_SECONDS = 0.5
 """How often a thread that waits looks whether the one it works for has ended."""
+HOLD_SECONDS = 2
+"""How long the end of a process waits until a daemon thread that takes batches has come back for the next one."""
 
 
 def prefetched(
@@ -78,6 +80,7 @@ class BatchThread(threading.Thread):
         self._consumer = consumer
         self._room = threading.Semaphore(count - 1)
         self._closed = False
+        self._held = threading.Event()
         self._made: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
 
     def run(self) -> None:
@@ -87,8 +90,7 @@ class BatchThread(threading.Thread):
                 self._made.put((batch, None))
                 del batch
                 if not self._is_more_wanted():
-                    if not self._consumer.is_alive():  # else a daemon, which is about to end without a word
-                        self._made.put((END, _abandoned()))
+                    self._say_why()
                     return
             self._made.put((END, None))
         except BaseException as error:  # for the consumer
@@ -102,6 +104,19 @@ class BatchThread(threading.Thread):
                 return False
         return not self._closed
 
+    def _say_why(self) -> None:
+        """Tell a consumer that has ended so; wait for a daemon until it is held."""
+        if not self._consumer.is_alive():
+            self._made.put((END, _abandoned()))
+        elif not self._closed:
+            self._held.wait(HOLD_SECONDS)
+
+    def _hold_at_the_end(self) -> None:
+        """Keep a daemon thread here once the main thread has ended: in compiled code it would abort the process."""
+        if threading.current_thread().daemon and not threading.main_thread().is_alive():
+            self._held.set()
+            threading.Event().wait()
+
     def next_batch(self) -> Any:
         """Return the next batch, or `END` behind the last one; raises what making it raised."""
         made = None
@@ -109,6 +124,7 @@ class BatchThread(threading.Thread):
             # Short waits, because Windows delivers an interrupt from the keyboard only between them.
             with contextlib.suppress(Empty):
                 made = self._made.get(timeout=CHECK_SECONDS)
+            self._hold_at_the_end()
             if made is None and not self.is_alive() and self._made.empty() and threading.main_thread().is_alive():
                 raise UsageError("This epoch was begun by another process; iterate anew after a fork.")
         batch, error = made
