@@ -12,7 +12,7 @@ import hashlib
 import os
 import secrets
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import datasets
@@ -21,7 +21,7 @@ from datasets.builder import Key
 from datasets.exceptions import DatasetGenerationError
 
 from nucleusnet_core.bare_name import register
-from nucleusnet_core.contract import CONFIGS, DROP_REASONS, NUCLEUS_COLUMNS, STITCHED_COLUMNS, VERSION
+from nucleusnet_core.contract import CONFIGS, DROP_REASONS, NUCLEUS_COLUMNS, STITCHED_COLUMNS, VERSION, columns_of
 from nucleusnet_core.errors import (
     CorruptDataError,
     DatasetNotFoundError,
@@ -67,20 +67,24 @@ CITATION = """@misc{nucleusnet,
 }"""
 
 
-def features(config: str, *, bit_depth: int = 8) -> datasets.Features:
+def features(config: str, *, bit_depth: int = 8, extra: Mapping[str, str] | None = None) -> datasets.Features:
     """Return the columns of a config with their types.
 
     Args:
         config: one of `CONFIGS`.
         bit_depth: bits of a pixel of the dataset, 8 or 16.
+        extra: name and type of the dataset's own columns, as its manifest lists them.
 
     Raises:
         SelectionError: there is no such config.
     """
     if config not in CONFIGS:
         raise SelectionError(f"There is no config {config!r}; the configs (tables) are {', '.join(CONFIGS)}.")
-    columns = STITCHED_COLUMNS if config == "stitched" else NUCLEUS_COLUMNS
-    values: dict[str, Any] = {name: datasets.Value(kind) for name, kind in columns.items()}
+    columns = columns_of(config, extra or {})
+    values: dict[str, Any] = {
+        name: datasets.List(datasets.Value("string")) if kind == "strings" else datasets.Value(kind)
+        for name, kind in columns.items()
+    }
     if config in ("metadata", "stitched"):
         return datasets.Features(values)
     image = datasets.Image(mode="L") if bit_depth == 8 else datasets.Image()
@@ -98,7 +102,7 @@ def dataset_info(manifest: Manifest, config: str) -> datasets.DatasetInfo:
     """
     from nucleusnet_core.shards.tables import arrow_row_bytes
 
-    columns = features(config, bit_depth=manifest.bit_depth)
+    columns = features(config, bit_depth=manifest.bit_depth, extra=manifest.columns)
     row_bytes = arrow_row_bytes(columns.arrow_schema, manifest.bit_depth)
     rows = {split: manifest.rows(config, split) for split in manifest.splits_of(config)}
     splits = [
@@ -180,7 +184,8 @@ class NucleusNet(datasets.ArrowBasedBuilder):
     def _generate_tables(self, shards: list[ShardEntry]) -> Iterator[tuple[Key, pa.Table]]:
         from nucleusnet_core.shards.tables import row_group_tables
 
-        schema = features(self.config.name, bit_depth=self.opened.manifest.bit_depth).arrow_schema
+        manifest = self.opened.manifest
+        schema = features(self.config.name, bit_depth=manifest.bit_depth, extra=manifest.columns).arrow_schema
         for number, shard in enumerate(shards):
             for group, table in enumerate(row_group_tables(self.opened, shard, schema)):
                 yield Key(number, group), table

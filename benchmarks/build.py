@@ -47,7 +47,7 @@ def piece_tasks(stitched: Path, pieces: Path) -> list[PieceTask]:
     pieces.mkdir(exist_ok=True)
     options = BuildOptions(stitched, pieces / "out")
     columns = nucleusnet_dataset.features(DEFAULT).arrow_schema
-    sources, _ = find_sources(stitched)
+    sources = find_sources(stitched).sources
     return [PieceTask(source, options.piece_parameters(), columns, pieces) for source in sources]
 
 
@@ -159,7 +159,7 @@ def many_images(stitched: Path, scratch: Path, images: int) -> Cost:
     """Return what a build of many images costs, which are links to a few."""
     folder = scratch / f"many-{images}"
     folder.mkdir()
-    sources, _ = find_sources(stitched)
+    sources = find_sources(stitched).sources
     for number in range(images):
         source = sources[number % len(sources)]
         (folder / f"Run{number // 16 + 1}TL_top_left_{number}.tif").symlink_to(source.image_path)

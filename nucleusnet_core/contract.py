@@ -9,11 +9,13 @@ nucleusnet/figures/                        pictures of the card
 nucleusnet/SHA256SUMS                      of every file but the card, which people may edit
 """
 
+from collections.abc import Mapping
+
 BARE_NAME = "nucleusnet"
 """The name of the dataset folder, which `load_dataset` takes from any directory."""
-VERSION = "1.0.0"
+VERSION = "2.0.0"
 """Of the definition of configs and columns."""
-FORMAT = 1
+FORMAT = 2
 """Of `manifest.json`."""
 
 CARD_NAME = "README.md"
@@ -57,6 +59,7 @@ NUCLEUS_COLUMNS = {
     "nucleus_id": "string",
     "stitched_image": "string",
     "run": "int32",
+    "run_name": "string",
     "quarter": "string",
     "position": "string",
     "label": "uint32",
@@ -66,6 +69,8 @@ NUCLEUS_COLUMNS = {
     "bbox_x1": "int32",
     "centroid_y": "float32",
     "centroid_x": "float32",
+    "pixels_per_um": "float32",
+    "crop_pixels_per_um": "float32",
     "area_px": "int32",
     "area_um2": "float32",
     "major_axis_um": "float32",
@@ -81,15 +86,21 @@ NUCLEUS_COLUMNS = {
     "touches_border": "bool",
     "clipped": "bool",
 }
-"""Columns of config metadata; default and 10k have `image` and `mask` before them. Units are in the dataset card."""
+"""Columns of config metadata; default and 10k have `image` and `mask` before them. Units are in the dataset card.
+
+A dataset's own columns (groups of the name pattern, columns of the sample sheet) stand behind `position`.
+"""
 
 STITCHED_COLUMNS = {
     "name": "string",
     "run": "int32",
+    "run_name": "string",
     "quarter": "string",
     "position": "string",
     "height": "int32",
     "width": "int32",
+    "pixels_per_um": "float64",
+    "scale_source": "string",
     "num_rois": "int32",
     "kept": "int32",
     **{f"dropped_{reason}": "int32" for reason in DROP_REASONS},
@@ -97,7 +108,28 @@ STITCHED_COLUMNS = {
     "std_intensity": "float64",
     "distance_to_centroid": "float64",
     "rank": "int32",
+    "warnings": "strings",
     "image_sha256": "string",
     "mask_sha256": "string",
 }
 """Columns of config stitched, one row per stitched image."""
+
+EXTRA_KINDS = ("int64", "float64", "bool", "string")
+"""Types that a dataset's own columns may have."""
+RESERVED_COLUMNS = frozenset({*NUCLEUS_COLUMNS, *STITCHED_COLUMNS, "image", "mask", "split", "row_hash"})
+"""Names that a dataset's own columns must not have, nor such as begin with `image_` or `mask_`."""
+
+
+def columns_of(config: str, extra: Mapping[str, str]) -> dict[str, str]:
+    """Return name and type of the columns of a config without images.
+
+    Args:
+        config: one of `CONFIGS`.
+        extra: name and type of the dataset's own columns.
+    """
+    columns: dict[str, str] = {}
+    for name, kind in (STITCHED_COLUMNS if config == STITCHED else NUCLEUS_COLUMNS).items():
+        columns[name] = kind
+        if name == "position":
+            columns |= extra
+    return columns

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from types import UnionType
 from typing import Any, Self
 
-from .contract import FORMAT
+from .contract import EXTRA_KINDS, FORMAT, RESERVED_COLUMNS
 from .errors import ManifestError
 
 MAX_MANIFEST_BYTES = 4 << 20
@@ -75,10 +75,14 @@ class Manifest:
         kept: rows of config default.
         dropped: labels left out, by reason.
         splits: rows of config default, by split.
-        runs: run groups (numbers, or names where a run is no number) by split.
+        runs: what splits keep together, by split: names of runs, or values of the column `group_by`.
         shards: every Parquet file that a config reads, in the order of rows.
         fewer_in_10k: number of nuclei of each run group that has fewer than config 10k holds of a run, so that it
             holds all of them.
+        columns: name and type of the dataset's own columns: groups of the name pattern, columns of the sample sheet.
+        group_by: the column whose values splits keep together.
+        scale_sources: number of stitched images by where their scale was taken from.
+        warnings: number of stitched images by warning.
     """
 
     version: str
@@ -90,23 +94,29 @@ class Manifest:
     kept: int
     dropped: dict[str, int]
     splits: dict[str, int]
-    runs: dict[str, list[int | str]]
+    runs: dict[str, list[str]]
     shards: list[ShardEntry] = field(default_factory=list)
     fewer_in_10k: dict[str, int] = field(default_factory=dict)
+    columns: dict[str, str] = field(default_factory=dict)
+    group_by: str = "run_name"
+    scale_sources: dict[str, int] = field(default_factory=dict)
+    warnings: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse numbers that contradict each other."""
         for name in ("seed", "found", "kept"):
             _check_count(getattr(self, name), name)
-        for counts in (self.dropped, self.splits, self.fewer_in_10k):
-            _expect(counts, dict, "dropped, splits and fewer_in_10k")
+        for counts in (self.dropped, self.splits, self.fewer_in_10k, self.scale_sources, self.warnings):
+            _expect(counts, dict, "dropped, splits, fewer_in_10k, scale_sources and warnings")
             for name, count in counts.items():
                 _check_count(count, str(name))
         _expect(self.runs, dict, "runs")
         for split, runs in self.runs.items():
             _expect(runs, list, f"runs of {split}")
             for run in runs:
-                _expect(run, int | str, f"runs of {split}")
+                _expect(run, str, f"runs of {split}")
+        _check_columns(self.columns)
+        _expect(self.group_by, str, "group_by")
         _expect(self.parameters, dict, "parameters")
         _check_scale(self.parameters.get("pixels_per_um"))
         _expect(self.recipe, str, "recipe")
@@ -149,12 +159,13 @@ class Manifest:
             ManifestError: it is too large, not JSON, of another format, lacks fields, or contradicts itself.
         """
         content = _parse(data)
+        if content.get("format") == 1:
+            raise ManifestError("the dataset was built by nucleusnet 0.1, in another format; build it again.")
         if content.get("format") != FORMAT:
             raise ManifestError(
                 f"its format is {content.get('format')!r}, and this nucleusnet reads format {FORMAT}; install a newer "
                 "one to read it."
             )
-        content.setdefault("fewer_in_10k", {})  # the first manifests of this format do not say
         wanted = set(cls.__dataclass_fields__)
         if missing := sorted(wanted - set(content)):
             raise ManifestError(f"these fields are missing: {', '.join(missing)}; the file is damaged.")
@@ -189,6 +200,13 @@ def _expect(value: Any, kind: type | UnionType, name: str) -> None:
     if not isinstance(value, kind):
         wanted = kind.__name__ if isinstance(kind, type) else kind
         raise ManifestError(f"{name} must be {wanted}, not {type(value).__name__}; the file is damaged.")
+
+
+def _check_columns(columns: Any) -> None:
+    _expect(columns, dict, "columns")
+    for name, kind in columns.items():
+        if not _NAME.fullmatch(name) or name in RESERVED_COLUMNS or kind not in EXTRA_KINDS:
+            raise ManifestError(f"the column {name!r} of type {kind!r} cannot be; the file is damaged.")
 
 
 def _check_scale(pixels_per_um: Any) -> None:

@@ -20,6 +20,7 @@ from nucleusnet_dataset import features
 
 TEXTURE = (60 + np.add.outer(np.arange(256) ** 2, np.arange(256) * 7) % 97).astype(np.uint8)
 RUNS_OF = {"train": range(1, 9), "validation": range(9, 10), "test": range(10, 11)}
+PIXELS_PER_UM = 8.0453
 
 
 def nucleus_pixels(number: int, bit_depth: int = 8) -> npt.NDArray[Any]:
@@ -55,9 +56,12 @@ def nucleus_row(number: int, run: int, bit_depth: int, *, stored: bool) -> dict[
         "nucleus_id": f"{stem}_ROI_{number}",
         "stitched_image": stem,
         "run": run if number % 5 else None,
+        "run_name": str(run),
         "quarter": "TL" if number % 7 else None,
         "position": "top_left",
         "label": number,
+        "pixels_per_um": PIXELS_PER_UM,
+        "crop_pixels_per_um": PIXELS_PER_UM,
         "area_px": int(mask.sum()),
         "eccentricity": number / 1024,
         "max_intensity": int(pixels.max()),
@@ -114,10 +118,14 @@ def _tables(rows: list[dict[str, Any]], bit_depth: int) -> dict[str, pa.Table]:
     rows = sorted(rows, key=lambda row: keyed_hash(row["nucleus_id"], seed=0, purpose="row"))
     default = pa.Table.from_pylist(rows, schema=features("default", bit_depth=bit_depth).arrow_schema)
     metadata = features("metadata", bit_depth=bit_depth).arrow_schema
-    stems = sorted({row["stitched_image"] for row in rows})
+    runs = {row["stitched_image"]: row["run_name"] for row in rows}
     stitched = features("stitched").arrow_schema
     texts = [field.name for field in stitched if pa.types.is_string(field.type)]
-    images = [dict.fromkeys(stitched.names, 1) | dict.fromkeys(texts, stem) for stem in stems]
+    own = {"pixels_per_um": PIXELS_PER_UM, "scale_source": "--pixels-per-um", "warnings": []}
+    images = [
+        dict.fromkeys(stitched.names, 1) | dict.fromkeys(texts, stem) | own | {"run_name": runs[stem]}
+        for stem in sorted(runs)
+    ]
     return {
         "default": default,
         "metadata": default.select(metadata.names).replace_schema_metadata(metadata.metadata),
@@ -167,12 +175,13 @@ def _manifest(splits: Mapping[str, int], bit_depth: int, shards: list[ShardEntry
         version=VERSION,
         seed=0,
         recipe="published",
-        parameters={"pixels_per_um": 8.0453},
+        parameters={"pixels_per_um": PIXELS_PER_UM},
         bit_depth=bit_depth,
         found=kept + 3,
         kept=kept,
         dropped={"touches_border": 3},
         splits=dict(splits),
-        runs={split: list(RUNS_OF[split]) for split in splits},
+        runs={split: list(map(str, RUNS_OF[split])) for split in splits},
         shards=shards,
+        scale_sources={"--pixels-per-um": sum(shard.rows for shard in shards if shard.config == "stitched")},
     )

@@ -27,11 +27,11 @@ ROOMS: dict[str, str] = {
     "nucleusnet_core.location": "errors contract storage",
     "nucleusnet_core.dataset": "errors contract manifest storage location",
     "nucleusnet_core.shards": "errors contract manifest storage cells dataset",
-    "nucleusnet_core.runs": "manifest",
+    "nucleusnet_core.runs": "",
     "nucleusnet_core.bare_name": "errors contract location",
     "nucleusnet_core.intensity": "contract dataset shards",
     "nucleusnet_core.pictures": "errors contract orders files terminal",
-    "nucleusnet_core.sampling": "errors contract orders manifest terminal cells dataset shards pictures",
+    "nucleusnet_core.sampling": "errors contract orders manifest terminal cells dataset shards runs pictures",
     # The dataset's definition on `datasets`.
     "nucleusnet_dataset": "errors contract manifest bare_name dataset shards sampling terminal",
     # The builder, stage by stage.
@@ -39,10 +39,11 @@ ROOMS: dict[str, str] = {
     "builder.compiled": "",
     "builder.dataset_folder": "errors contract manifest location",
     "builder.workers": "errors files terminal",
-    "builder.card": "errors contract manifest files terminal intensity runs nucleusnet_dataset builder.dataset_folder",
     "builder.inputs": "errors contract cells files stitched_names terminal builder.compiled builder.workers",
     "builder.cutting": "errors contract builder.compiled builder.inputs",
     "builder.pieces": "errors contract orders files cells builder.inputs builder.cutting",
+    "builder.card": "errors contract manifest files terminal intensity runs nucleusnet_dataset builder.dataset_folder"
+    " builder.pieces",
     "builder.simulate": "errors contract orders files terminal pictures builder.inputs builder.workers",
     "builder.segment.flows": "errors builder.compiled builder.inputs",
     "builder.segment.network": "errors files location builder.segment.flows",

@@ -50,7 +50,9 @@ def test_the_configs_and_their_columns() -> None:
     assert default["image"] == datasets.Image(mode="L")
     assert default["mask"] == datasets.Image(mode="1")
     assert features("default", bit_depth=16)["image"] == datasets.Image()
-    assert list(default)[:8] == ["image", "mask", "nucleus_id", "stitched_image", "run", "quarter", "position", "label"]
+    assert list(default)[:9] == [
+        *("image", "mask", "nucleus_id", "stitched_image", "run", "run_name", "quarter", "position", "label")
+    ]
     kinds = {name: default[name].dtype for name in ("run", "label", "area_um2", "components", "integrated_intensity")}
     assert kinds == {
         "run": "int32",

@@ -1,6 +1,5 @@
 """`nucleusnet sample` and `python nucleusnet_dataset.py`: a sample through a real DataLoader, counted and shown."""
 
-import dataclasses
 import json
 import re
 import subprocess
@@ -11,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nucleusnet_core.pictures.contact_sheet import NO_SCALE_BAR
 from nucleusnet_core.sampling.report import SampleReport
+from tests.builder.analysis.changed_dataset import change_column
 from tests.builder.commands import environment
 from tests.dataset_folder import write_dataset_folder
 from tests.root import ROOT
@@ -73,13 +74,12 @@ def test_without_a_number_it_draws_a_thousand_of_a_large_split(tmp_path: Path) -
     assert "nucleusnet: Drawing 1,000 of the 1,001 nuclei of split train; --n draws another number." in done.stderr
 
 
-def test_a_dataset_without_a_scale_has_a_sheet_without_a_scale_bar(tmp_path: Path) -> None:
-    manifest = write_dataset_folder(tmp_path / "nucleusnet", {"train": 20})
-    unscaled = dataclasses.replace(manifest, parameters={})
-    (tmp_path / "nucleusnet" / "manifest.json").write_bytes(unscaled.to_json())
+def test_nuclei_of_several_scales_are_on_a_sheet_without_a_scale_bar(tmp_path: Path) -> None:
+    write_dataset_folder(tmp_path / "nucleusnet", {"train": 20})
+    change_column(tmp_path / "nucleusnet", "data/train-00000-of-00001.parquet", "crop_pixels_per_um", [4.0])
     done = run("sample", tmp_path / "nucleusnet", "--n", "20", "--json", cwd=tmp_path)
     assert json.loads(done.stdout)["nuclei"] == 20
-    assert "The dataset does not state its scale (pixels_per_um), so the contact sheet has no scale bar." in done.stderr
+    assert NO_SCALE_BAR in done.stderr
 
 
 def test_of_many_runs_the_text_lists_ten_and_json_all() -> None:
@@ -88,9 +88,9 @@ def test_of_many_runs_the_text_lists_ten_and_json_all() -> None:
         split="train",
         method="rows",
         seed=0,
-        nuclei=1300,
-        batches={"uint8 (1300, 1, 256, 256)": 1},
-        nuclei_per_run={str(run): 100 for run in range(1, 13)} | {"none": 100},
+        nuclei=1200,
+        batches={"uint8 (1200, 1, 256, 256)": 1},
+        nuclei_per_run={str(run): 100 for run in range(1, 13)},
         seconds=1.0,
         requests=1,
         bytes_read=1,
@@ -98,8 +98,7 @@ def test_of_many_runs_the_text_lists_ten_and_json_all() -> None:
     )
     listed = ", ".join(f"{run}: 100" for run in range(1, 11))
     assert f"nuclei of 12 runs: {listed}, and 2 other runs\n" in report.to_text()
-    assert "\nnuclei without a run number: 100\n" in report.to_text()
-    assert len(json.loads(report.to_json())["nuclei_per_run"]) == 13
+    assert len(json.loads(report.to_json())["nuclei_per_run"]) == 12
 
 
 def test_a_sheet_that_is_there_is_kept_unless_overwrite_is_given(folder: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import { decompress } from "./vendor/fzstd/index.js";
 import { Files, ReadError } from "./ranges.js";
 import { chooseRows, firsts } from "./sampling.js";
 
-const FORMAT = 1;
+const FORMAT = 2;
 const CONFIG = "default";
 const MANY_AT_ONCE = 6; // requests, as many as browsers make to one host
 const FEW_AT_ONCE = 2; // large requests: the first nuclei come early, and one is unpacked while the next is read
@@ -21,7 +21,6 @@ export class Dataset {
   constructor(base) {
     this.files = new Files(base);
     this.footers = new Map();
-    this.namedRuns = new Map();
   }
 
   /** Open a dataset; return it with what its manifest says. */
@@ -34,18 +33,17 @@ export class Dataset {
   async open(signal) {
     const manifest = await this.files.json("manifest.json", signal);
     if (manifest.format !== FORMAT || !Array.isArray(manifest.shards)) {
-      throw new ReadError(`manifest.json has format ${manifest.format}, and this page reads format ${FORMAT}; get a newer nucleusnet.`);
+      const remedy = manifest.format < FORMAT ? "build the dataset again" : "get a newer nucleusnet";
+      throw new ReadError(`manifest.json has format ${manifest.format}, and this page reads format ${FORMAT}; ${remedy}.`);
     }
     this.shards = manifest.shards.filter((shard) => shard.config === CONFIG);
-    const runs = Object.values(manifest.runs ?? {}).flat();
-    this.runNames = runs.filter((run) => typeof run === "string").sort((a, b) => b.length - a.length);
     const splits = {};
     for (const shard of this.shards) splits[shard.split] = (splits[shard.split] ?? 0) + shard.rows;
     return {
       splits,
-      runs: runs.length,
+      groups: Object.values(manifest.runs ?? {}).flat().length,
+      groupBy: manifest.group_by,
       bitDepth: manifest.bit_depth,
-      recipe: manifest.recipe,
       pixelsPerUm: manifest.parameters?.pixels_per_um ?? null,
       version: manifest.version,
     };
@@ -109,15 +107,7 @@ export class Dataset {
       table({ ...options, file: held, columns: others }),
       whole ? [] : table({ ...options, file, columns: ["image"], useOffsetIndex: true }),
     ]);
-    return wanted.map(({ row }) => this.withRun(nucleus({ ...rows[row - rowStart], ...images[row - rowStart] })));
-  }
-
-  /** Return a nucleus with the name of its run if that is not a number, found as nucleusnet_core/runs.py finds it. */
-  withRun(nucleus) {
-    const { run, stitched_image: image } = nucleus;
-    if (run !== null && run !== undefined) return nucleus;
-    if (!this.namedRuns.has(image)) this.namedRuns.set(image, this.runNames.find((name) => image.includes(name)) ?? image);
-    return { ...nucleus, run: this.namedRuns.get(image) };
+    return wanted.map(({ row }) => nucleus({ ...rows[row - rowStart], ...images[row - rowStart] }));
   }
 }
 

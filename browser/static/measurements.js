@@ -27,7 +27,7 @@ export function facts(nucleus) {
   });
   const where = [
     ["Stitched image", nucleus.stitched_image],
-    ["Run", known("run") ? runOf(nucleus) : null],
+    ["Run", known("run_name") ? runOf(nucleus) : null],
     ["Quarter", [nucleus.quarter, nucleus.position?.replaceAll("_", " ")].filter(Boolean).join(", ") || null],
     ["Label", known("label") ? String(nucleus.label) : null],
     ["Centroid", known("centroid_x") ? `x ${nucleus.centroid_x.toFixed(0)}, y ${nucleus.centroid_y.toFixed(0)} px` : null],
@@ -39,7 +39,7 @@ export function facts(nucleus) {
 
 /** Return the run of a nucleus as text. */
 export function runOf(nucleus) {
-  return String(nucleus.run);
+  return nucleus.run_name;
 }
 
 /** Return the nuclei of a run (or all) in the order of a column (or as drawn); those without a value come last. */

@@ -45,8 +45,9 @@ class Page {
     this.wrong = wrong;
     document.title = `${this.source.name} - NucleusNet`;
     element("name").textContent = this.source.name;
+    const groups = info.groupBy === "run_name" ? ["run"] : [`value of ${info.groupBy}`, `values of ${info.groupBy}`];
     const total = Object.values(info.splits).reduce((sum, rows) => sum + rows, 0);
-    element("counts").textContent = `${number(total)} nuclei, ${number(info.runs)} runs`;
+    element("counts").textContent = `${number(total)} nuclei, ${plural(info.groups, ...groups)}`;
     element("start").hidden = true;
     element("controls").hidden = false;
     element("panoramas").hidden = !this.source.panoramas;

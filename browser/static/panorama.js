@@ -234,13 +234,13 @@ class Panoramas {
     const inside = x >= 0 && y >= 0 && x < this.entry.width && y < this.entry.height;
     const at = (px) => Math.floor(px).toLocaleString("en");
     if (!inside) element("under").textContent = "";
-    else if (this.entry.kind === "mosaic") element("under").textContent = `Run ${this.entry.runs[Math.floor(y / this.entry.cell_px)]}`;
+    else if (this.entry.kind === "mosaic") element("under").textContent = `${this.entry.by === "run_name" ? "Run" : this.entry.by} ${this.entry.runs[Math.floor(y / this.entry.cell_px)]}`;
     else element("under").textContent = `x ${at(x)}, y ${at(y)} px`;
   }
 
   /** Show a scale bar whose length is a round number of micrometres. */
   scale() {
-    const perUm = this.listed?.pixels_per_um;
+    const perUm = this.entry?.pixels_per_um;
     const shown = perUm > 0 && this.picture && this.viewer.world.getItemCount() > 0;
     element("bar").hidden = !shown;
     if (!shown) return;

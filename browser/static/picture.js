@@ -4,7 +4,6 @@ import { decodePng } from "./png.js";
 
 const OUTLINE = 0xff4fd8ff; // opaque yellow, as a little-endian RGBA word
 const PERCENTILES = [0.01, 0.998];
-const FRAME_PX = 256;
 let table = { key: "", colours: null };
 
 /** Return the RGBA word of each grey value: black up to `min`, white from `max` on. */
@@ -86,17 +85,4 @@ export function histogram({ pixels, bitDepth }, bins) {
   const width = 2 ** bitDepth / bins;
   for (const value of pixels) if (value) counts[Math.floor(value / width)]++;
   return counts;
-}
-
-/**
- * Return the pixels per micrometre of a crop, or null where the scale is not known. The recipe `refined` shrinks a nucleus
- * that is larger than the frame; by how much follows from its areas in the image and in the crop (builder/cutting/refined.py).
- */
-export async function cropPixelsPerUm(nucleus, { pixelsPerUm, recipe }) {
-  if (!(pixelsPerUm > 0)) return null;
-  if (recipe !== "refined" || !nucleus.mask) return pixelsPerUm;
-  const { pixels } = await decodePng(nucleus.mask);
-  const shown = pixels.reduce((sum, pixel) => sum + pixel, 0);
-  const side = 32 * Math.round(8 * Math.sqrt(nucleus.area_px / Math.max(1, shown)));
-  return (pixelsPerUm * FRAME_PX) / Math.max(FRAME_PX, side);
 }

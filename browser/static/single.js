@@ -1,7 +1,7 @@
 /** One nucleus, large, with its scale bar and measurements; its neighbours on the sheet are one key away. */
 
 import { facts } from "./measurements.js";
-import { cropPixelsPerUm, drawNucleus, histogram } from "./picture.js";
+import { drawNucleus, histogram } from "./picture.js";
 
 const BAR_UM = 1;
 const BINS = 64;
@@ -9,7 +9,7 @@ const element = (id) => document.getElementById(id);
 
 export class Single {
   /**
-   * @param {{pixelsPerUm: number | null, recipe: string, bitDepth: number}} info about the dataset
+   * @param {{bitDepth: number}} info about the dataset
    * @param {{moved: (nucleus: object | null) => void, outline: (on: boolean) => void, auto: () => void}} on
    */
   constructor(info, on) {
@@ -100,10 +100,9 @@ export class Single {
     const { nucleus } = this;
     try {
       const image = await drawNucleus(this.canvas, nucleus, this.look);
-      const perUm = await cropPixelsPerUm(nucleus, this.info);
       if (nucleus !== this.nucleus) return;
       this.image = image;
-      this.scale(perUm, image.width);
+      this.scale(nucleus.crop_pixels_per_um ?? null, image.width);
       drawHistogram(element("histogram"), histogram(image, BINS), this.look, 2 ** image.bitDepth);
     } catch (error) {
       element("pixel").textContent = `This nucleus cannot be shown: ${error.message}`;

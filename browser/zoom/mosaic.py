@@ -1,4 +1,4 @@
-"""The nuclei of config 10k as one picture, a row of crops for each run."""
+"""The nuclei of config 10k as one picture, a row of crops for each run, or other group that splits keep together."""
 
 import threading
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from nucleusnet_core.cells.png import decode_cell
 from nucleusnet_core.contract import CROP_PX, NUCLEI_PER_RUN, TEN_K
 from nucleusnet_core.dataset import OpenDataset
 from nucleusnet_core.errors import SelectionError
-from nucleusnet_core.runs import runs_of_rows
-from nucleusnet_core.shards.tables import read_row_group, walk_row_groups
+from nucleusnet_core.runs import natural_order
+from nucleusnet_core.shards.tables import common_scale, read_columns, read_row_group, walk_row_groups
 from nucleusnet_core.terminal.progress import Progress
 
 from .libvips import vips
@@ -45,7 +45,7 @@ def write_mosaic(
     raw = folder / "pixels.raw"
     runs = _store_strips(opened, raw, progress, stop)
     # Runs come split by split; on the page they come by number, and those with a name after them.
-    order = sorted(range(len(runs)), key=lambda place: (isinstance(runs[place], str), runs[place]))
+    order = sorted(range(len(runs)), key=lambda place: natural_order(runs[place]))
     width = NUCLEI_PER_RUN * CROP_PX
     stored = vips().Image.rawload(str(raw), width, CROP_PX * len(runs), 1)
     strips = [stored.crop(0, place * CROP_PX, width, CROP_PX) for place in order]
@@ -58,13 +58,18 @@ def write_mosaic(
     del stored, strips, picture  # else Windows does not delete what they read
     raw.unlink()
     del entry["files"][raw.name]
-    return entry | {"cell_px": CROP_PX, "runs": [runs[place] for place in order]}
+    return entry | {
+        "pixels_per_um": common_scale(read_columns(opened, TEN_K, ["crop_pixels_per_um"])["crop_pixels_per_um"]),
+        "cell_px": CROP_PX,
+        "by": opened.manifest.group_by,
+        "runs": [runs[place] for place in order],
+    }
 
 
-def _store_strips(opened: OpenDataset, raw: Path, progress: Progress, stop: threading.Event) -> list[int | str]:
+def _store_strips(opened: OpenDataset, raw: Path, progress: Progress, stop: threading.Event) -> list[str]:
     """Write the pixels of all strips one below the other; return their runs."""
     progress.begin("reading nuclei of the mosaic", sum(map(len, opened.manifest.runs.values())), unit="run")
-    runs: list[int | str] = []
+    runs: list[str] = []
     with raw.open("wb") as file:
         for run, strip in mosaic_strips(opened):
             if stop.is_set():
@@ -77,7 +82,7 @@ def _store_strips(opened: OpenDataset, raw: Path, progress: Progress, stop: thre
     return runs
 
 
-def mosaic_strips(opened: OpenDataset) -> Iterator[tuple[int | str, npt.NDArray[np.uint8]]]:
+def mosaic_strips(opened: OpenDataset) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
     """Yield run and picture of every run, uint8 (256, 25600): its crops from left to right, black where it has fewer.
 
     16 bits become 8: the upper ones.
@@ -85,7 +90,7 @@ def mosaic_strips(opened: OpenDataset) -> Iterator[tuple[int | str, npt.NDArray[
     Args:
         opened: the dataset.
     """
-    run: int | str | None = None
+    run: str | None = None
     strip, column = _empty(), 0
     for own, cell in _nuclei(opened):
         if own != run or column == NUCLEI_PER_RUN:
@@ -103,11 +108,11 @@ def _empty() -> npt.NDArray[np.uint8]:
     return np.zeros((CROP_PX, NUCLEI_PER_RUN * CROP_PX), np.uint8)
 
 
-def _nuclei(opened: OpenDataset) -> Iterator[tuple[int | str, bytes]]:
-    """Yield run, a number or a name, and cell of every nucleus; the nuclei of a run come together."""
+def _nuclei(opened: OpenDataset) -> Iterator[tuple[str, bytes]]:
+    """Yield run (or other group) and cell of every nucleus; the nuclei of a run come together."""
     for place in walk_row_groups(opened, TEN_K):
-        table = read_row_group(opened, place.entry, place.group).select(["stitched_image", "run", "image"])
+        table = read_row_group(opened, place.entry, place.group).select([opened.manifest.group_by, "image"])
         for batch in table.to_batches(max_chunksize=NUCLEI_PER_RUN):
-            images, numbers, cells = (column.to_pylist() for column in batch.columns)
-            for run, cell in zip(runs_of_rows(numbers, images, opened.manifest), cells, strict=True):
-                yield run, cell["bytes"]
+            runs, cells = (column.to_pylist() for column in batch.columns)
+            for run, cell in zip(runs, cells, strict=True):
+                yield str(run), cell["bytes"]

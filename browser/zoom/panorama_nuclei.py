@@ -8,7 +8,6 @@ import pyarrow.compute as pc
 
 from nucleusnet_core.contract import METADATA, STITCHED
 from nucleusnet_core.dataset import OpenDataset
-from nucleusnet_core.runs import runs_of_rows
 from nucleusnet_core.shards.tables import read_row_group, walk_row_groups
 
 Nuclei = dict[tuple[str, int], dict[str, Any]]
@@ -24,8 +23,7 @@ def stitched_rows(opened: OpenDataset) -> list[dict[str, Any]]:
 def nuclei_of(opened: OpenDataset, images: Collection[str]) -> Nuclei:
     """Return the nuclei of some stitched images, by image and label.
 
-    Each is its row of config metadata, with the name of a run that is no number, and with `split` and `row`: config
-    default holds its crop as that row of that split.
+    Each is its row of config metadata, with `split` and `row`: config default holds its crop as that row of that split.
 
     Args:
         opened: the dataset.
@@ -37,9 +35,8 @@ def nuclei_of(opened: OpenDataset, images: Collection[str]) -> Nuclei:
         table = read_row_group(opened, group.entry, group.group)
         places = pc.indices_nonzero(pc.is_in(table["stitched_image"], value_set=wanted))
         rows = table.take(places).to_pylist()
-        runs = runs_of_rows([row["run"] for row in rows], [row["stitched_image"] for row in rows], opened.manifest)
-        for place, row, run in zip(places.to_pylist(), rows, runs, strict=True):
-            own = {"run": run, "split": group.entry.split, "row": group.first_row + place}
+        for place, row in zip(places.to_pylist(), rows, strict=True):
+            own = {"split": group.entry.split, "row": group.first_row + place}
             nuclei[row["stitched_image"], row["label"]] = row | own
     return nuclei
 

@@ -79,10 +79,10 @@ def with_neighbours(names: Sequence[str], rows: Sequence[Mapping[str, Any]], fil
 
     Args:
         names: of images.
-        rows: of config stitched, with `name`, `run`, `quarter` and `position`.
+        rows: of config stitched, with `name`, `run_name`, `quarter` and `position`.
         files: the stitched images and masks.
     """
-    coverslips = {row["name"]: row["run"] for row in rows if row["run"] is not None and grid_place(row)}
+    coverslips = {row["name"]: row["run_name"] for row in rows if names_run(row) and grid_place(row)}
     wanted = {coverslips[name] for name in names if name in coverslips}
     return list(dict.fromkeys([*names, *(name for name, run in coverslips.items() if run in wanted and name in files)]))
 
@@ -131,11 +131,11 @@ def joined_panoramas(parts: Sequence[Part], rows: Sequence[Mapping[str, Any]]) -
 
     Args:
         parts: the images.
-        rows: of config stitched, with `name`, `run`, `quarter` and `position`.
+        rows: of config stitched, with `name`, `run_name`, `quarter` and `position`.
     """
-    places = {row["name"]: place for row in rows if row["run"] is not None and (place := grid_place(row))}
-    runs = {row["name"]: row["run"] for row in rows}
-    coverslips: dict[int, list[Part]] = {}
+    places = {row["name"]: place for row in rows if names_run(row) and (place := grid_place(row))}
+    runs = {row["name"]: row["run_name"] for row in rows}
+    coverslips: dict[str, list[Part]] = {}
     for part in parts:
         if part.name in places:
             row, column = places[part.name]
@@ -160,6 +160,11 @@ def check_label_count(panorama: Panorama) -> None:
 def label_counts(panorama: Panorama) -> list[int]:
     """Return for each image of a panorama the number of its colours: its largest label, and one for the background."""
     return [max(part.labels, default=0) + 1 for part in panorama.parts]
+
+
+def names_run(row: Mapping[str, Any]) -> bool:
+    """Return whether the name of an image says its run; else the image is a run of its own."""
+    return bool(row["run_name"] != row["name"])
 
 
 def grid_place(row: Mapping[str, Any]) -> tuple[int, int] | None:

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +95,9 @@ def make_panoramas(options: ZoomOptions, opened: OpenDataset, progress: Progress
     vips()
     progress = progress or NoProgress()
     check_free(options.out, mark=LIST_NAME, overwrite=options.overwrite, option="--out")
-    chosen, errors = _chosen(options, opened, progress)
+    rows = stitched_rows(opened)
+    chosen, errors = _chosen(options, opened, rows, progress)
+    scales = {row["name"]: row["pixels_per_um"] for row in rows}
     if not chosen and not options.mosaic:
         raise _nothing_made(errors)
     nuclei = nuclei_of(opened, [part.name for panorama in chosen for part in panorama.parts])
@@ -104,22 +106,29 @@ def make_panoramas(options: ZoomOptions, opened: OpenDataset, progress: Progress
 
         def write(stop: threading.Event) -> list[dict[str, Any]]:
             entries = [
-                write_panorama(one, partial, look, nuclei=nuclei, progress=progress, stop=stop) for one in chosen
+                write_panorama(one, partial, look, nuclei=nuclei, progress=progress, stop=stop)
+                | {"pixels_per_um": _scale_of(one, scales)}
+                for one in chosen
             ]
             if options.mosaic:
                 entries.append(write_mosaic(opened, partial, options.quality, progress=progress, stop=stop))
             return entries
 
         entries = _interruptible(write)
-        _write_list(partial, entries, opened.manifest.parameters.get("pixels_per_um"))
+        _write_list(partial, entries)
     return ZoomResult(entries, {name: str(error) for name, error in errors.items()})
 
 
+def _scale_of(panorama: Panorama, scales: Mapping[str, float]) -> float | None:
+    """Return the scale of a panorama, or None where its images have several."""
+    found = {scales[part.name] for part in panorama.parts}
+    return found.pop() if len(found) == 1 else None
+
+
 def _chosen(
-    options: ZoomOptions, opened: OpenDataset, progress: Progress
+    options: ZoomOptions, opened: OpenDataset, rows: Sequence[Mapping[str, Any]], progress: Progress
 ) -> tuple[list[Panorama], dict[str, NucleusNetError]]:
     """Return the panoramas to make, and the errors of images that cannot be shown."""
-    rows = stitched_rows(opened)
     names = choose_images(rows, top=options.top, names=options.images)
     if not names and not options.mosaic:
         raise SelectionError(f"{opened.store.name} has no stitched images with nuclei; name some with --images.")
@@ -184,6 +193,6 @@ def _interruptible(work: Callable[[threading.Event], Result]) -> Result:
             stop.set()
 
 
-def _write_list(folder: Path, entries: list[dict[str, Any]], pixels_per_um: object) -> None:
-    listed = {"format": FORMAT, "pixels_per_um": pixels_per_um, "panoramas": entries}
+def _write_list(folder: Path, entries: list[dict[str, Any]]) -> None:
+    listed = {"format": FORMAT, "panoramas": entries}
     (folder / LIST_NAME).write_text(json.dumps(listed, indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -129,8 +129,16 @@ def mosaic(
     source: SOURCE = BARE_NAME,
     *,
     per_run: Annotated[
-        int, typer.Option(help=f"Nuclei of each run, 1 to {NUCLEI_PER_RUN}.", rich_help_panel=NUCLEI)
+        int, typer.Option(help=f"Nuclei of each row, 1 to {NUCLEI_PER_RUN}.", rich_help_panel=NUCLEI)
     ] = NUCLEI_PER_RUN,
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column whose values become rows, such as one of the sample sheet.",
+            rich_help_panel=NUCLEI,
+        ),
+    ] = "run_name",
     out: Annotated[
         Path,
         typer.Option(
@@ -141,7 +149,7 @@ def mosaic(
     quiet: QUIET = False,
     as_json: AS_JSON = False,
 ) -> None:
-    """Show random nuclei of every run as one grid, one row for each run.
+    """Show random nuclei of every run as one grid, one row for each run, or for each value of another column.
 
     Every nucleus is a tile of 256 x 256 px with raw camera values. The legend, OUT_legend.csv, says which nucleus lies
     in which row and column, counted from 0. The nuclei are those of config 10k, the dataset's random selection of 100
@@ -158,7 +166,7 @@ def mosaic(
     output_file(legend_path(out), suffixes=(".csv",), overwrite=overwrite, option="The legend of --out")
     check_writer(out)
     opened = open_dataset(source)
-    planned = plan_mosaic(opened, per_run)
+    planned = plan_mosaic(opened, per_run, by)
     with Bars(quiet=quiet) as bars:
         write_mosaic(out, opened, planned, mosaic_tiles(opened, planned, bars))
     print(json.dumps(mosaic_json(planned, out)) if as_json else mosaic_text(planned, out))
@@ -217,7 +225,7 @@ def representatives(
         bars.step()
         crops = fetch_crops(opened, found)
         bars.step()
-    write_contact_sheet(out, opened, found, crops)
+    write_contact_sheet(out, found, crops)
     shown = representatives_json(found) | {"contact_sheet": str(out)}
     print(json.dumps(shown) if as_json else f"{representatives_text(found)}\n\ncontact sheet: {out}")
     say(representatives_notes(found))

@@ -1,4 +1,4 @@
-"""The mosaic of config `10k`: every nucleus at its full size, one row per run; which nucleus goes where."""
+"""The mosaic of config `10k`: every nucleus at its full size, one row per run (or other group); what goes where."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 from nucleusnet_core.cells.png import decode_cell
-from nucleusnet_core.contract import CROP_PX, NUCLEI_PER_RUN, TEN_K
+from nucleusnet_core.contract import CROP_PX, NUCLEI_PER_RUN, STITCHED, TEN_K
 from nucleusnet_core.dataset import OpenDataset
 from nucleusnet_core.errors import CorruptDataError, UsageError
-from nucleusnet_core.runs import natural_order, run_names
-from nucleusnet_core.shards.tables import GroupPlace, read_columns, read_row_group, walk_row_groups
+from nucleusnet_core.manifest import Manifest
+from nucleusnet_core.runs import natural_order
+from nucleusnet_core.shards.tables import GroupPlace, common_scale, read_columns, read_row_group, walk_row_groups
 from nucleusnet_core.terminal.progress import Progress
+
+RUN_NAME = "run_name"
+IMAGE_COLUMNS = (RUN_NAME, "run", "quarter", "position", "stitched_image")
+"""Columns of every dataset that are the same for all nuclei of an image."""
+NOT_STATED = "not stated"
+"""Takes the place of an empty value."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +43,20 @@ class Mosaic:
     """What is drawn.
 
     Attributes:
-        rows: the tiles of each run by its name, runs in natural order, at least one tile each.
+        by: the column whose values the rows are; those of `run_name` are runs.
+        rows: the tiles of each value, values in natural order, at least one tile each.
         columns: width of the grid.
-        per_run: how many of a run were wanted.
-        without: runs of the dataset that have no nuclei, and so no row.
+        per_run: how many of a value were wanted.
+        without: values of images of the dataset that have no nuclei in it, and so no row.
+        pixels_per_um: scale of all crops of config `10k`, None where they have several.
     """
 
+    by: str
     rows: Mapping[str, Sequence[Tile]]
     columns: int
     per_run: int
     without: tuple[str, ...]
+    pixels_per_um: float | None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -54,19 +65,20 @@ class Mosaic:
 
     @property
     def fewer(self) -> dict[str, int]:
-        """Number of nuclei of each run that has fewer than were wanted."""
+        """Number of nuclei of each row that has fewer than were wanted."""
         return {run: len(tiles) for run, tiles in self.rows.items() if len(tiles) < self.per_run}
 
 
-def plan_mosaic(opened: OpenDataset, per_run: int = NUCLEI_PER_RUN) -> Mosaic:
+def plan_mosaic(opened: OpenDataset, per_run: int = NUCLEI_PER_RUN, by: str = RUN_NAME) -> Mosaic:
     """Decide which nucleus goes where; no pixel is read.
 
     Args:
         opened: the dataset.
-        per_run: how many nuclei of each run, in the order of config `10k`; all of a run that has fewer.
+        per_run: how many nuclei of each row, in the order of config `10k`; all of a row that has fewer.
+        by: the column whose values become rows.
 
     Raises:
-        UsageError: no run has so many.
+        UsageError: no run has so many, or the nuclei cannot be told apart by this column.
         NucleusNetError: the dataset has no config `10k`, is damaged, or cannot be reached.
     """
     if not 1 <= per_run <= NUCLEI_PER_RUN:
@@ -74,20 +86,40 @@ def plan_mosaic(opened: OpenDataset, per_run: int = NUCLEI_PER_RUN) -> Mosaic:
             f"--per-run is {per_run}; give a number from 1 to {NUCLEI_PER_RUN}, as the random selection of a dataset "
             f"(config {TEN_K}) holds {NUCLEI_PER_RUN} nuclei of each run."
         )
-    table = read_columns(opened, TEN_K, ["nucleus_id", "run", "stitched_image"])
-    ids, runs, images = (table.column(name).to_pylist() for name in table.column_names)
+    check_by(by, opened.manifest)
+    table = read_columns(opened, TEN_K, ["nucleus_id", by, "crop_pixels_per_um"])
     rows: dict[str, list[Tile]] = {}
-    for run, nucleus_id, place in zip(run_names(runs, images, opened.manifest), ids, row_places(opened), strict=True):
-        tiles = rows.setdefault(run, [])
+    ids = table["nucleus_id"].to_pylist()
+    for value, nucleus_id, place in zip(texts(table[by].to_pylist()), ids, row_places(opened), strict=True):
+        tiles = rows.setdefault(value, [])
         if len(tiles) < per_run:
             tiles.append(Tile(nucleus_id, *place))
-    listed = {str(run) for group in opened.manifest.runs.values() for run in group}
+    of_image = "name" if by == "stitched_image" else by
+    known = set(texts(read_columns(opened, STITCHED, [of_image])[of_image].unique().to_pylist()))
     return Mosaic(
-        {run: rows[run] for run in sorted(rows, key=natural_order)},
+        by,
+        {value: rows[value] for value in sorted(rows, key=natural_order)},
         max(map(len, rows.values())),
         per_run,
-        tuple(sorted(listed - rows.keys(), key=natural_order)),
+        tuple(sorted(known - rows.keys(), key=natural_order)),
+        common_scale(table["crop_pixels_per_um"]),
     )
+
+
+def check_by(by: str, manifest: Manifest) -> None:
+    """Refuse a column that does not tell groups of images apart.
+
+    Raises:
+        UsageError: it is none of those that do.
+    """
+    known = [*IMAGE_COLUMNS, *(name for name, kind in manifest.columns.items() if kind != "float64")]
+    if by not in known:
+        raise UsageError(f"--by is {by!r}; the columns of this dataset by which it can be are {', '.join(known)}.")
+
+
+def texts(values: Sequence[Any]) -> list[str]:
+    """Return values of a column as texts."""
+    return [NOT_STATED if value is None else str(value) for value in values]
 
 
 def row_places(opened: OpenDataset) -> Iterator[tuple[GroupPlace, int]]:
@@ -98,7 +130,7 @@ def row_places(opened: OpenDataset) -> Iterator[tuple[GroupPlace, int]]:
 
 
 class GroupReader:
-    """Reads image cells; keeps one row group of each split, as runs in order walk through each split once."""
+    """Reads image cells; keeps one row group of each split, as groups in order walk through each split once."""
 
     def __init__(self, opened: OpenDataset) -> None:
         self.opened = opened
@@ -126,7 +158,7 @@ class GroupReader:
 
 
 def mosaic_tiles(opened: OpenDataset, mosaic: Mosaic, progress: Progress) -> Iterator[npt.NDArray[Any]]:
-    """Yield every tile of the grid, row by row, black where a run has no more nuclei.
+    """Yield every tile of the grid, row by row, black where a row has no more nuclei.
 
     Args:
         opened: the dataset.

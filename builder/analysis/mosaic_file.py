@@ -19,10 +19,9 @@ from nucleusnet_core.files.atomic import atomic_path
 from nucleusnet_core.terminal.outputs import writing
 from nucleusnet_core.terminal.wording import counted
 
-from .mosaic import Mosaic
+from .mosaic import RUN_NAME, Mosaic
 
 SUFFIXES = (".png", ".tif", ".tiff")
-LEGEND_COLUMNS = ("row", "column", "run", "nucleus_id")
 _FILTER_UP = 2
 _COMPRESSION_LEVEL = 6
 _MOST_PIXELS_PER_UM = 4000
@@ -33,9 +32,9 @@ def legend_csv(mosaic: Mosaic) -> str:
     """Return which nucleus lies in which row and column, both from 0."""
     sink = io.StringIO(newline="")
     writer = csv.writer(sink, lineterminator="\n")
-    writer.writerow(LEGEND_COLUMNS)
-    for number, (run, tiles) in enumerate(mosaic.rows.items()):
-        writer.writerows((number, column, run, tile.nucleus_id) for column, tile in enumerate(tiles))
+    writer.writerow(("row", "column", mosaic.by, "nucleus_id"))
+    for number, (value, tiles) in enumerate(mosaic.rows.items()):
+        writer.writerows((number, column, value, tile.nucleus_id) for column, tile in enumerate(tiles))
     return sink.getvalue()
 
 
@@ -74,8 +73,8 @@ def write_mosaic(out: Path, opened: OpenDataset, mosaic: Mosaic, tiles: Iterator
         OutputError: it cannot be written there.
         NucleusNetError: the dataset is damaged or cannot be reached.
     """
-    scale = opened.manifest.parameters.get("pixels_per_um")
-    pixels_per_um = float(scale) if isinstance(scale, int | float) and 0 < scale < _MOST_PIXELS_PER_UM else None
+    scale = mosaic.pixels_per_um
+    pixels_per_um = scale if scale is not None and scale < _MOST_PIXELS_PER_UM else None
     with writing(out), atomic_path(legend_path(out)) as legend, atomic_path(out) as partial:
         legend.write_bytes(legend_csv(mosaic).encode())
         if out.suffix.lower() != ".png":
@@ -128,6 +127,7 @@ def mosaic_json(mosaic: Mosaic, out: Path) -> dict[str, Any]:
     return {
         "mosaic": str(out),
         "legend": str(legend_path(out)),
+        "by": mosaic.by,
         "rows": len(mosaic.rows),
         "columns": mosaic.columns,
         "height_px": height_px,
@@ -141,15 +141,19 @@ def mosaic_json(mosaic: Mosaic, out: Path) -> dict[str, Any]:
 def mosaic_text(mosaic: Mosaic, out: Path) -> str:
     """Return what was drawn in a few lines for people."""
     said = mosaic_json(mosaic, out)
+    one, several = ("run", "runs") if mosaic.by == RUN_NAME else (f"value of {mosaic.by}", f"values of {mosaic.by}")
     lines = [
-        f"{out}: {said['nuclei']:,} nuclei of {counted(said['rows'], 'run')}, "
+        f"{out}: {said['nuclei']:,} nuclei of {counted(said['rows'], one, several)}, "
         f"{said['rows']} x {said['columns']} tiles, {said['height_px']:,} x {said['width_px']:,} px (height x width)",
         f"legend: {said['legend']}",
     ]
     if mosaic.fewer:
-        lines.append("runs with fewer nuclei: " + ", ".join(f"{run} ({count})" for run, count in mosaic.fewer.items()))
+        fewer = ", ".join(f"{value} ({count})" for value, count in mosaic.fewer.items())
+        lines.append(f"{several} with fewer nuclei: {fewer}")
     if mosaic.without:
-        lines.append(f"runs without nuclei, which have no row: {', '.join(mosaic.without)}")
+        lines.append(f"{several} without nuclei, which have no row: {', '.join(mosaic.without)}")
+    if mosaic.pixels_per_um is None:
+        lines.append("The crops have several scales (column crop_pixels_per_um), so the file states none.")
     return "\n".join(lines)
 
 

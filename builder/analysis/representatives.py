@@ -13,9 +13,16 @@ from nucleusnet_core.cells.png import decode_cell
 from nucleusnet_core.contract import DEFAULT, METADATA
 from nucleusnet_core.dataset import OpenDataset
 from nucleusnet_core.errors import CorruptDataError, SelectionError, UsageError
-from nucleusnet_core.pictures.contact_sheet import MAX_NUCLEI, draw_sheet, sheet_grid, shrunk, write_sheet
+from nucleusnet_core.pictures.contact_sheet import (
+    MAX_NUCLEI,
+    NO_SCALE_BAR,
+    draw_sheet,
+    sheet_grid,
+    shrunk,
+    write_sheet,
+)
 from nucleusnet_core.shards.rows import Picks, fetch_rows
-from nucleusnet_core.shards.tables import read_columns
+from nucleusnet_core.shards.tables import common_scale, read_columns
 from nucleusnet_core.terminal.wording import counted
 
 from .nucleus_ranking import Centre, Metric, centre_of, distances_to, nearest, z_scores
@@ -48,6 +55,7 @@ class Representatives:
         constant: measurements that are the same for all nuclei, which add nothing.
         rows: row numbers through all shards of the splits.
         table: `nucleus_id`, `distance` and `MEASUREMENTS` of the chosen ones.
+        pixels_per_um: scale of their crops, None where they have several.
     """
 
     nuclei: int
@@ -59,6 +67,7 @@ class Representatives:
     constant: tuple[str, ...]
     rows: npt.NDArray[np.int64]
     table: pa.Table
+    pixels_per_um: float | None
 
 
 def find_representatives(
@@ -81,7 +90,7 @@ def find_representatives(
     if not 1 <= n <= MAX_NUCLEI:
         raise UsageError(f"--n is {n:,}; give a number from 1 to {MAX_NUCLEI:,}.")
     splits = tuple(splits) or tuple(opened.manifest.splits_of(METADATA))
-    table = read_columns(opened, METADATA, ["nucleus_id", *MEASUREMENTS], splits)
+    table = read_columns(opened, METADATA, ["nucleus_id", *MEASUREMENTS, "crop_pixels_per_um"], splits)
     values = measurements(table)
     usable = np.flatnonzero(np.isfinite(values).all(axis=1))
     if len(usable) < n:
@@ -94,6 +103,7 @@ def find_representatives(
     middle = centre_of(scores, centre)
     distance = distances_to(scores, middle, metric)
     chosen = nearest(distance, table.column("nucleus_id").take(pa.array(usable)).to_pylist(), n)
+    rows = table.take(pa.array(usable[chosen]))
     centre_values = values.mean(axis=0) + middle * values.std(axis=0)
     return Representatives(
         nuclei=len(usable),
@@ -104,7 +114,8 @@ def find_representatives(
         centre_values=dict(zip(MEASUREMENTS, centre_values.tolist(), strict=True)),
         constant=tuple(np.array(MEASUREMENTS)[np.ptp(values, axis=0) == 0].tolist()),
         rows=usable[chosen],
-        table=table.take(pa.array(usable[chosen])).add_column(1, "distance", pa.array(distance[chosen])),
+        table=rows.drop_columns("crop_pixels_per_um").add_column(1, "distance", pa.array(distance[chosen])),
+        pixels_per_um=common_scale(rows["crop_pixels_per_um"]),
     )
 
 
@@ -132,17 +143,14 @@ def fetch_crops(opened: OpenDataset, found: Representatives) -> list[npt.NDArray
     return [decode_cell(cell["bytes"]) for cell in crops.column("image").to_pylist()]
 
 
-def write_contact_sheet(
-    out: Path, opened: OpenDataset, found: Representatives, crops: Sequence[npt.NDArray[Any]]
-) -> None:
+def write_contact_sheet(out: Path, found: Representatives, crops: Sequence[npt.NDArray[Any]]) -> None:
     """Draw the chosen nuclei, nearest first, row by row, on a contact sheet.
 
     Raises:
         OutputError: it cannot be written there.
     """
     tile_px = sheet_grid(len(crops)).tile_px
-    scale = opened.manifest.parameters.get("pixels_per_um")
-    tile_um = crops[0].shape[1] / scale if isinstance(scale, int | float) and scale > 0 else None
+    tile_um = crops[0].shape[1] / found.pixels_per_um if found.pixels_per_um else None
     shown = counted(len(crops), "nucleus", "nuclei")
     caption = [f"{shown} nearest to the {name_of(found.centre)} of {found.nuclei:,}", f"{found.metric} distance"]
     write_sheet(out, draw_sheet(shrunk(np.stack(crops), tile_px), caption=caption, tile_um=tile_um))
@@ -185,6 +193,8 @@ def representatives_notes(found: Representatives) -> list[str]:
         said.append(f"Left out, as a measurement is not a number: {left_out}.")
     if found.constant:
         said.append(f"The same for all nuclei, so it adds nothing to the distance: {', '.join(found.constant)}.")
+    if found.pixels_per_um is None:
+        said.append(NO_SCALE_BAR)
     return said
 
 

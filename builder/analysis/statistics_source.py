@@ -13,7 +13,7 @@ from nucleusnet_core.shards.tables import read_columns
 from nucleusnet_core.stitched_names import is_image, is_mask, list_files
 from nucleusnet_core.terminal.progress import Progress
 
-from ..inputs.pairs import find_sources
+from ..inputs.pairs import FindOptions, find_sources
 from ..workers.engine import Workers, local_workers, run_tasks
 from ..workers.failure import Failure, collect
 from .statistics import ImageStatistics
@@ -107,7 +107,8 @@ def measure_folder(folder: Path, options: FolderOptions, progress: Progress) -> 
     """
     from .image_statistics import MeasureTask, measure_file  # noqa: PLC0415 - needs no codecs for a dataset or a table
 
-    sources, failures = find_sources(folder, masks=options.masks, recursive=options.recursive)
+    found = find_sources(folder, FindOptions(masks=options.masks, recursive=options.recursive))
+    sources, failures = found.sources, [*found.failures]
     tasks = [MeasureTask(source, options.allow_pickle) for source in sources]
     workers: Workers = local_workers(max(1, min(options.workers, len(tasks))))
     progress.begin("images", len(tasks))

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import nucleusnet_dataset
+from nucleusnet_core.contract import DEFAULT
 from nucleusnet_core.errors import UsageError
 from nucleusnet_core.files.disk_space import check_space, disk_full_reported, file_bytes, space_for_images
 from nucleusnet_core.terminal.outputs import output_file
 from nucleusnet_core.terminal.progress import NoProgress, Progress
 from nucleusnet_core.terminal.wording import counted
 
-from ..inputs.pairs import Source, find_sources
+from ..inputs.pairs import FoundInputs, Source, find_sources
 from ..pieces.ensure import ensure_piece
 from ..pieces.receipt import Receipt
 from ..pieces.task import PieceTask
@@ -19,7 +20,7 @@ from ..workers.cluster import dask_workers
 from ..workers.engine import Workers, in_order, local_workers, run_tasks
 from ..workers.failure import Failure, collect
 from ..workers.log import LOG, logging_to
-from .assembly import BuildResult, assemble_dataset
+from .assembly import BuildResult, Made, assemble_dataset
 from .options import BuildOptions
 from .shares import Share, check_finished, record_failure, record_tasks, recorded_end, recorded_tasks
 from .work_folder import WorkFolder, check_output, join_work, make_work_folder, open_work, work_folder
@@ -40,8 +41,13 @@ class ShareResult:
     failures: list[Failure]
 
 
-def build(options: BuildOptions, progress: Progress | None = None) -> BuildResult:
+def build(options: BuildOptions, progress: Progress | None = None, found: FoundInputs | None = None) -> BuildResult:
     """Build a dataset folder; what fails for one image is returned, the others are built.
+
+    Args:
+        options: what to build.
+        progress: told of it.
+        found: what `find` returns, where that is known.
 
     Raises:
         UsageError: options that cannot work, an output that exists, or a work folder of another build.
@@ -50,16 +56,16 @@ def build(options: BuildOptions, progress: Progress | None = None) -> BuildResul
         BuildError: nothing could be built; lists why.
     """
     progress = progress or NoProgress()
-    sources, failures = find(options)
+    found = found or find(options)
     with (
         disk_full_reported(work_folder(options.out).path),
         open_work(options.out, options.recorded_parameters(), fresh=options.fresh) as work,
     ):
         with logging_to(options.log or work.log), workers_of(options) as workers:
-            check_space_for(sources, work)
-            receipts, failed = make_pieces(piece_tasks(options, sources, work), workers, progress)
-            failures = [*failures, *failed]
-            result = assemble_dataset(options, receipts, failures, work, workers=workers, progress=progress)
+            check_space_for(found.sources, work)
+            receipts, failed = make_pieces(piece_tasks(options, found, found.sources, work), workers, progress)
+            made = Made(receipts, [*found.failures, *failed])
+            result = assemble_dataset(options, found, made, work, workers=workers, progress=progress)
         return cleared(result, work)
 
 
@@ -70,8 +76,8 @@ def build_share(options: BuildOptions, share: Share, progress: Progress | None =
         As `build`.
     """
     progress = progress or NoProgress()
-    sources, _ = find(options)
-    own = sources[share.task :: share.tasks]
+    found = find(options)
+    own = found.sources[share.task :: share.tasks]
     with disk_full_reported(work_folder(options.out).path):
         work = make_work_folder(options.out)
         join_work(work, options.recorded_parameters())
@@ -79,7 +85,7 @@ def build_share(options: BuildOptions, share: Share, progress: Progress | None =
         log_path = options.log or work.path / f"task-{share.task}.log"
         with logging_to(log_path), workers_of(options) as workers:
             check_space_for(own, work)
-            tasks = piece_tasks(options, own, work)
+            tasks = piece_tasks(options, found, own, work)
             receipts, failures = make_pieces(tasks, workers, progress)
             messages = {failure.name: failure.message for failure in failures}
             for task in tasks:
@@ -89,15 +95,22 @@ def build_share(options: BuildOptions, share: Share, progress: Progress | None =
     return ShareResult(len(receipts), sum(receipt.kept for receipt in receipts), failures)
 
 
-def finish_build(options: BuildOptions, progress: Progress | None = None) -> BuildResult:
+def finish_build(
+    options: BuildOptions, progress: Progress | None = None, found: FoundInputs | None = None
+) -> BuildResult:
     """Put the pieces of all shares together.
+
+    Args:
+        options: what to build.
+        progress: told of it.
+        found: what `find` returns, where that is known.
 
     Raises:
         BuildError: some shares have not finished; names them.
         And as `build`.
     """
     progress = progress or NoProgress()
-    sources, failures = find(options)
+    found = found or find(options)
     tasks = recorded_tasks(work_folder(options.out).path)
     if tasks is None:
         raise UsageError(
@@ -109,12 +122,12 @@ def finish_build(options: BuildOptions, progress: Progress | None = None) -> Bui
         open_work(options.out, options.recorded_parameters(), fresh=False) as work,
     ):
         with logging_to(options.log or work.log), workers_of(options) as workers:
-            ordered = piece_tasks(options, sources, work)
+            ordered = piece_tasks(options, found, found.sources, work)
             ends = gather_ends(ordered, workers, progress)
             check_finished([task for task, end in zip(ordered, ends, strict=True) if end is None], ordered, tasks)
             receipts = [end for end in ends if isinstance(end, Receipt)]
-            failures = [*failures, *(end for end in ends if isinstance(end, Failure))]
-            result = assemble_dataset(options, receipts, failures, work, workers=workers, progress=progress)
+            made = Made(receipts, [*found.failures, *(end for end in ends if isinstance(end, Failure))])
+            result = assemble_dataset(options, found, made, work, workers=workers, progress=progress)
         return cleared(result, work)
 
 
@@ -137,7 +150,7 @@ def gather_ends(tasks: Sequence[PieceTask], workers: Workers, progress: Progress
     return ends
 
 
-def find(options: BuildOptions) -> tuple[list[Source], list[Failure]]:
+def find(options: BuildOptions) -> FoundInputs:
     """Return the pairs of images and masks that the options name, where the output may be made.
 
     Raises:
@@ -146,14 +159,12 @@ def find(options: BuildOptions) -> tuple[list[Source], list[Failure]]:
         PairingError: there are no images, or no masks.
     """
     check_output(options.out, images=options.stitched, overwrite=options.overwrite)
-    sources, failures = find_sources(
-        options.stitched, masks=options.masks, name_pattern=options.name_pattern, recursive=options.recursive
-    )
+    found = find_sources(options.stitched, options.find_options())
     if options.log is not None and options.log.exists():  # it is continued, so it must not be what is read
-        read = [path for source in sources for path in (source.image_path, source.mask_path)]
+        read = [path for source in found.sources for path in (source.image_path, source.mask_path)]
         read += [options.study] if options.study is not None else []
         output_file(options.log, suffixes=("",), overwrite=True, inputs=read, option="--log")
-    return sources, failures
+    return found
 
 
 def workers_of(options: BuildOptions) -> contextlib.AbstractContextManager[Workers]:
@@ -173,9 +184,11 @@ def check_space_for(sources: Sequence[Source], work: WorkFolder) -> None:
     check_space(work.path, needed, counted(len(sources), "image"))
 
 
-def piece_tasks(options: BuildOptions, sources: Sequence[Source], work: WorkFolder) -> list[PieceTask]:
+def piece_tasks(
+    options: BuildOptions, found: FoundInputs, sources: Sequence[Source], work: WorkFolder
+) -> list[PieceTask]:
     """Return one task for each image."""
-    columns = nucleusnet_dataset.features("default").arrow_schema
+    columns = nucleusnet_dataset.features(DEFAULT, extra=found.columns).arrow_schema
     parameters = options.piece_parameters()
     return [PieceTask(source, parameters, columns, work.pieces, options.allow_pickle) for source in sources]
 

@@ -2,8 +2,9 @@
 
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,17 +30,76 @@ from nucleusnet_core.terminal.options import (
 )
 
 from ..cutting.recipe import Outside, Recipe
-from .options import BuildOptions
+from .options import BuildOptions, Prefer
 
-_STITCHED = Annotated[Path, typer.Argument(help="Folder of the stitched images <name>.tif.")]
-_PIXELS_PER_UM = Annotated[
-    float, typer.Option(help="Scale of the images: pixels per micrometre.", rich_help_panel=INPUT)
+if TYPE_CHECKING:
+    from .outcome import Outcome
+    from .shares import Share
+
+
+class SamplesMissing(StrEnum):
+    """What images get that have no row in the sample sheet."""
+
+    null = "null"
+
+
+_STITCHED = Annotated[Path, typer.Argument(help="Folder of the stitched images <name>.tif or .png.")]
+_MASK_SUFFIX = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="<ending>",
+        help="Ending of the names of your masks, such as _nuclei.tif; may be given several times. The usual endings "
+        "need none.",
+        show_default=False,
+        rich_help_panel=INPUT,
+    ),
 ]
 _NAME_PATTERN = Annotated[
-    str,
+    str | None,
     typer.Option(
-        help="Regular expression for the names of the images, with groups run, quarter and position; default: names "
-        "like Run72TR_bottom_left.",
+        help="Regular expression for the whole names of the images, with groups such as run, quarter and position; "
+        "every other group becomes a column. Default: names like Run72TR_bottom_left.",
+        show_default=False,
+        rich_help_panel=INPUT,
+    ),
+]
+_SAMPLES = Annotated[
+    Path | None,
+    typer.Option(
+        help="Sample sheet (.csv, .tsv or .parquet): a row for each image, run or well; its other columns become "
+        "columns of the dataset.",
+        show_default=False,
+        rich_help_panel=INPUT,
+    ),
+]
+_SAMPLES_MISSING = Annotated[
+    SamplesMissing | None,
+    typer.Option(
+        help="Leave the columns of the sample sheet empty for images that have no row in it.",
+        show_default=False,
+        rich_help_panel=INPUT,
+    ),
+]
+_PIXELS_PER_UM = Annotated[
+    float | None,
+    typer.Option(
+        help="Scale of the images in pixels per micrometre; default: what each image states.",
+        show_default=False,
+        rich_help_panel=INPUT,
+    ),
+]
+_IGNORE_FILE_SCALE = Annotated[
+    bool,
+    typer.Option(
+        "--ignore-file-scale",
+        help="Use the scale that you give even where an image states another one.",
+        rich_help_panel=INPUT,
+    ),
+]
+_PREFER = Annotated[
+    Prefer | None,
+    typer.Option(
+        help="Which mask to use where <name>_seg.npy is newer than the mask image and differs from it.",
         show_default=False,
         rich_help_panel=INPUT,
     ),
@@ -60,6 +120,12 @@ _OUTSIDE = Annotated[
 ]
 _SPLITS = Annotated[
     str, typer.Option(help="Splits and their fractions of the runs; a run is never divided.", rich_help_panel=DATASET)
+]
+_GROUP_BY = Annotated[
+    str,
+    typer.Option(
+        help="Column whose values are never divided between splits, such as well or patient.", rich_help_panel=DATASET
+    ),
 ]
 _STUDY = Annotated[
     Path | None,
@@ -84,6 +150,14 @@ _FINISH = Annotated[
     typer.Option("--finish", help="Put together what all tasks have made.", rich_help_panel=RUNNING),
 ]
 _FRESH = Annotated[bool, typer.Option("--fresh", help="Start again instead of resuming.", rich_help_panel=RUNNING)]
+_DRY_RUN = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Say what the build would do, from a look at a few images, and write nothing.",
+        rich_help_panel=RUNNING,
+    ),
+]
 _LOG = Annotated[
     Path | None,
     typer.Option(
@@ -99,13 +173,19 @@ def build(
     stitched: _STITCHED,
     *,
     masks: MASKS = BuildOptions.masks,
-    pixels_per_um: _PIXELS_PER_UM = BuildOptions.pixels_per_um,
-    name_pattern: _NAME_PATTERN = BuildOptions.name_pattern,
+    mask_suffix: _MASK_SUFFIX = None,
     recursive: RECURSIVE = BuildOptions.recursive,
+    name_pattern: _NAME_PATTERN = BuildOptions.name_pattern,
+    samples: _SAMPLES = BuildOptions.samples,
+    samples_missing: _SAMPLES_MISSING = None,
+    pixels_per_um: _PIXELS_PER_UM = BuildOptions.pixels_per_um,
+    ignore_file_scale: _IGNORE_FILE_SCALE = BuildOptions.ignore_file_scale,
     allow_pickle: ALLOW_PICKLE = BuildOptions.allow_pickle,
+    prefer: _PREFER = None,
     recipe: _RECIPE = BuildOptions.recipe,
     outside: _OUTSIDE = BuildOptions.outside,
     splits: _SPLITS = BuildOptions.splits,
+    group_by: _GROUP_BY = BuildOptions.group_by,
     study: _STUDY = BuildOptions.study,
     seed: SEED = BuildOptions.seed,
     workers: WORKERS = None,
@@ -114,6 +194,7 @@ def build(
     tasks: _TASKS = None,
     finish: _FINISH = False,
     fresh: _FRESH = BuildOptions.fresh,
+    dry_run: _DRY_RUN = False,
     out: _OUT = Path(BARE_NAME),
     overwrite: OVERWRITE = BuildOptions.overwrite,
     log: _LOG = BuildOptions.log,
@@ -129,20 +210,23 @@ def build(
 
     Example: nucleusnet build stitched --out nucleusnet --pixels-per-um 8.0453
     """
-    check_shares(task, tasks, finish=finish, fresh=fresh)
-    from .build import build as build_all
-    from .build import build_share, finish_build
-    from .outcome import build_outcome, share_outcome
+    check_shares(task, tasks, finish=finish, fresh=fresh, dry_run=dry_run)
     from .shares import Share
 
     options = BuildOptions(
         stitched=stitched,
         out=out.absolute(),
         masks=masks,
+        mask_suffixes=tuple(mask_suffix or ()),
+        name_pattern=name_pattern,
+        samples=samples,
+        samples_missing_null=samples_missing is not None,
         pixels_per_um=pixels_per_um,
+        ignore_file_scale=ignore_file_scale,
+        prefer=prefer.value if prefer else BuildOptions.prefer,
         seed=seed,
         splits=splits,
-        name_pattern=name_pattern,
+        group_by=group_by,
         recipe=recipe,
         outside=outside,
         workers=workers or available_cores(),
@@ -154,21 +238,55 @@ def build(
         log=log,
         study=study,
     )
-    with Bars(quiet=quiet) as bars:
-        if task is not None and tasks is not None:
-            share = Share(task, tasks)
-            outcome = share_outcome(build_share(options, share, bars), share)
-        else:
-            result = finish_build(options, bars) if finish else build_all(options, bars)
-            outcome = build_outcome(result, out, options.fractions)
+    if dry_run:
+        outcome = what_would_be(options)
+    elif task is not None and tasks is not None:
+        outcome = built_share(options, Share(task, tasks), quiet=quiet)
+    else:
+        outcome = built(options, out, finish=finish, quiet=quiet)
     print(json.dumps(outcome.summary) if as_json else outcome.text)
     if outcome.failed:
         print(outcome.failed, file=sys.stderr)
         raise typer.Exit(1)
 
 
-def check_shares(task: int | None, tasks: int | None, *, finish: bool, fresh: bool) -> None:
+def what_would_be(options: BuildOptions) -> "Outcome":
+    """Return what a build would do; nothing is written."""
+    from ..inputs.pairs import find_sources
+    from .outcome import dry_run_outcome
+    from .understanding import understood
+
+    return dry_run_outcome(understood(find_sources(options.stitched, options.find_options()), options))
+
+
+def built_share(options: BuildOptions, share: "Share", *, quiet: bool) -> "Outcome":
+    """Do the part of one job."""
+    from .build import build_share
+    from .outcome import share_outcome
+
+    with Bars(quiet=quiet) as bars:
+        return share_outcome(build_share(options, share, bars), share)
+
+
+def built(options: BuildOptions, out: Path, *, finish: bool, quiet: bool) -> "Outcome":
+    """Build all, or put together what all jobs have made."""
+    from .build import build as build_all
+    from .build import find, finish_build
+    from .outcome import build_outcome
+    from .understanding import first_lines
+
+    found = find(options)
+    if not quiet and not finish:
+        print("\n".join(first_lines(found, options)), file=sys.stderr)
+    with Bars(quiet=quiet) as bars:
+        result = finish_build(options, bars, found) if finish else build_all(options, bars, found)
+    return build_outcome(result, out, options)
+
+
+def check_shares(task: int | None, tasks: int | None, *, finish: bool, fresh: bool, dry_run: bool) -> None:
     """Refuse options about shares that contradict each other."""
+    if dry_run and (finish or task is not None or tasks is not None):
+        raise UsageError("--dry-run looks at the whole build; leave out --task, --tasks and --finish.")
     if (task is None) != (tasks is None):
         raise UsageError("--task and --tasks go together; give both, such as --task 3 --tasks 10.")
     if finish and task is not None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -30,6 +31,9 @@ from nucleusnet_core.terminal.progress import Progress
 from ..card.card import CardFacts, write_card
 from ..card.croissant import write_croissant
 from ..card.statistics import card_statistics, read_measures
+from ..card.study import check_scale
+from ..inputs.pairs import FoundInputs
+from ..pieces.checks import duplicate_warnings
 from ..pieces.receipt import Receipt
 from ..shards.config_10k import chosen_tables, runs_with_fewer
 from ..shards.config_stitched import stitched_table
@@ -49,20 +53,28 @@ BySplit = Mapping[str, Sequence[Receipt]]
 
 
 def write_folder(
-    options: BuildOptions, receipts: Sequence[Receipt], work: WorkFolder, *, workers: Workers, progress: Progress
+    options: BuildOptions,
+    receipts: Sequence[Receipt],
+    found: FoundInputs,
+    work: WorkFolder,
+    *,
+    workers: Workers,
+    progress: Progress,
 ) -> Manifest:
     """Write the dataset folder in the work folder, and return its manifest.
 
     Args:
         options: what decides its bytes.
         receipts: of all images, sorted by name, of one bit depth, at least one of them with a kept nucleus.
+        found: what was found of them, with the dataset's own columns.
         work: holds the pieces, and the empty dataset folder.
         workers: write the shards if these are large.
         progress: told of shards, and then of the last steps.
     """
     folder = work.dataset
-    schemas = {config: schema_with_facts(options, config, receipts[0].bit_depth) for config in CONFIGS}
+    schemas = {config: schema_with_facts(options, config, receipts, found) for config in CONFIGS}
     by_split = split_receipts(options, receipts)
+    warnings = all_warnings(receipts)
     filled = {split: [one for one in group if one.kept] for split, group in by_split.items()}
     tasks = shard_tasks(filled, work.pieces, folder=folder, parts=work.parts, schema=schemas[DEFAULT])
     progress.begin("data files", len(tasks), unit="file")
@@ -72,16 +84,16 @@ def write_folder(
         progress.step(1, nuclei=entry.rows)
     small = [
         *metadata_tables(tasks),
-        *stitched_tables(receipts, by_split, schemas[STITCHED]),
+        *stitched_tables(receipts, by_split, schemas[STITCHED], list(found.columns), warnings),
         *chosen_nuclei(filled, work.pieces, schema=schemas[TEN_K], seed=options.seed),
     ]
     progress.begin("finishing", len(small) + 3, unit="step")
     for config, split, tables in small:
         shards.append(write_config(folder, config, split, schemas[config], tables))
         progress.step()
-    write_provenance(folder, receipts, work.pieces, facts={FACTS_KEY: facts_of(options, "provenance")})
+    write_provenance(folder, receipts, work.pieces, facts={FACTS_KEY: facts_of(options, "provenance", receipts)})
     progress.step()
-    manifest = make_manifest(options, by_split, shards)
+    manifest = make_manifest(options, by_split, shards, found, warnings)
     describe_dataset(options, folder, manifest, receipts)
     progress.step()
     write_bytes_atomic(folder / MANIFEST_NAME, manifest.to_json())
@@ -90,20 +102,34 @@ def write_folder(
     return manifest
 
 
-def schema_with_facts(options: BuildOptions, config: str, bit_depth: int) -> pa.Schema:
+def schema_with_facts(options: BuildOptions, config: str, receipts: Sequence[Receipt], found: FoundInputs) -> pa.Schema:
     """Return the schema of a config with the facts in its metadata."""
-    schema = nucleusnet_dataset.features(config, bit_depth=bit_depth).arrow_schema
-    return schema.with_metadata({**(schema.metadata or {}), FACTS_KEY: facts_of(options, config)})
+    bit_depth = receipts[0].bit_depth
+    schema = nucleusnet_dataset.features(config, bit_depth=bit_depth, extra=found.columns).arrow_schema
+    return schema.with_metadata({**(schema.metadata or {}), FACTS_KEY: facts_of(options, config, receipts)})
 
 
-def facts_of(options: BuildOptions, config: str) -> str:
+def one_scale(receipts: Iterable[Receipt]) -> float | None:
+    """Return the scale of all images, px per um, or None where they have several."""
+    scales = {receipt.pixels_per_um for receipt in receipts}
+    return scales.pop() if len(scales) == 1 else None
+
+
+def all_warnings(receipts: Sequence[Receipt]) -> dict[str, list[str]]:
+    """Return the warnings of each image, by its name: its own, and those that other images give rise to."""
+    files = [(one.stem, one.image_sha256, one.mask_sha256, one.num_rois > 0) for one in receipts]
+    twice = duplicate_warnings(files)
+    return {one.stem: [*one.warnings, *twice.get(one.stem, [])] for one in receipts}
+
+
+def facts_of(options: BuildOptions, config: str, receipts: Sequence[Receipt]) -> str:
     """Return what a file tells about itself as JSON, wherever a single one ends up."""
     facts = {
         "config": config,
         "version": VERSION,
         "recipe": options.recipe.value,
         "seed": options.seed,
-        "pixels_per_um": options.pixels_per_um,
+        "pixels_per_um": one_scale(receipts),
         "versions": options.versions,
     }
     return json.dumps(facts, sort_keys=True)
@@ -111,16 +137,18 @@ def facts_of(options: BuildOptions, config: str) -> str:
 
 def split_receipts(options: BuildOptions, receipts: Sequence[Receipt]) -> BySplit:
     """Return the images of each split that has nuclei; every run lies in one split."""
-    splits = assign_splits(kept_by_run(receipts), options.fractions, options.seed)
-    groups = {split: [one for one in receipts if splits[one.run_group] == split] for split in options.fractions}
+    given = {one.group: one.split for one in receipts if one.split is not None}
+    splits = assign_splits(kept_by_group(receipts), options.fractions, options.seed, given)
+    names = dict.fromkeys([*options.fractions, *sorted(given.values())])
+    groups = {split: [one for one in receipts if splits[one.group] == split] for split in names}
     return {split: group for split, group in groups.items() if group}
 
 
-def kept_by_run(receipts: Iterable[Receipt]) -> dict[str, int]:
-    """Return the number of kept nuclei of each run."""
+def kept_by_group(receipts: Iterable[Receipt]) -> dict[str, int]:
+    """Return the number of kept nuclei of each group that splits keep together."""
     kept: dict[str, int] = {}
     for receipt in receipts:
-        kept[receipt.run_group] = kept.get(receipt.run_group, 0) + receipt.kept
+        kept[receipt.group] = kept.get(receipt.group, 0) + receipt.kept
     return kept
 
 
@@ -152,9 +180,15 @@ def read_part(path: Path) -> pa.Table:
         return reader.read_all()
 
 
-def stitched_tables(receipts: Sequence[Receipt], by_split: BySplit, schema: pa.Schema) -> Iterator[SplitTables]:
+def stitched_tables(
+    receipts: Sequence[Receipt],
+    by_split: BySplit,
+    schema: pa.Schema,
+    columns: Sequence[str],
+    warnings: Mapping[str, Sequence[str]],
+) -> Iterator[SplitTables]:
     """Yield config stitched; distances and ranks are over all splits."""
-    table = stitched_table(receipts, schema)
+    table = stitched_table(receipts, schema, columns=columns, warnings=warnings)
     for split, group in by_split.items():
         names = {receipt.stem for receipt in group}
         yield STITCHED, split, [table.filter(pa.array([name in names for name in table.column("name").to_pylist()]))]
@@ -174,38 +208,52 @@ def write_config(folder: Path, config: str, split: str, schema: pa.Schema, group
     return shard_entry(folder, path, config, split)
 
 
-def make_manifest(options: BuildOptions, by_split: BySplit, shards: list[ShardEntry]) -> Manifest:
+def make_manifest(
+    options: BuildOptions,
+    by_split: BySplit,
+    shards: list[ShardEntry],
+    found: FoundInputs,
+    warnings: Mapping[str, Sequence[str]],
+) -> Manifest:
     """Return the manifest of a dataset with these images and shards."""
     receipts = [receipt for group in by_split.values() for receipt in group]
     return Manifest(
         version=VERSION,
         seed=options.seed,
         recipe=options.recipe.value,
-        parameters={**options.manifest_parameters(), "versions": options.versions},
+        parameters={
+            **options.manifest_parameters(),
+            "pixels_per_um": one_scale(receipts),
+            "versions": options.versions,
+        },
         bit_depth=receipts[0].bit_depth,
         found=sum(receipt.num_rois for receipt in receipts),
         kept=sum(receipt.kept for receipt in receipts),
         dropped={reason: sum(receipt.dropped[reason] for receipt in receipts) for reason in DROP_REASONS},
         splits={split: sum(receipt.kept for receipt in group) for split, group in by_split.items()},
-        runs={split: runs_of(group) for split, group in by_split.items()},
+        runs={split: groups_of(group) for split, group in by_split.items()},
         shards=shards,
-        fewer_in_10k=runs_with_fewer(kept_by_run(receipts)),
+        fewer_in_10k=runs_with_fewer(kept_by_group(receipts)),
+        columns=dict(found.columns),
+        group_by=found.group_by,
+        scale_sources=dict(sorted(Counter(one.scale_source for one in receipts).items())),
+        warnings=dict(sorted(Counter(word for words in warnings.values() for word in words).items())),
     )
 
 
-def runs_of(receipts: Sequence[Receipt]) -> list[int | str]:
-    """Return the run groups of some images in natural order: numbers, or names where a run is no number."""
-    numbers = {receipt.run_group: receipt.run for receipt in receipts}
-    ordered = sorted(numbers, key=natural_order)
-    return [group if (number := numbers[group]) is None else number for group in ordered]
+def groups_of(receipts: Sequence[Receipt]) -> list[str]:
+    """Return the groups of some images in natural order."""
+    return sorted({receipt.group for receipt in receipts}, key=natural_order)
 
 
 def describe_dataset(options: BuildOptions, folder: Path, manifest: Manifest, receipts: Sequence[Receipt]) -> None:
     """Write the card with its statistics, for people, and croissant.json, for machines."""
     study = options.read_study()
-    runs = {receipt.stem: receipt.run_group for receipt in receipts}
+    check_scale(study, manifest.parameters["pixels_per_um"])
+    unnamed = sum(receipt.run_name == receipt.stem for receipt in receipts)
+    runs = {receipt.run_name for receipt in receipts}
     statistics = card_statistics(read_measures(folder, manifest), runs)
-    write_card(folder, CardFacts(manifest, len(receipts), study, statistics))
+    write_card(folder, CardFacts(manifest, len(receipts), unnamed, study, statistics))
     write_croissant(folder, manifest, study)
 
 

@@ -1,22 +1,30 @@
 """What a build is asked for, and which part of that decides the bytes of its output."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from nucleusnet_core.contract import PUBLISHED_PIXELS_PER_UM
 from nucleusnet_core.errors import UsageError
 from nucleusnet_core.orders import check_seed
 from nucleusnet_core.stitched_names import DEFAULT_NAME_PATTERN
 
 from ..card.study import NO_STUDY, Study, read_study
 from ..cutting.recipe import Outside, Recipe
+from ..inputs.pairs import FindOptions
 from ..pieces.task import PieceParameters
 from ..shards.splits import parse_splits
 
 # What decides pixels, measurements or compressed bytes; a piece made with another version is made again.
 _DECIDING_LIBRARIES = ("nucleusnet", "numpy", "opencv-python-headless", "pyarrow", "tifffile", "imagecodecs")
+
+
+class Prefer(StrEnum):
+    """Which of two masks of an image counts."""
+
+    seg_npy = "seg-npy"
+    image = "image"
 
 
 @dataclass(frozen=True)
@@ -27,10 +35,16 @@ class BuildOptions:
         stitched: folder of the stitched images.
         out: where to write the dataset folder.
         masks: folder of the masks, None for that of the images.
-        pixels_per_um: scale of the images.
+        pixels_per_um: scale of the images that state none, and whose sample sheet gives none; None for no such scale.
+        ignore_file_scale: a scale that was given wins over another one that a file states.
         seed: of row order, splits and samples.
         splits: fractions of the runs as text, "train=0.8,validation=0.1,test=0.1".
-        name_pattern: regular expression for the names of the images.
+        name_pattern: regular expression for the names of the images; None for names as published.
+        mask_suffixes: further endings of the names of masks.
+        samples: sample sheet, None for none.
+        samples_missing_null: images without a row of the sample sheet get empty values instead of an error.
+        group_by: the column whose values splits keep together.
+        prefer: which of two masks counts where a `_seg.npy` is newer than the other: "seg-npy", "image", or "".
         recipe: how a nucleus is cut.
         outside: what a crop shows outside its nucleus.
         workers: number of worker processes on this machine.
@@ -46,10 +60,16 @@ class BuildOptions:
     stitched: Path
     out: Path
     masks: Path | None = None
-    pixels_per_um: float = PUBLISHED_PIXELS_PER_UM
+    pixels_per_um: float | None = None
+    ignore_file_scale: bool = False
     seed: int = 0
     splits: str = "train=0.8,validation=0.1,test=0.1"
-    name_pattern: str = DEFAULT_NAME_PATTERN
+    name_pattern: str | None = None
+    mask_suffixes: tuple[str, ...] = ()
+    samples: Path | None = None
+    samples_missing_null: bool = False
+    group_by: str = "run_name"
+    prefer: str = ""
     recipe: Recipe = Recipe.published
     outside: Outside = Outside.zero
     workers: int = 1
@@ -65,8 +85,17 @@ class BuildOptions:
         """Refuse values that cannot work, before anything is read."""
         check_seed(self.seed)
         parse_splits(self.splits)
-        if not 0.01 <= self.pixels_per_um <= 1000:
+        if self.pixels_per_um is not None and not 0.01 <= self.pixels_per_um <= 1000:
             raise UsageError(f"--pixels-per-um is {self.pixels_per_um}; it must be from 0.01 to 1000.")
+        if self.ignore_file_scale and self.pixels_per_um is None and self.samples is None:
+            raise UsageError(
+                "--ignore-file-scale needs a scale to use instead; give --pixels-per-um, or --samples with a column "
+                "pixels_per_um."
+            )
+        if self.samples_missing_null and self.samples is None:
+            raise UsageError("--samples-missing is about a sample sheet; give one with --samples.")
+        if self.prefer not in ("", *Prefer):
+            raise UsageError(f"--prefer is {self.prefer!r}; it must be {' or '.join(Prefer)}.")
         if self.workers < 1:
             raise UsageError(f"--workers is {self.workers}; it must be at least 1.")
         if self.log is not None:
@@ -91,12 +120,28 @@ class BuildOptions:
         """
         return NO_STUDY if self.study is None else read_study(self.study, pixels_per_um=self.pixels_per_um)
 
+    def find_options(self) -> FindOptions:
+        """Return how images and masks are found."""
+        return FindOptions(
+            masks=self.masks,
+            mask_suffixes=self.mask_suffixes,
+            name_pattern=self.name_pattern,
+            recursive=self.recursive,
+            samples=self.samples,
+            samples_missing_null=self.samples_missing_null,
+            group_by=self.group_by,
+            pixels_per_um=self.pixels_per_um,
+            prefer=self.prefer,
+            allow_pickle=self.allow_pickle,
+        )
+
     def manifest_parameters(self) -> dict[str, Any]:
-        """Return what decides the bytes of the dataset, besides seed and recipe; it goes into the manifest."""
+        """Return what decides the bytes of the dataset, besides seed, recipe and images; it goes into the manifest."""
         parameters: dict[str, Any] = {
-            "pixels_per_um": self.pixels_per_um,
+            "pixels_per_um_given": self.pixels_per_um,
+            "ignore_file_scale": self.ignore_file_scale,
             "splits": self.fractions,
-            "name_pattern": self.name_pattern,
+            "name_pattern": self.name_pattern or DEFAULT_NAME_PATTERN,
             "outside": self.outside.value,
         }
         if self.recipe is Recipe.refined:
@@ -112,7 +157,7 @@ class BuildOptions:
     def piece_parameters(self) -> PieceParameters:
         """Return what decides the bytes of a piece."""
         versions = tuple(f"{name} {number}" for name, number in self.versions.items())
-        return PieceParameters(self.recipe, self.outside, self.pixels_per_um, self.seed, versions)
+        return PieceParameters(self.recipe, self.outside, self.ignore_file_scale, self.seed, versions)
 
 
 def check_log(log: Path) -> None:

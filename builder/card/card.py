@@ -8,6 +8,7 @@ import nucleusnet_dataset
 from nucleusnet_core.contract import CARD_NAME
 from nucleusnet_core.files.atomic import write_bytes_atomic
 from nucleusnet_core.manifest import Manifest
+from nucleusnet_core.terminal.wording import counted
 
 from .columns import schema_table
 from .head import PRETTY_NAME, card_yaml
@@ -16,6 +17,8 @@ from .shipped import shipped
 from .statistics import PICTURE_PATH, CardStatistics
 from .study import ITEMS, NOT_STATED, Study, citation
 
+MOST_GROUPS = 200
+"""So many runs of a split are listed; `manifest.json` has them all."""
 _PLACE = re.compile(r"\{([a-z_]+)\}")
 _OUTSIDE = {"zero": "set to 0", "keep": "kept as they are"}
 _RECIPES = {
@@ -38,7 +41,7 @@ _CONFIGS = {
     "default": "a nucleus, with `image` and `mask`",
     "metadata": "the same nucleus in the same place, without `image` and `mask`",
     "stitched": "a stitched image",
-    "10k": "one of 100 random nuclei of each run (all nuclei of a run that has fewer), sorted by run",
+    "10k": "one of 100 random nuclei of each {group} (all nuclei of a {group} that has fewer), sorted by {group}",
 }
 
 
@@ -49,12 +52,14 @@ class CardFacts:
     Attributes:
         manifest: of the dataset.
         images: number of stitched images.
+        unnamed: number of images whose names say no run, so that each is a run of its own.
         study: what is known besides the images.
         statistics: of all nuclei.
     """
 
     manifest: Manifest
     images: int
+    unnamed: int
     study: Study
     statistics: CardStatistics
 
@@ -71,6 +76,8 @@ def filled(text: str, facts: CardFacts) -> str:
     """Return the template with its places filled in; a brace that names no place stays as it is."""
     values = {
         **count_values(facts.manifest, facts.images),
+        "leakage": leakage(facts.manifest, facts.unnamed),
+        "warnings": warnings_text(facts.manifest),
         **study_values(facts),
         **statistics_values(facts.statistics),
     }
@@ -85,7 +92,8 @@ def count_values(manifest: Manifest, images: int) -> dict[str, str]:
         "kept": f"{manifest.kept:,}",
         "found": f"{manifest.found:,}",
         "images": f"{images:,}",
-        "runs": f"{sum(map(len, manifest.runs.values())):,}",
+        "groups": counted(sum(map(len, manifest.runs.values())), *group_words(manifest)),
+        "group_heading": group_words(manifest)[1],
         "dropped": " + ".join(f"`{reason}` {count:,}" for reason, count in manifest.dropped.items()),
         "first_split": first,
         "sample_rows": str(min(1000, manifest.splits[first])),
@@ -95,8 +103,8 @@ def count_values(manifest: Manifest, images: int) -> dict[str, str]:
         "bit_depth": str(manifest.bit_depth),
         "recipe_text": recipe_text(manifest.recipe),
         "outside": _OUTSIDE.get(outside, outside),
-        "nucleus_columns": schema_table("default", manifest.bit_depth),
-        "stitched_columns": schema_table("stitched", manifest.bit_depth),
+        "nucleus_columns": schema_table("default", manifest.bit_depth, manifest.columns),
+        "stitched_columns": schema_table("stitched", manifest.bit_depth, manifest.columns),
     }
 
 
@@ -107,18 +115,61 @@ def recipe_text(recipe: str) -> str:
 
 def study_values(facts: CardFacts) -> dict[str, str]:
     """Return what the card says about the study."""
-    study, scale = facts.study, float(facts.manifest.parameters["pixels_per_um"])
-    size = f"| Pixel size | {1 / scale:.4g} µm ({scale:g} px/µm) |"
+    study = facts.study
     description = study.get("dataset", "description")
     return {
         "yaml": card_yaml(facts.manifest, study),
         "pretty_name": study.get("dataset", "name") or PRETTY_NAME,
         "description": nucleusnet_dataset.DESCRIPTION if description is None else description.strip(),
         "citation": citation(study, nucleusnet_dataset.CITATION),
-        "image_items": "\n".join([*item_rows(study, "biosample", "specimen", "acquisition"), size]),
+        "image_items": "\n".join(
+            [*item_rows(study, "biosample", "specimen", "acquisition"), *scale_rows(facts.manifest)]
+        ),
         "segmentation_items": "\n".join(item_rows(study, "segmentation")),
         "quality": quality_text(study),
     }
+
+
+def scale_rows(manifest: Manifest) -> list[str]:
+    """Return the scale of the images, and where it was taken from, as rows of a table."""
+    scale = manifest.parameters["pixels_per_um"]
+    size = "several scales; see column `pixels_per_um`" if scale is None else f"{1 / scale:.4g} µm ({scale:g} px/µm)"
+    sources = [f"{source} ({counted(images, 'image')})" for source, images in manifest.scale_sources.items()]
+    return [f"| Pixel size | {size} |", f"| Pixel size taken from | {', '.join(sources) or NOT_STATED} |"]
+
+
+def group_words(manifest: Manifest) -> tuple[str, str]:
+    """Return what splits keep together in words, one and several."""
+    if manifest.group_by == "run_name":
+        return "run", "runs"
+    return f"value of `{manifest.group_by}`", f"values of `{manifest.group_by}`"
+
+
+def leakage(manifest: Manifest, unnamed: int) -> str:
+    """Return what holds about groups and splits."""
+    whole = f"Whole groups of equal `{manifest.group_by}` go to one split"
+    if manifest.group_by != "run_name":
+        return f"{whole}; what is the same in other ways, such as a coverslip, may lie in several."
+    if not unnamed:
+        return f"{whole}, so that no model is tested on a run (coverslip) that it was trained on."
+    images = counted(unnamed, "image says", "images say")
+    return (
+        f"{whole}. The names of {images} no run, so each of these is a group of its own, and images of one coverslip "
+        "may lie in several splits."
+    )
+
+
+def warnings_text(manifest: Manifest) -> str:
+    """Return the warnings and how many images have each, as a list."""
+    from ..pieces.checks import WARNING_TEXTS  # noqa: PLC0415 - only a build needs them
+
+    if not manifest.warnings:
+        return "None of the images looks wrong."
+    lines = [
+        f"- `{word}`, {counted(images, 'image')}: {WARNING_TEXTS[word]}" for word, images in manifest.warnings.items()
+    ]
+    listed = "Some images look wrong (column `warnings` of config `stitched` lists which):"
+    return "\n".join([listed, "", *lines])
 
 
 def statistics_values(statistics: CardStatistics) -> dict[str, str]:
@@ -157,11 +208,15 @@ def quality_text(study: Study) -> str:
 
 def split_row(manifest: Manifest, split: str) -> str:
     """Return the line of one split in the table of splits."""
-    runs = ", ".join(plain_markdown(str(run)) for run in manifest.runs.get(split, []))
-    return f"| `{split}` | {runs} | {manifest.splits[split]:,} |"
+    groups = manifest.runs.get(split, [])
+    names = [plain_markdown(name) for name in groups[:MOST_GROUPS]]
+    if len(groups) > MOST_GROUPS:
+        names.append(f"and {len(groups) - MOST_GROUPS:,} others")
+    return f"| `{split}` | {', '.join(names)} | {manifest.splits[split]:,} |"
 
 
 def config_row(manifest: Manifest, config: str) -> str:
     """Return the line of one config in the table of configs."""
     rows = sum(manifest.rows(config, split) for split in manifest.splits_of(config))
-    return f"| `{config}` | {rows:,} | {_CONFIGS.get(config, '')} |"
+    meaning = _CONFIGS.get(config, "").replace("{group}", group_words(manifest)[0])
+    return f"| `{config}` | {rows:,} | {meaning} |"

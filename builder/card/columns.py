@@ -21,7 +21,8 @@ NUCLEI: Mapping[str, Meaning] = {
     "mask": Meaning("", "the nucleus in the same frame"),
     "nucleus_id": Meaning("", "`<stitched image>_ROI_<label>`, unique"),
     "stitched_image": Meaning("", "name of the stitched image; `name` in config `stitched`"),
-    "run": Meaning("", "run (coverslip) as the name says; empty where it says nothing"),
+    "run": Meaning("", "number of the run (coverslip), as the name says; empty where it says none"),
+    "run_name": Meaning("", "the run as text, as the name says; the name of the image where it says none"),
     "quarter": Meaning("", "quarter of the run as the name says: TL, TR, BL or BR"),
     "position": Meaning("", "position in the quarter as the name says"),
     "label": Meaning("", "label in the mask of the stitched image"),
@@ -31,6 +32,8 @@ NUCLEI: Mapping[str, Meaning] = {
     "bbox_x1": Meaning("px", "column behind the last of the bounding box"),
     "centroid_y": Meaning("px", "row of the centroid of the mask in the stitched image"),
     "centroid_x": Meaning("px", "column of the centroid"),
+    "pixels_per_um": Meaning("px/µm", "scale of the stitched image"),
+    "crop_pixels_per_um": Meaning("px/µm", "scale of the crop; smaller where a large nucleus was scaled down"),
     "area_px": Meaning("px²", "pixels of the mask in the stitched image"),
     "area_um2": Meaning("µm²", "area of the mask in the stitched image"),
     "major_axis_um": Meaning("µm", "major axis of the ellipse with the second moments of the mask"),
@@ -48,9 +51,11 @@ NUCLEI: Mapping[str, Meaning] = {
 }
 STITCHED: Mapping[str, Meaning] = {
     "name": Meaning("", "name of the stitched image; `stitched_image` in the other configs"),
-    **{name: NUCLEI[name] for name in ("run", "quarter", "position")},
+    **{name: NUCLEI[name] for name in ("run", "run_name", "quarter", "position")},
     "height": Meaning("px", "rows of the image"),
     "width": Meaning("px", "columns of the image"),
+    "pixels_per_um": Meaning("px/µm", "scale of the image"),
+    "scale_source": Meaning("", "where the scale was taken from: a header of the file, an option or the sample sheet"),
     "num_rois": Meaning("", "labels found in its mask"),
     "kept": Meaning("", "labels that became rows"),
     "dropped_touches_border": Meaning("", "labels left out: they touch the border of the image"),
@@ -63,6 +68,7 @@ STITCHED: Mapping[str, Meaning] = {
         "standard deviations", "distance to the mean image by `num_rois` and `mean_intensity`"
     ),
     "rank": Meaning("", "1 for the image closest to the mean one"),
+    "warnings": Meaning("", "what looks wrong with the image, in words explained below; empty where nothing does"),
     "image_sha256": Meaning("", "SHA-256 of the image file"),
     "mask_sha256": Meaning("", "SHA-256 of the mask file"),
 }
@@ -77,14 +83,20 @@ def type_name(feature: Any, bit_depth: int) -> str:
     """Return the type of a column in words."""
     if isinstance(feature, datasets.Image):
         return f"PNG, {1 if feature.mode == '1' else bit_depth} bit"
+    if isinstance(feature, datasets.List):
+        return "list of strings"
     return str(feature.dtype)
 
 
-def schema_table(config: str, bit_depth: int) -> str:
+OWN_COLUMN = Meaning("", "of the image, from its name or the sample sheet")
+"""What is known of a dataset's own columns."""
+
+
+def schema_table(config: str, bit_depth: int, extra: Mapping[str, str]) -> str:
     """Return the columns of a config as a Markdown table."""
     known = meanings(config)
     lines = ["| column | type | unit | meaning |", "|---|---|---|---|"]
-    for name, feature in nucleusnet_dataset.features(config, bit_depth=bit_depth).items():
-        meaning = known[name]
+    for name, feature in nucleusnet_dataset.features(config, bit_depth=bit_depth, extra=extra).items():
+        meaning = known.get(name, OWN_COLUMN)
         lines.append(f"| `{name}` | {type_name(feature, bit_depth)} | {meaning.unit} | {meaning.text} |")
     return "\n".join(lines)

@@ -15,7 +15,7 @@ from nucleusnet_core.contract import CROISSANT_NAME
 from nucleusnet_core.files.atomic import write_bytes_atomic
 from nucleusnet_core.manifest import Manifest
 
-from .columns import meanings
+from .columns import OWN_COLUMN, meanings
 from .head import PRETTY_NAME
 from .study import Study, citation
 
@@ -136,7 +136,7 @@ def split_set(manifest: Manifest) -> dict[str, Any]:
         "@type": "cr:RecordSet",
         "@id": "splits",
         "name": "splits",
-        "description": "Whole runs (coverslips) go to one split.",
+        "description": f"Whole groups of equal {manifest.group_by} go to one split.",
         "dataType": "cr:Split",
         "key": {"@id": "splits/name"},
         "field": [
@@ -149,7 +149,7 @@ def split_set(manifest: Manifest) -> dict[str, Any]:
 
 def record_set(manifest: Manifest, config: str) -> dict[str, Any]:
     """Return a description of the columns of a config."""
-    columns = nucleusnet_dataset.features(config, bit_depth=manifest.bit_depth)
+    columns = nucleusnet_dataset.features(config, bit_depth=manifest.bit_depth, extra=manifest.columns)
     rows = sum(manifest.rows(config, split) for split in manifest.splits_of(config))
     return {
         "@type": "cr:RecordSet",
@@ -162,7 +162,7 @@ def record_set(manifest: Manifest, config: str) -> dict[str, Any]:
 
 def field_of(config: str, name: str, feature: Any) -> dict[str, Any]:
     """Return a description of a column."""
-    meaning = meanings(config)[name]
+    meaning = meanings(config).get(name, OWN_COLUMN)
     source: dict[str, Any] = {"fileSet": {"@id": f"files-of-{config}"}, "extract": {"column": name}}
     if isinstance(feature, datasets.Image):
         source["transform"] = {"jsonPath": "bytes"}
@@ -180,5 +180,7 @@ def data_type(feature: Any) -> str:
     """Return the Croissant type of a column."""
     if isinstance(feature, datasets.Image):
         return "sc:ImageObject"
+    if isinstance(feature, datasets.List):
+        return "sc:Text"
     kinds = {"string": "sc:Text", "bool": "sc:Boolean", "float32": "cr:Float32", "float64": "cr:Float64"}
     return kinds.get(str(feature.dtype), "sc:Integer")

@@ -3,13 +3,12 @@
 `drift_picture` draws the report.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from nucleusnet_core.runs import natural_order
 
@@ -22,7 +21,7 @@ MEASURES = {
 }
 """Columns of config metadata whose quartiles a report holds, and their names in it."""
 NUCLEI = "nuclei"
-COLUMNS = ("run", "stitched_image", *MEASURES)
+COLUMNS = ("run_name", *MEASURES)
 """Columns of config metadata that a report needs."""
 ROBUST_DEVIATIONS = 3.0
 MAX_TABLE_RUNS = 200
@@ -44,7 +43,7 @@ class RunSummary:
     """One run.
 
     Attributes:
-        run: its number or name.
+        run: its name.
         nuclei: number of its nuclei.
         quartiles: by measure; empty without nuclei.
         deviations: by `nuclei` and measure: how many robust deviations the number of nuclei, or the median of the
@@ -86,21 +85,15 @@ class DriftReport:
         return [run for run in self.runs if run.beyond()]
 
 
-def drift_report(metadata: pa.Table, run_groups: Mapping[str, str] | None = None) -> DriftReport:
+def drift_report(metadata: pa.Table, runs: Collection[str] = ()) -> DriftReport:
     """Return a summary of the nuclei of each run; the order of the rows changes nothing.
 
     Args:
         metadata: rows of config metadata, of all splits, with at least `COLUMNS`.
-        run_groups: the run of each stitched image by its name, so that runs without nuclei are there too; default: the
-            number of the run, or the name of the image where it is null.
+        runs: names of runs, so that those without nuclei are there too.
     """
-    if run_groups is None:
-        numbers = metadata.column("run").cast(pa.string())
-        names = pc.coalesce(numbers, metadata.column("stitched_image")).to_pylist()
-        groups = sorted(set(names), key=natural_order)
-    else:
-        names = [run_groups[image] for image in metadata.column("stitched_image").to_pylist()]
-        groups = sorted(set(run_groups.values()), key=natural_order)
+    names = metadata.column("run_name").to_pylist()
+    groups = sorted({*names, *runs}, key=natural_order)
     place = {group: number for number, group in enumerate(groups)}
     code = np.array([place[name] for name in names], np.int64)
     counts = np.bincount(code, minlength=len(groups))

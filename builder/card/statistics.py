@@ -1,6 +1,6 @@
 """The statistics of a dataset card: all nuclei together, and run by run."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,15 +56,15 @@ class CardStatistics:
     picture: str
 
 
-def card_statistics(metadata: Mapping[str, pa.Table], run_groups: Mapping[str, str]) -> CardStatistics:
+def card_statistics(metadata: Mapping[str, pa.Table], runs: Collection[str]) -> CardStatistics:
     """Return the statistics of all nuclei of a dataset.
 
     Args:
         metadata: rows of config metadata, by split.
-        run_groups: the run of each stitched image, by its name.
+        runs: names of all runs, those without nuclei too.
     """
     first, everything = next(iter(metadata)), pa.concat_tables(metadata.values())
-    report = drift_report(everything, run_groups)
+    report = drift_report(everything, runs)
     return CardStatistics(
         quantile_rows="\n".join(quantile_row(everything, name, decimals) for name, decimals in _MEASURES.items()),
         shares=shares(everything),

@@ -1,5 +1,6 @@
 """`study.toml`: facts about a study that images cannot tell, for the dataset card and croissant.json."""
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -108,7 +109,7 @@ def read_study(path: Path, *, pixels_per_um: float | None) -> Study:
 
     Args:
         path: the file.
-        pixels_per_um: scale that the build was given; None where nothing is built.
+        pixels_per_um: scale of the images; None where it is not known, or where they have several.
 
     Raises:
         UsageError: the file cannot be read, lacks a needed item, or has an unknown one, one of another type, or
@@ -131,13 +132,27 @@ def read_study(path: Path, *, pixels_per_um: float | None) -> Study:
         lines = [f"{path} is not a complete study file:", *(f"  {line}" for line in problems)]
         raise UsageError("\n".join([*lines, f"An example that explains every item is {shipped(EXAMPLE)}."]))
     study = Study(facts)
-    stated = study.get("acquisition", "pixels_per_um")
-    if stated is not None and pixels_per_um is not None and float(stated) != pixels_per_um:
-        raise UsageError(
-            f"{path} says acquisition.pixels_per_um = {stated:g}, but the build was given {pixels_per_um:g}; correct "
-            "one of them."
-        )
+    check_scale(study, pixels_per_um)
     return study
+
+
+def check_scale(study: Study, pixels_per_um: float | None) -> None:
+    """Refuse a study that states another scale than that of the images.
+
+    Args:
+        study: what is stated.
+        pixels_per_um: of the images; None where it is not known, or where they have several.
+
+    Raises:
+        UsageError: the scales differ by more than one part in a thousand.
+    """
+    stated = study.get("acquisition", "pixels_per_um")
+    if stated is None or pixels_per_um is None or math.isclose(stated, pixels_per_um, rel_tol=1e-3):
+        return
+    raise UsageError(
+        f"the study file says acquisition.pixels_per_um = {stated:g}, but the scale of the images is "
+        f"{pixels_per_um:g}; correct one of them."
+    )
 
 
 def unknown_items(facts: Mapping[str, Any]) -> list[str]:

@@ -18,12 +18,14 @@ class Crop:
         mask: bool (256, 256), the rotated mask in the same frame.
         rotation_deg: rotation applied, counter-clockwise as seen, 0 to 180.
         clipped: whether a part of the nucleus lies outside the frame.
+        shrink: pixels of the crop for each pixel of the image, below 1 where a large nucleus was scaled down.
     """
 
     pixels: npt.NDArray[Any]
     mask: npt.NDArray[np.bool_]
     rotation_deg: float
     clipped: bool
+    shrink: float = 1.0
 
 
 @compiled

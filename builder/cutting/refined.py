@@ -99,7 +99,8 @@ def cut_refined(
         return EMPTY_AFTER_ROTATION
     if outside == Outside.keep:
         resample_surroundings(image, sampling, pixels)
-    return Crop(pixels, mask, rotation_deg=math.degrees(math.atan2(*axis)), clipped=False)
+    rotation_deg = math.degrees(math.atan2(*axis))
+    return Crop(pixels, mask, rotation_deg=rotation_deg, clipped=False, shrink=CROP_PX / side_px)
 
 
 def central_moments(sums: npt.NDArray[np.int64]) -> Moments:

@@ -11,11 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nucleusnet_core.cells.png_chunks import PngDamageError, read_chunks
-from nucleusnet_core.errors import InputMaskError
 
 from ..compiled import compiled
+from .kinds import FileKind
 from .sparse_inflate import sparse_inflate
 
+# No deflate stream gains more; a header that claims more is refused before allocation.
+DEFLATE_EXPANSION = 1_040
 _FILTER_SUB = 1
 
 PlacedRuns = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.uint32]]
@@ -41,25 +43,37 @@ class PngFile:
     interlaced: bool
     compressed: bytes
 
+    @property
+    def kind(self) -> str:
+        """Return what its pixels are, in words."""
+        kinds = {0: "greyscale", 2: "RGB colours", 3: "a palette", 4: "greyscale and transparency", 6: "RGBA colours"}
+        return f"{kinds.get(self.color_type, 'an unknown colour type')} of {self.bit_depth} bits"
 
-def read_png(data: bytes, name: str) -> PngFile:
+
+def read_png(data: bytes | memoryview, name: str, kind: FileKind) -> PngFile:
     """Read the chunks of a PNG file and check their checksums; nothing is inflated.
 
+    Args:
+        data: the whole file.
+        name: how error messages call it.
+        kind: what it is read as.
+
     Raises:
-        InputMaskError: truncated or damaged.
+        InputImageError: it is an image, and truncated or damaged.
+        InputMaskError: it is a mask and so.
     """
     header: bytes | memoryview = b""
     idat = []
     try:
-        for kind, body in read_chunks(data):
-            if kind == b"IHDR":
+        for chunk, body in read_chunks(data):
+            if chunk == b"IHDR":
                 header = body
-            elif kind == b"IDAT":
+            elif chunk == b"IDAT":
                 idat.append(body)
     except PngDamageError as error:
-        raise InputMaskError(f"{name}: {error}; copy the mask again, or write it again.") from error
+        raise kind.error(f"{name}: {error}; {kind.again}.") from error
     if len(header) != 13 or not idat:
-        raise InputMaskError(f"{name} is a PNG without a header or without image data; write the mask again.")
+        raise kind.error(f"{name} is a PNG without a header or without image data; {kind.again}.")
     width, height, bit_depth, color_type, _, _, interlace = struct.unpack(">IIBBBBB", header)
     return PngFile(height, width, bit_depth, color_type, bool(interlace), b"".join(idat))
 

@@ -4,28 +4,23 @@ A mask of 12,500 x 12,500 px holds some 120,000 runs. Bounding boxes, areas, mom
 the PNG that cellpose writes, the label image itself is never made.
 """
 
-import io
 from dataclasses import dataclass
 from typing import Any
 
 import imagecodecs
 import numpy as np
 import numpy.typing as npt
-import tifffile
 
 from nucleusnet_core.cells.png_chunks import SIGNATURE as PNG_SIGNATURE
 from nucleusnet_core.errors import InputMaskError
 
 from ..compiled import compiled
-from .images import missing_parts
-from .mask_png import PngFile, png_runs, read_png
+from .kinds import MASK, check_expansion, check_sides, plane_shape
+from .mask_png import DEFLATE_EXPANSION, png_runs, read_png
 from .seg_npy import read_seg_npy
+from .tiff import SIGNATURES as TIFF_SIGNATURES
+from .tiff import check_whole, open_page, stored_pixels
 
-MAX_SIDE_PX = 60_000
-# No codec compresses a label image more; a header that claims more is refused before allocation.
-_DEFLATE_EXPANSION = 1_040
-_TIFF_EXPANSION = 40_000
-_TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _NPY_SIGNATURE = b"\x93NUMPY"
 
 
@@ -63,8 +58,8 @@ def read_label_runs(data: bytes, name: str, *, allow_pickle: bool = False) -> La
         raise InputMaskError(f"{name} is empty; write the mask again.")
     if data.startswith(PNG_SIGNATURE):
         return _read_png_runs(data, name)
-    if data.startswith(_TIFF_SIGNATURES):
-        labels = _native(_read_tiff(data, name))
+    if data.startswith(TIFF_SIGNATURES):
+        labels = _read_tiff(data, name)
         return _filled_type_checked(runs_from_array(labels, name=name), labels.dtype, name)
     if data.startswith(_NPY_SIGNATURE):
         if not allow_pickle:
@@ -82,26 +77,29 @@ def read_label_runs(data: bytes, name: str, *, allow_pickle: bool = False) -> La
 def runs_from_array(labels: npt.NDArray[Any], *, name: str = "mask") -> LabelRuns:
     """Find the runs of a label image (H, W) of integers, or of floats that hold whole numbers.
 
+    Further axes of length 1 before or after these two are left out.
+
     Raises:
         InputMaskError: not two-dimensional, or a pixel is negative, fractional or above 2**32 - 1.
     """
-    _check_shape(labels.shape, name)
+    shape = _checked_shape(labels.shape, name)
     _check_type(labels.dtype, name)
-    labels = np.ascontiguousarray(_native(labels))
+    labels = np.ascontiguousarray(_native(labels)).reshape(shape)
     place, value = _find_runs(labels, _count_runs(labels))
     row, x0, x1 = place
-    return LabelRuns((labels.shape[0], labels.shape[1]), row, x0, x1, _whole_labels(value, name))
+    return LabelRuns(shape, row, x0, x1, _whole_labels(value, name))
 
 
 def _read_png_runs(data: bytes, name: str) -> LabelRuns:
-    png = read_png(data, name)
-    _check_shape((png.height, png.width), name)
+    png = read_png(data, name, MASK)
+    check_sides(png.height, png.width, name, MASK)
     if png.color_type != 0 or png.bit_depth not in (8, 16):
         raise InputMaskError(
-            f"{name} is a PNG with {_png_kind(png)}; a mask must be greyscale of 8 or 16 bits: save the label image "
+            f"{name} is a PNG with {png.kind}; a mask must be greyscale of 8 or 16 bits: save the label image "
             "itself, not a coloured picture of it."
         )
-    _check_expansion(png.height * png.width * png.bit_depth // 8, len(png.compressed) * _DEFLATE_EXPANSION, name)
+    pixel_bytes = png.height * png.width * png.bit_depth // 8
+    check_expansion(pixel_bytes, len(png.compressed) * DEFLATE_EXPANSION, name, MASK)
     dtype = np.dtype(f"uint{png.bit_depth}")
     runs = png_runs(png)
     if runs is None:
@@ -111,84 +109,34 @@ def _read_png_runs(data: bytes, name: str) -> LabelRuns:
     return _filled_type_checked(found, dtype, name)
 
 
-def _png_kind(png: PngFile) -> str:
-    kinds = {0: "greyscale", 2: "RGB colours", 3: "a palette", 4: "greyscale and transparency", 6: "RGBA colours"}
-    return f"{kinds.get(png.color_type, 'an unknown colour type')} of {png.bit_depth} bits"
-
-
 def _decode_png(data: bytes, name: str) -> npt.NDArray[Any]:
     try:
         labels: npt.NDArray[Any] = imagecodecs.png_decode(data)
     except Exception as error:  # imagecodecs makes the class of libpng's errors at run time
-        raise _damaged(name, error) from error
+        raise InputMaskError(f"{name} cannot be decoded ({error}); {MASK.again}.") from error
     return labels
 
 
 def _read_tiff(data: bytes, name: str) -> npt.NDArray[Any]:
-    try:
-        with io.BytesIO(data) as file, tifffile.TiffFile(file) as tiff:
-            _check_tiff(tiff, len(data), name)
-            labels: npt.NDArray[Any] = tiff.pages[0].asarray()
-    except InputMaskError:
-        raise
-    except Exception as error:  # every codec has its own errors
-        raise _damaged(name, error) from error
-    return labels
+    with open_page(data, name, MASK) as (_, page):
+        _check_type(page.dtype, name)
+        check_whole(page, len(data), name, MASK)
+        return stored_pixels(page, data)
 
 
-def _check_tiff(tiff: Any, file_bytes: int, name: str) -> None:
-    """Refuse a file with more than one label image, and one that is too short for what its header claims."""
-    series = tiff.series
-    if len(series) != 1 or len(series[0].shape) != 2 or len(tiff.pages) != 1:
-        shapes = [tuple(one.shape) for one in series]
+def _checked_shape(shape: tuple[int, ...], name: str) -> tuple[int, int]:
+    sides = plane_shape(shape)
+    if sides is None:
         raise InputMaskError(
-            f"{name} holds images of shape {shapes} on {len(tiff.pages)} pages; save one greyscale label image "
-            "(height, width) per file."
+            f"{name} has shape {shape}; a label image has a height and a width: save one greyscale label image."
         )
-    page = tiff.pages[0]
-    _check_shape(page.shape, name)
-    _check_type(page.dtype, name)
-    end = max((at + size for at, size in zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
-    if end > file_bytes:
-        raise InputMaskError(
-            f"{name} has {file_bytes:,} bytes, but its header promises {end:,}: it is truncated; copy it again, or "
-            "write it again."
-        )
-    _check_expansion(page.nbytes, file_bytes * _TIFF_EXPANSION, name)
-    if missing := missing_parts(page):
-        raise InputMaskError(
-            f"{name} lacks {missing} strips or tiles of pixels: it was not written to its end; write it again."
-        )
-
-
-def _damaged(name: str, error: Exception) -> InputMaskError:
-    return InputMaskError(f"{name} cannot be decoded ({error}); copy the mask or write it again.")
-
-
-def _check_shape(shape: tuple[int, ...], name: str) -> None:
-    if len(shape) != 2 or 0 in shape:
-        raise InputMaskError(
-            f"{name} has shape {shape}; a label image has a height and a width, neither of them 0: save one greyscale "
-            "label image."
-        )
-    if max(shape) > MAX_SIDE_PX:
-        raise InputMaskError(
-            f"{name} has {shape[0]} x {shape[1]} px; a mask may have at most {MAX_SIDE_PX:,} px a side: cut the "
-            "stitched image into smaller ones."
-        )
+    check_sides(sides[0], sides[1], name, MASK)
+    return sides
 
 
 def _check_type(dtype: np.dtype[Any], name: str) -> None:
     if dtype.kind not in "uif" or dtype == np.float16:
         raise InputMaskError(f"{name} has labels of type {dtype}; save them as uint16 or uint32.")
-
-
-def _check_expansion(pixel_bytes: int, possible_bytes: int, name: str) -> None:
-    if pixel_bytes > possible_bytes:
-        raise InputMaskError(
-            f"{name} declares {pixel_bytes:,} bytes of pixels, but so small a file holds at most {possible_bytes:,}: "
-            "it is truncated, or its header is wrong; write the mask again."
-        )
 
 
 def _native(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -1,28 +1,29 @@
 """Which stitched image goes with which mask, and what its name says."""
 
-import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
-from nucleusnet_core.errors import PairingError, UsageError
+from nucleusnet_core.errors import PairingError
 from nucleusnet_core.stitched_names import (
-    DEFAULT_NAME_PATTERN,
-    find_image_files,
-    find_mask_files,
+    FoundFiles,
+    find_files,
+    given_mask_suffixes,
     is_image,
     is_mask,
     is_text,
-    list_files,
+    mask_rule,
     say_several,
+    shown_name,
 )
-from nucleusnet_core.terminal.wording import counted
 
 from ..workers.failure import Failure
-
-MAX_RUN = 2**31 - 1
+from .mask_choice import choose_mask
+from .names import POSITION, QUARTER, NameFacts, compile_name_pattern, read_names
+from .sample_cells import Value
+from .sample_columns import Description, check_splits, describe, read_sample_columns
+from .unpaired import long_names, nothing_to_pair, unpaired
 
 
 @dataclass(frozen=True)
@@ -34,101 +35,169 @@ class Source:
         image_path: the image.
         mask_path: its label image.
         run: number of the run in the name, None where the name has none or it is not an integer.
-        run_group: what splits keep together: the run, or the stem where the name has none.
+        run_name: the run as text: the name's group `run`, or the stem where the name has none.
         quarter: as in the name, or None.
         position: as in the name, or None.
+        columns: name and value of the dataset's own columns: other groups of the name pattern, then the columns of the
+            sample sheet; None where nothing is stated. The same names for all sources of a folder, in the same order.
+        group: what splits keep together: the run's name, or the value of another column as text.
+        split: the split that the sample sheet gives, None where it does not.
+        pixels_per_um: the scale that the sample sheet or else the option gives, None where neither does.
+        scale_option: where that was given, "sample sheet" or "--pixels-per-um"; empty where it was not.
     """
 
     stem: str
     image_path: Path
     mask_path: Path
     run: int | None
-    run_group: str
+    run_name: str
     quarter: str | None
     position: str | None
+    columns: tuple[tuple[str, Value], ...] = ()
+    group: str = ""
+    split: str | None = None
+    pixels_per_um: float | None = None
+    scale_option: str = ""
 
 
-def find_sources(
-    folder: Path,
-    *,
-    masks: Path | None = None,
-    name_pattern: str = DEFAULT_NAME_PATTERN,
-    recursive: bool = False,
-) -> tuple[list[Source], list[Failure]]:
+@dataclass(frozen=True)
+class FindOptions:
+    """Where images and masks are looked for, and what their names and the sample sheet say.
+
+    Attributes:
+        masks: folder of the masks, None for that of the images.
+        mask_suffixes: further endings of mask names, such as "_nuclei.tif"; before the usual ones.
+        name_pattern: regular expression that matches the whole stem; None for the published names.
+        recursive: walk subfolders too.
+        samples: the sample sheet, None for none.
+        samples_missing_null: images without a row of the sample sheet get nulls instead of an error.
+        group_by: the column whose values splits keep together.
+        pixels_per_um: the scale of all images for which the sample sheet gives none.
+        prefer: of a `_seg.npy` that is newer than another mask of its image and differs: "seg-npy", "image", or "" to
+            refuse the image.
+        allow_pickle: `_seg.npy` files may be read.
+    """
+
+    masks: Path | None = None
+    mask_suffixes: tuple[str, ...] = ()
+    name_pattern: str | None = None
+    recursive: bool = False
+    samples: Path | None = None
+    samples_missing_null: bool = False
+    group_by: str = "run_name"
+    pixels_per_um: float | None = None
+    prefer: str = ""
+    allow_pickle: bool = False
+
+
+@dataclass(frozen=True)
+class FoundInputs:
+    """What was found in the folders.
+
+    Attributes:
+        sources: images with their masks, sorted by stem.
+        failures: what cannot be used, and why, sorted by name.
+        columns: name and type ("int64", "float64", "bool" or "string") of the dataset's own columns, in order.
+        group_by: the column whose values splits keep together.
+        unmatched: stems that the name pattern does not match, sorted.
+        mask_rules: number of masks by the rule that found them, such as "<name>_cp_masks.png".
+    """
+
+    sources: list[Source]
+    failures: list[Failure]
+    columns: dict[str, str] = field(default_factory=dict)
+    group_by: str = "run_name"
+    unmatched: list[str] = field(default_factory=list)
+    mask_rules: dict[str, int] = field(default_factory=dict)
+
+
+def find_sources(folder: Path, options: FindOptions | None = None) -> FoundInputs:
     """Pair the stitched images of a folder with their masks.
 
-    Args:
-        folder: holds `<stem>.tif` (also .tiff, .ome.tif); walked one level unless `recursive`.
-        masks: folder of the masks `<stem>_cp_masks.png` (also .tif, or `_seg.npy` where that is the only one); default:
-            that of the images.
-        name_pattern: regular expression with optional groups run, quarter, position; must match the whole stem.
-        recursive: walk subfolders too.
+    An image is <stem>.tif (.tiff, .ome.tif, .ome.tiff) or <stem>.png, its mask <stem>_cp_masks.png (_masks, _mask,
+    _labels, _label, also .tif), <stem>_seg.npy, or in a folder of masks also the name of the image. In subfolders the
+    stem is the path below the folder with __ between its parts, and the mask lies in the subfolder of the same name.
 
-    Returns:
-        The pairs sorted by stem, and one failure for each image without a mask, mask without an image, stem that
-        occurs twice or differs from another only by case, or name that is not Unicode text.
+    Where a value of the column that splits keep together is null, the group of the image is its run_name.
+
+    Args:
+        folder: holds the images; walked one level unless `recursive`.
+        options: where masks are, and what names and sample sheet say.
 
     Raises:
-        UsageError: the pattern is not a regular expression, or a folder does not exist.
+        UsageError: a folder does not exist; the pattern, the sample sheet or the column to group by cannot be used.
         PairingError: a folder holds no images, or no masks.
     """
-    pattern = compile_name_pattern(name_pattern)
-    files = list_files(folder, recursive=recursive)
-    mask_files = files if masks is None else list_files(masks, recursive=recursive)
-    images, labels = find_image_files(files), find_mask_files(mask_files)
-    if not images or not labels:
-        there = _Found(folder, len(files), len(images)), _Found(masks or folder, len(mask_files), len(labels))
-        raise PairingError(nothing_to_pair(*there))
-    clashes = case_clashes(images)
-    failures = [*duplicates(images, "images"), *duplicates(labels, "masks"), *unpaired(images, labels, folder, masks)]
-    failures += [*clashes, *unreadable_names({*files, *mask_files})]
-    refused = {failure.name for failure in clashes}
-    single = [stem for stem in sorted(images) if len(images[stem]) == 1 == len(labels.get(stem, ()))]
-    paired = [stem for stem in single if stem not in refused]
-    sources = [source_of(stem, images[stem][0], labels[stem][0], pattern) for stem in paired]
-    return sources, sorted(failures, key=lambda failure: failure.name)
-
-
-class _Found(NamedTuple):
-    """How many files a folder holds, and how many of them are images, or masks."""
-
-    folder: Path
-    files: int
-    matching: int
-
-
-def nothing_to_pair(images: _Found, masks: _Found) -> str:
-    """Return the message about folders without images, without masks, or without both."""
-    if not images.matching and not masks.matching:
-        return (
-            f"{images.folder} holds no stitched image <name>.tif and no mask <name>_cp_masks.png among its "
-            f"{counted(images.files, 'file')}; give the folder that holds them, or --recursive to look in its "
-            "subfolders."
-        )
-    if not masks.matching:
-        return (
-            f"{masks.folder} holds no mask <name>_cp_masks.png among its {counted(masks.files, 'file')}, and "
-            f"{images.folder} holds {counted(images.matching, 'image')}; segment the images, or give the folder of the "
-            "masks with --masks."
-        )
-    return (
-        f"{images.folder} holds no image <name>.tif among its {counted(images.files, 'file')}, and {masks.folder} "
-        f"holds {counted(masks.matching, 'mask')}; give the folder of the images."
+    options = options or FindOptions()
+    pattern = None if options.name_pattern is None else compile_name_pattern(options.name_pattern)
+    files = find_files(folder, masks=options.masks, recursive=options.recursive, mask_suffixes=options.mask_suffixes)
+    if not files.images or not files.masks:
+        raise PairingError(nothing_to_pair(files, folder, options.masks))
+    pairs, failures = _pair(files, folder, options)
+    failures += unreadable_names(files.files, folder)
+    if files.mask_files is not files.files:
+        failures += unreadable_names(files.mask_files, options.masks)
+    names = read_names({stem: files.images[stem][0] for stem in sorted(files.images)}, folder, pattern)
+    missing_null = options.samples_missing_null
+    samples = read_sample_columns(names, pairs, options.samples, missing_null=missing_null, group_by=options.group_by)
+    sources = [
+        _source(files.images[stem][0], mask, names.facts[stem], describe(stem, names, samples), options)
+        for stem, mask in pairs.items()
+    ]
+    groups = {source.stem: source.group for source in sources}
+    check_splits(options.samples, groups, {source.stem: source.split for source in sources})
+    rules = Counter(mask_rule(source.mask_path.name, files.suffixes) for source in sources)
+    return FoundInputs(
+        sources,
+        sorted(failures, key=lambda failure: failure.name),
+        samples.columns,
+        samples.group_by,
+        [source.stem for source in sources if not names.facts[source.stem].matched],
+        dict(sorted(rules.items(), key=lambda rule: (-rule[1], rule[0]))),
     )
 
 
-def compile_name_pattern(name_pattern: str) -> re.Pattern[str]:
-    """Compile a name pattern.
+def _pair(files: FoundFiles, folder: Path, options: FindOptions) -> tuple[dict[str, Path], list[Failure]]:
+    """Return the mask of each image that can be used, sorted by stem, and why the others cannot."""
+    given = given_mask_suffixes(options.mask_suffixes)
+    refused = {failure.name: failure for failure in case_clashes(files.images)}
+    refused |= {failure.name: failure for failure in duplicates(files.images, "images")}
+    refused |= {failure.name: failure for failure in unpaired(files, folder, options.masks)}
+    refused |= {failure.name: failure for failure in long_names(files.images)}
+    pairs: dict[str, Path] = {}
+    for stem in sorted(files.images.keys() - refused.keys()):
+        try:
+            pairs[stem] = choose_mask(
+                stem,
+                files.masks[stem],
+                suffixes=files.suffixes,
+                given=given,
+                prefer=options.prefer,
+                allow_pickle=options.allow_pickle,
+            )
+        except PairingError as error:
+            refused[stem] = Failure(stem, str(error))
+    return pairs, list(refused.values())
 
-    Raises:
-        UsageError: it is not a regular expression.
-    """
-    try:
-        return re.compile(name_pattern)
-    except re.error as error:
-        raise UsageError(
-            f"--name-pattern {name_pattern!r} is not a regular expression ({error}); correct it."
-        ) from error
+
+def _source(image_path: Path, mask_path: Path, facts: NameFacts, said: Description, options: FindOptions) -> Source:
+    """Return a pair with what its name and the sample sheet say."""
+    own = said.pixels_per_um is not None
+    scale = said.pixels_per_um if own else options.pixels_per_um
+    return Source(
+        facts.stem,
+        image_path,
+        mask_path,
+        facts.run,
+        facts.run_name,
+        facts.groups.get(QUARTER),
+        facts.groups.get(POSITION),
+        columns=said.columns,
+        group=said.group,
+        split=said.split,
+        pixels_per_um=scale,
+        scale_option="" if scale is None else "sample sheet" if own else "--pixels-per-um",
+    )
 
 
 def duplicates(groups: dict[str, list[Path]], kind: str) -> list[Failure]:
@@ -158,41 +227,17 @@ def case_clashes(images: dict[str, list[Path]]) -> list[Failure]:
     ]
 
 
-def unreadable_names(paths: Iterable[Path]) -> list[Failure]:
-    """Return a failure for each image and mask whose name is not Unicode text."""
-    names = {path.name for path in paths if is_image(path.name) or is_mask(path.name)}
+def unreadable_names(paths: Iterable[Path], folder: Path | None = None) -> list[Failure]:
+    """Return a failure for each image and mask whose name is not Unicode text.
+
+    Args:
+        paths: of files.
+        folder: names are paths below it; None for names without folders.
+    """
+    names = {shown_name(path, folder) for path in paths if is_image(path.name) or is_mask(path.name)}
     return [
         Failure(shown, f"the file name {shown} is not text in UTF-8; rename the file.")
         for name in names
         if not is_text(name)
         for shown in [name.encode("utf-8", "backslashreplace").decode()]
     ]
-
-
-def unpaired(
-    images: dict[str, list[Path]], labels: dict[str, list[Path]], folder: Path, masks: Path | None
-) -> list[Failure]:
-    """Return a failure for each image without a mask and each mask without an image."""
-    no_mask = [
-        Failure(
-            stem,
-            f"{images[stem][0]} has no mask {stem}_cp_masks.png in {masks or folder}; segment the image, or give "
-            "the folder of the masks with --masks.",
-        )
-        for stem in images.keys() - labels.keys()
-    ]
-    no_image = [
-        Failure(stem, f"{labels[stem][0]} has no image {stem}.tif in {folder}; add the image or remove the mask.")
-        for stem in labels.keys() - images.keys()
-    ]
-    return no_mask + no_image
-
-
-def source_of(stem: str, image_path: Path, mask_path: Path, pattern: re.Pattern[str]) -> Source:
-    """Return a pair with what its stem says about run, quarter and position."""
-    match = pattern.fullmatch(stem)
-    parts = match.groupdict() if match else {}
-    text = parts.get("run")
-    run = int(text) if text and text.isascii() and text.isdecimal() and int(text) <= MAX_RUN else None
-    group = stem if text is None else text if run is None else str(run)
-    return Source(stem, image_path, mask_path, run, group, parts.get("quarter"), parts.get("position"))

@@ -25,7 +25,14 @@ class Pair:
     mask_sha256: str
 
 
-def read_pair(image_path: Path, mask_path: Path, *, allow_pickle: bool = False, hashes: bool = True) -> Pair:
+def read_pair(
+    image_path: Path,
+    mask_path: Path,
+    *,
+    allow_pickle: bool = False,
+    hashes: bool = True,
+    file_scale: bool = True,
+) -> Pair:
     """Read a stitched image and its mask.
 
     Args:
@@ -33,6 +40,7 @@ def read_pair(image_path: Path, mask_path: Path, *, allow_pickle: bool = False, 
         mask_path: its label image.
         allow_pickle: masks may be `_seg.npy` files, which are pickles.
         hashes: take the SHA-256 of both files, a fifth of the time that reading takes.
+        file_scale: as in `read_image`.
 
     Raises:
         InputImageError: the image cannot be used.
@@ -43,11 +51,11 @@ def read_pair(image_path: Path, mask_path: Path, *, allow_pickle: bool = False, 
     runs = read_label_runs(mask_data, mask_path.name, allow_pickle=allow_pickle)
     with reading(image_path, InputImageError):
         image_data = read_file(image_path)
-    pixels, pixels_per_um = decode_image(image_data, image_path.name)
+    pixels, scale = decode_image(image_data, image_path.name, file_scale=file_scale)
     if pixels.shape != runs.shape:
         raise InputMaskError(
             f"{mask_path.name} has {runs.shape[0]} x {runs.shape[1]} px, but {image_path.name} has {pixels.shape[0]} x "
             f"{pixels.shape[1]}; segment this image again, or give the mask that belongs to it."
         )
     image_sha256, mask_sha256 = (hashlib.sha256(data).hexdigest() if hashes else "" for data in (image_data, mask_data))
-    return Pair(StitchedImage(pixels, image_sha256, pixels_per_um), runs, mask_sha256)
+    return Pair(StitchedImage(pixels, image_sha256, scale), runs, mask_sha256)

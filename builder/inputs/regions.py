@@ -146,12 +146,13 @@ def _measure(
             sums[3, region] += y * y * area
             sums[4, region] += ((b - 1) * b * (2 * b - 1) - (a - 1) * a * (2 * a - 1)) // 6
             sums[5, region] += y * sum_x
-        components[region] = _count_components((row, x0, x1), (start, stop), parent)
+        components[region] = count_components((row, x0, x1), (start, stop), parent)
     return box, sums, components
 
 
 @compiled
-def _root(parent: npt.NDArray[np.int64], run: int) -> int:
+def root(parent: npt.NDArray[np.int64], run: int) -> int:
+    """Return the run that stands for the body of a run, in the `parent` that `count_components` leaves."""
     while parent[run] != run:
         parent[run] = parent[parent[run]]
         run = parent[run]
@@ -159,12 +160,15 @@ def _root(parent: npt.NDArray[np.int64], run: int) -> int:
 
 
 @compiled
-def _count_components(
+def count_components(
     runs: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]],
     which: tuple[int, int],
     parent: npt.NDArray[np.int64],
 ) -> int:
-    """Return the number of 8-connected bodies of some runs in raster order, each joined to those above it."""
+    """Return the number of 8-connected bodies of some runs in raster order, each joined to those above it.
+
+    `parent`, int64 (runs,), is filled for these runs; `root` reads it.
+    """
     (row, x0, x1), (start, stop) = runs, which
     count, above = stop - start, start
     for run in range(start, stop):
@@ -173,7 +177,7 @@ def _count_components(
             above += 1
         other = above
         while row[other] == row[run] - 1 and x0[other] <= x1[run]:
-            a, b = _root(parent, run), _root(parent, other)
+            a, b = root(parent, run), root(parent, other)
             if a != b:
                 parent[a] = b
                 count -= 1

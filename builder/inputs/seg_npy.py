@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from nucleusnet_core.errors import InputMaskError
 
+from .kinds import plane_shape
+
 
 class _ArrayKind:
     """Stands for `numpy.ndarray` in a pickle; it cannot be called, so that no pickle makes an array of any size."""
@@ -40,7 +42,7 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 def read_seg_npy(data: bytes, name: str) -> npt.NDArray[Any]:
-    """Return the label image (H, W) in the bytes of a `_seg.npy`.
+    """Return the label image (H, W), perhaps with axes of length 1 around it, in the bytes of a `_seg.npy`.
 
     Args:
         data: the whole file.
@@ -60,7 +62,7 @@ def read_seg_npy(data: bytes, name: str) -> npt.NDArray[Any]:
         raise InputMaskError(
             f"{name} is not a dict of arrays as cellpose saves it ({error}); save the masks as PNG."
         ) from error
-    if not isinstance(masks, np.ndarray) or masks.ndim != 2 or masks.dtype.hasobject:
+    if not isinstance(masks, np.ndarray) or plane_shape(masks.shape) is None or masks.dtype.hasobject:
         found = f"{masks.dtype} {masks.shape}" if isinstance(masks, np.ndarray) else type(masks).__name__
         raise InputMaskError(
             f"{name} holds no label image (height, width): its `masks` is {found}; save the masks as PNG."

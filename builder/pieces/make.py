@@ -1,6 +1,7 @@
 """One stitched image with its mask -> one piece: its rows, measured and encoded, and a receipt."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ from ..cutting.measure import sum_intensities
 from ..cutting.published import cut_published
 from ..cutting.recipe import Recipe
 from ..cutting.refined import cut_refined
-from ..inputs.images import check_pixel_size
 from ..inputs.pairs import Source
 from ..inputs.read_pair import read_pair
 from ..inputs.regions import Regions, regions_from_runs, shape_measurements
+from ..inputs.scale import Scale, resolve_scale
+from .checks import check_label_image, image_warnings
 from .receipt import Receipt, labels_path, piece_path, receipt_path
 from .task import PieceParameters, PieceTask, source_fingerprint
 
@@ -34,29 +36,70 @@ def make_piece(task: PieceTask) -> Receipt:
         InputImageError: the image cannot be used.
         InputMaskError: the mask cannot be used, or has another shape than the image.
     """
-    source, scale = task.source, task.parameters.pixels_per_um
+    source = task.source
     fingerprint = fingerprint_now(source)  # before reading, so that a change while reading is noticed later
     pair = read_pair(source.image_path, source.mask_path, allow_pickle=task.allow_pickle)
-    check_pixel_size(pair.image.pixels_per_um, scale, source.image_path.name)
     image, regions = pair.image, regions_from_runs(pair.runs)
+    scale = scale_of(task, image.scale)
+    check_label_image(source.mask_path.name, regions)
     sums = sum_intensities(image.pixels, regions)
     crops, outcomes = cut_all(image.pixels, regions, task.parameters)
     kept = np.array([index for index, outcome in enumerate(outcomes) if outcome == KEPT], np.int64)
-    measured = shape_measurements(regions, scale) | sums.columns()
+    measured = shape_measurements(regions, scale.pixels_per_um) | sums.columns()
+    measured["pixels_per_um"] = np.full(len(regions), scale.pixels_per_um, np.float32)
     table = piece_table(task, regions, kept, crops, measured)
     overall = sums.overall() or (None, None)
     facts = {
         "height": regions.shape[0],
         "width": regions.shape[1],
         "bit_depth": 8 * image.pixels.dtype.itemsize,
+        "pixels_per_um": scale.pixels_per_um,
+        "scale_source": scale.source,
+        "warnings": image_warnings(image.pixels, regions, sums),
         "mean_intensity": overall[0],
         "std_intensity": overall[1],
         "image_sha256": image.sha256,
         "mask_sha256": pair.mask_sha256,
         "fingerprint": fingerprint,
-        "cells_bytes": sum(len(pixels) + len(mask) for pixels, mask, _, _ in crops),
+        "cells_bytes": sum(len(crop.pixels) + len(crop.mask) for crop in crops),
     }
     return write_piece(task, table, regions.label, outcomes, facts)
+
+
+@dataclass(frozen=True)
+class EncodedCrop:
+    """A nucleus as it goes into a piece.
+
+    Attributes:
+        pixels: its image cell, compressed.
+        mask: its mask cell, compressed.
+        rotation_deg: as in `Crop`.
+        clipped: as in `Crop`.
+        shrink: as in `Crop`.
+    """
+
+    pixels: bytes
+    mask: bytes
+    rotation_deg: float
+    clipped: bool
+    shrink: float
+
+
+def scale_of(task: PieceTask, stated: Scale | None) -> Scale:
+    """Return the scale of the image of a task.
+
+    Raises:
+        InputImageError: nobody states it, or what is given contradicts the file.
+    """
+    source, given = task.source, task.source.pixels_per_um
+    from_sheet = source.scale_option == "sample sheet"
+    return resolve_scale(
+        stated,
+        sheet=given if from_sheet else None,
+        option=None if from_sheet else given,
+        ignore_file=task.parameters.ignore_file_scale,
+        name=source.image_path.name,
+    )
 
 
 def fingerprint_now(source: Source) -> list[int]:
@@ -75,14 +118,14 @@ def fingerprint_now(source: Source) -> list[int]:
 
 def cut_all(
     image: npt.NDArray[Any], regions: Regions, parameters: PieceParameters
-) -> tuple[list[tuple[bytes, bytes, float, bool]], list[str]]:
-    """Return (image cell, mask cell, rotation, clipped) of each label that is kept, and the outcomes of all labels.
+) -> tuple[list[EncodedCrop], list[str]]:
+    """Return each label that is kept, and the outcomes of all labels.
 
     Cells are compressed one by one, so that the shuffle can move them without decompressing.
     """
     cut = cut_refined if parameters.recipe == Recipe.refined else cut_published
     codec = pa.Codec("zstd", compression_level=1)
-    kept: list[tuple[bytes, bytes, float, bool]] = []
+    kept: list[EncodedCrop] = []
     outcomes: list[str] = []
     for index in range(len(regions)):
         crop = cut(image, regions, index, outside=parameters.outside)
@@ -90,7 +133,7 @@ def cut_all(
         if isinstance(crop, Crop):
             pixels = codec.compress(encode_gray(crop.pixels), asbytes=True)
             mask = codec.compress(encode_mask(crop.mask), asbytes=True)
-            kept.append((pixels, mask, crop.rotation_deg, crop.clipped))
+            kept.append(EncodedCrop(pixels, mask, crop.rotation_deg, crop.clipped, crop.shrink))
     return kept, outcomes
 
 
@@ -98,7 +141,7 @@ def piece_table(
     task: PieceTask,
     regions: Regions,
     kept: npt.NDArray[np.int64],
-    crops: list[tuple[bytes, bytes, float, bool]],
+    crops: list[EncodedCrop],
     measured: dict[str, npt.NDArray[Any]],
 ) -> pa.Table:
     """Return the rows of one piece, sorted by (row_hash, nucleus_id); see `receipt.piece_path`."""
@@ -112,6 +155,8 @@ def piece_table(
         "nucleus_id": ids,
         "stitched_image": [source.stem] * len(ids),
         "run": [source.run] * len(ids),
+        "run_name": [source.run_name] * len(ids),
+        **{name: [value] * len(ids) for name, value in source.columns},
         "quarter": [source.quarter] * len(ids),
         "position": [source.position] * len(ids),
         "label": labels,
@@ -119,16 +164,17 @@ def piece_table(
         "centroid_y": regions.centroid_y[kept].astype(np.float32),
         "centroid_x": regions.centroid_x[kept].astype(np.float32),
         **{name: values[kept] for name, values in measured.items()},
-        "rotation_deg": np.array([crop[2] for crop in crops], np.float32),
+        "crop_pixels_per_um": measured["pixels_per_um"][kept] * np.array([crop.shrink for crop in crops], np.float32),
+        "rotation_deg": np.array([crop.rotation_deg for crop in crops], np.float32),
         "touches_border": (boxes["bbox_y0"] == 0)
         | (boxes["bbox_x0"] == 0)
         | (boxes["bbox_y1"] == height)
         | (boxes["bbox_x1"] == width),
-        "clipped": [crop[3] for crop in crops],
+        "clipped": [crop.clipped for crop in crops],
     }
     fields = [field for field in task.columns if field.name not in ("image", "mask")]
     arrays = [pa.array(hashes, pa.uint64()), *(pa.array(columns[field.name], field.type) for field in fields)]
-    arrays += [pa.array([crop[part] for crop in crops], pa.binary()) for part in (0, 1)]
+    arrays += [pa.array(cells, pa.binary()) for cells in ([c.pixels for c in crops], [c.mask for c in crops])]
     names = ["row_hash", *(field.name for field in fields), "image_zstd", "mask_zstd"]
     return pa.table(arrays, names).take(pa.array(order))
 
@@ -145,7 +191,10 @@ def write_piece(
         image_file=source.image_path.name,
         mask_file=source.mask_path.name,
         run=source.run,
-        run_group=source.run_group,
+        run_name=source.run_name,
+        columns=[value for _, value in source.columns],
+        group=source.group,
+        split=source.split,
         quarter=source.quarter,
         position=source.position,
         num_rois=len(outcomes),

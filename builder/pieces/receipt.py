@@ -16,12 +16,18 @@ class Receipt:
         image_file: file name of the image, without folders.
         mask_file: file name of the mask, without folders.
         run: run number, or None where the name has no run or it is not an integer.
-        run_group: what splits keep together: the run, or the stem where the name has none.
+        run_name: the run as text; the stem where the name has none.
+        columns: values of the dataset's own columns, in their order.
+        group: what splits keep together.
+        split: the split that the sample sheet gives, or None.
         quarter: quarter of the coverslip (TL, TR, BL, BR) or None.
         position: position in the quarter or None.
         height: rows of the stitched image, px.
         width: columns of the stitched image, px.
         bit_depth: bits of a pixel, 8 or 16.
+        pixels_per_um: scale of the image.
+        scale_source: where the scale was taken from, such as "ImageJ" or "--pixels-per-um".
+        warnings: what looks wrong, as words of `checks.WARNING_TEXTS`.
         num_rois: distinct labels found.
         kept: labels that became rows.
         dropped: number of labels left out, by reason; 0 for a reason that did not occur.
@@ -40,12 +46,18 @@ class Receipt:
     image_file: str
     mask_file: str
     run: int | None
-    run_group: str
+    run_name: str
+    columns: list[int | float | bool | str | None]
+    group: str
+    split: str | None
     quarter: str | None
     position: str | None
     height: int
     width: int
     bit_depth: int
+    pixels_per_um: float
+    scale_source: str
+    warnings: list[str]
     num_rois: int
     kept: int
     dropped: dict[str, int]

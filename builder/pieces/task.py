@@ -16,7 +16,7 @@ from ..cutting.recipe import Outside, Recipe
 from ..inputs.pairs import Source
 from .receipt import Receipt, labels_path, piece_path, receipt_path
 
-PIECE_FORMAT = 1
+PIECE_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -26,20 +26,21 @@ class PieceParameters:
     Attributes:
         recipe: how a nucleus is cut, "published" or "refined".
         outside: what the frame shows outside the mask: nothing ("zero") or the surroundings ("keep").
-        pixels_per_um: scale of the images.
+        ignore_file_scale: whether a scale that was given wins over another one that a file states.
         seed: key of the row order.
         versions: "name version" of this tool and of the libraries whose arithmetic or codec enters.
     """
 
     recipe: Recipe
     outside: Outside
-    pixels_per_um: float
+    ignore_file_scale: bool
     seed: int
     versions: tuple[str, ...]
 
     def key(self, source: Source) -> str:
         """Return the SHA-256 of the parameters and of what is read from the name of a source."""
-        said = [source.stem, source.run, source.run_group, source.quarter, source.position]
+        said: list[object] = [source.stem, source.run, source.run_name, source.quarter, source.position, source.columns]
+        said += [source.group, source.split, source.pixels_per_um, source.scale_option]
         content = json.dumps([PIECE_FORMAT, asdict(self), said], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 

@@ -95,7 +95,8 @@ def segment(
     """Make masks of stitched images with cellpose, as published.
 
     Writes <name>_cp_masks.png and a receipt <name>_segment.json; call again to resume. No mask of another origin is
-    replaced without --overwrite. With --compare and no --model, masks that are there are compared with true ones.
+    replaced without --overwrite. Says where --diameter or a mask looks wrong. With --compare, images that have a mask
+    and a true one are scored, without --model too.
 
     Example: nucleusnet segment stitched --model nuclei_model --diameter 152.91 --out masks
     """
@@ -132,6 +133,8 @@ def segment(
     else:
         print("\n".join(report.text for report in reports))
     _report_failures([failure for report in reports for failure in report.failures])
+    if not all(report.complete for report in reports):
+        raise typer.Exit(1)
 
 
 def overlay(
@@ -164,11 +167,12 @@ def overlay(
 
 @dataclass(frozen=True)
 class _Report:
-    """What a part of `segment` has done, as JSON and in words, and which images failed."""
+    """What a part of `segment` has done, as JSON and in words, which images failed, and whether it did anything."""
 
     as_json: dict[str, Any]
     text: str
     failures: list[Failure]
+    complete: bool = True
 
 
 def _check_truth(truth: Path, *, recursive: bool) -> None:
@@ -179,11 +183,14 @@ def _check_truth(truth: Path, *, recursive: bool) -> None:
 
 
 def _segmented(options: SegmentOptions, progress: Progress) -> _Report:
+    from .doubts import doubtful_masks
     from .segment import segment_folder
 
     result = segment_folder(options, progress)
     if result.log is not None:
         progress.say(f"the traceback of each unexpected error is in {result.log}.")
+    for sentence in doubtful_masks(result.receipts):
+        progress.say(sentence)
     rois = sum(receipt.rois for receipt in result.receipts)
     shown = {
         "images": len(result.receipts),
@@ -200,9 +207,15 @@ def _segmented(options: SegmentOptions, progress: Progress) -> _Report:
 def _compared(masks: Path, truth: Path, progress: Progress, *, recursive: bool) -> _Report:
     from .compare.compare import compare_folders, comparison_json, comparison_text
 
-    comparisons, failures = compare_folders(masks, truth, recursive=recursive, progress=progress)
-    shown = {"comparison": comparison_json(comparisons, failures)}
-    return _Report(shown, comparison_text(comparisons), failures)
+    compared = compare_folders(masks, truth, recursive=recursive, progress=progress)
+    if compared.without_mask:
+        progress.say(f"True masks without a mask in {masks}, not compared: {', '.join(compared.without_mask)}.")
+    if compared.without_truth:
+        progress.say(f"Masks without a true mask in {truth}, not compared: {', '.join(compared.without_truth)}.")
+    if not compared.images:
+        progress.say(f"No mask in {masks} could be compared with one in {truth}; give folders of the same images.")
+    shown = {"comparison": comparison_json(compared)}
+    return _Report(shown, comparison_text(compared.images), compared.failures, complete=bool(compared.images))
 
 
 def _report_failures(failures: Sequence[Failure]) -> None:

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from nucleusnet_core.errors import UsageError
+
+from .flows.blocks import plan_blocks
+
 
 @dataclass(frozen=True, kw_only=True)
 class Labelling:
@@ -24,6 +28,25 @@ class Labelling:
     min_size_px: int = 15
     fast: bool = False
     block_px: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        checks = (
+            ("--diameter", self.diameter_px, 1 <= self.diameter_px <= 10_000, "from 1 to 10,000 px"),
+            ("--flow-threshold", self.flow_threshold, 0 <= self.flow_threshold <= 100, "from 0 (keep all) to 100"),
+            ("--cellprob-threshold", self.cellprob_threshold, -20 <= self.cellprob_threshold <= 20, "from -20 to 20"),
+            ("--min-size", self.min_size_px, 0 <= self.min_size_px <= 10**9, "of 0 px or more"),
+            ("--block-size", self.block_px, self.block_px is None or self.block_px >= 0, "of 0 px (no blocks) or more"),
+        )
+        for option, value, holds, wanted in checks:
+            if not holds:
+                raise UsageError(f"{option} is {value}; choose a value {wanted}.")
+        if self.fast and self.block_px:
+            raise UsageError(
+                "--fast and --block-size exclude each other; leave one of them out: --fast needs no blocks."
+            )
+        if self.block_px:
+            plan_blocks((1, 1), self.block_px, self.diameter_px)
 
 
 @dataclass(frozen=True)
@@ -53,6 +76,13 @@ class SegmentOptions(Labelling):
     overwrite: bool = False
     workers: int | None = None
     scheduler: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        super().__post_init__()
+        for name, number in (("--batch-size", self.batch_size), ("--workers", self.workers)):
+            if number is not None and number < 1:
+                raise UsageError(f"{name} is {number}; it must be 1 or more.")
 
 
 class OverlayStyle(StrEnum):

@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from nucleusnet_core.errors import UsageError
-
 from .network.weights import WeightsFile
 from .options import Labelling
 
@@ -29,23 +27,6 @@ class SegmentParameters(Labelling):
     weights_sha256: str
     weights_kind: str
     versions: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        """Refuse values that cannot work."""
-        checks = (
-            ("--diameter", self.diameter_px, 1 <= self.diameter_px <= 10_000, "from 1 to 10,000 px"),
-            ("--flow-threshold", self.flow_threshold, 0 <= self.flow_threshold <= 100, "from 0 (keep all) to 100"),
-            ("--cellprob-threshold", self.cellprob_threshold, -20 <= self.cellprob_threshold <= 20, "from -20 to 20"),
-            ("--min-size", self.min_size_px, 0 <= self.min_size_px <= 10**9, "of 0 px or more"),
-            ("--block-size", self.block_px, self.block_px is None or self.block_px >= 0, "of 0 px (no blocks) or more"),
-        )
-        for option, value, holds, wanted in checks:
-            if not holds:
-                raise UsageError(f"{option} is {value}; choose a value {wanted}.")
-        if self.fast and self.block_px:
-            raise UsageError(
-                "--fast and --block-size exclude each other; leave one of them out: --fast needs no blocks."
-            )
 
     def key(self) -> str:
         """Return the SHA-256 of all parameters."""
@@ -72,6 +53,7 @@ class SegmentReceipt:
         labelled: "whole image", "blocks of N px", or "network scale".
         device: that was used.
         seconds: of wall time that the image took.
+        doubt: why the mask is probably wrong, one of `doubts.Doubt`; empty where nothing speaks against it.
     """
 
     format: int
@@ -89,6 +71,7 @@ class SegmentReceipt:
     labelled: str
     device: str
     seconds: float
+    doubt: str = ""
 
     def to_json(self) -> bytes:
         """Return the receipt as UTF-8 JSON for people to read."""
@@ -102,7 +85,7 @@ class SegmentReceipt:
             ValueError: `data` holds no receipt of this format.
         """
         fields: Any = json.loads(data)
-        if not isinstance(fields, dict) or fields.keys() != set(cls.__dataclass_fields__):
+        if not isinstance(fields, dict) or fields.keys() | {"doubt"} != set(cls.__dataclass_fields__):
             raise ValueError("this is no receipt of a mask; segment the image again")
         return cls(**fields)
 

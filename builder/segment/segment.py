@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 
-from nucleusnet_core.errors import PairingError, UsageError, WeightsError
+from nucleusnet_core.errors import PairingError, WeightsError
 from nucleusnet_core.files.disk_space import disk_full_reported
 from nucleusnet_core.stitched_names import find_image_files, list_files
 from nucleusnet_core.terminal.outputs import output_folder, writing
@@ -21,7 +21,7 @@ from ..workers.engine import Workers, local_workers, run_tasks
 from ..workers.failure import Failure, collect
 from ..workers.log import logging_to
 from .device import choose_device, device_in_words, gpu_count, new_slots
-from .flows.blocks import plan_blocks
+from .estimate import doubted_diameter
 from .memory import available_memory
 from .network.cellpose_modules import check_version, installed_version
 from .network.network import check_weights
@@ -85,24 +85,24 @@ def segment_folder(options: SegmentOptions, progress: Progress) -> SegmentResult
         progress: told of images and nuclei, and which device and which weights are used.
 
     Raises:
-        UsageError: a value cannot work, cellpose is not installed, or the device or the model is not there.
+        UsageError: cellpose is not installed, or the folder, the device or the model is not there.
         WeightsError: the weights cannot be used.
         PairingError: there are no images.
         OutputError: the masks cannot be written, or the disk is full.
     """
+    images, failures = find_images(options.stitched, recursive=options.recursive)
     check_version(installed_version())
-    for name, number in (("--batch-size", options.batch_size), ("--workers", options.workers)):
-        if number is not None and number < 1:
-            raise UsageError(f"{name} is {number}; it must be 1 or more.")
     device = choose_device(options.device)
     weights = read_weights_file(find_weights(options.model, download=options.download))
     check_name(weights)
     check_weights(weights)
     parameters = segment_parameters(options, weights)
-    images, failures = find_images(options.stitched, recursive=options.recursive)
     result = SegmentResult(failures=failures)
     _make_folder(options.out)
-    progress.say(f"{weights.path.name}: {weights.kind} weights, nuclei of {weights.diam_mean_px:g} px in the network.")
+    progress.say(
+        f"weights: {weights.path.name} from {weights.path.absolute().parent}, {weights.kind}, nuclei of "
+        f"{weights.diam_mean_px:g} px in the network."
+    )
     with _workers(options, device, progress) as (place, workers):
         tasks = [
             SegmentTask(stem, path, options.out or path.parent, weights, parameters, place, options.batch_size)
@@ -110,6 +110,8 @@ def segment_folder(options: SegmentOptions, progress: Progress) -> SegmentResult
         ]
         waiting = [task for task in tasks if not _settled(task, options.overwrite, result)]
         if waiting:
+            if doubted := doubted_diameter([task.image_path for task in waiting], options.diameter_px):
+                progress.say(doubted)
             _run(waiting, workers, options.out or options.stitched, progress, result)
     result.receipts.sort(key=lambda receipt: receipt.image_file)
     result.failures.sort(key=lambda failure: failure.name)
@@ -131,20 +133,13 @@ def check_name(weights: WeightsFile) -> None:
 
 
 def segment_parameters(options: SegmentOptions, weights: WeightsFile) -> SegmentParameters:
-    """Return what decides the labels.
-
-    Raises:
-        UsageError: a value cannot work.
-    """
-    parameters = SegmentParameters(
+    """Return what decides the labels."""
+    return SegmentParameters(
         **{one.name: getattr(options, one.name) for one in fields(Labelling)},
         weights_sha256=weights.sha256,
         weights_kind=weights.kind.value,
         versions=tuple(f"{name} {version(name)}" for name in _VERSIONS),
     )
-    if options.block_px:
-        plan_blocks((1, 1), options.block_px, options.diameter_px)
-    return parameters
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from nucleusnet_core.terminal.outputs import writing
 
 from ..inputs.mask_file import mask_bytes, mask_name, mask_paths, remove_leftovers
 from .device import claim_slot, device_of_slot, share_cores
+from .doubts import doubt_of
 from .memory import REMEDY, available_memory, block_size, is_out_of_memory
 from .network.weights import WeightsFile
 from .receipts import (
@@ -95,6 +96,7 @@ def segment_image(task: SegmentTask) -> SegmentReceipt:
         image = read_image(task.image_path)
         labels, labelled = label_image(image.pixels, task, device)
         data, name = mask_bytes(labels), mask_name(task.stem, labels)
+        doubt = doubt_of(image.pixels, labels)
     receipt = SegmentReceipt(
         format=RECEIPT_FORMAT,
         image_file=task.image_path.name,
@@ -111,6 +113,7 @@ def segment_image(task: SegmentTask) -> SegmentReceipt:
         labelled=labelled,
         device=str(device),
         seconds=round(time.monotonic() - started, 3),
+        doubt=doubt,
     )
     _write(task, receipt, data)
     return receipt

@@ -33,7 +33,7 @@ def chosen_tables(receipts: Sequence[Receipt], pieces_dir: Path, *, schema: pa.S
     """
     groups: dict[str, list[Receipt]] = {}
     for receipt in receipts:
-        groups.setdefault(receipt.run_group, []).append(receipt)
+        groups.setdefault(receipt.group, []).append(receipt)
     for group in sorted(groups, key=natural_order):
         pieces = [piece_path(pieces_dir, receipt.stem) for receipt in groups[group]]
         rows = chosen_rows(pieces, seed=seed, count=NUCLEI_PER_RUN)

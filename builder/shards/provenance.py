@@ -11,7 +11,7 @@ from nucleusnet_core.errors import CorruptDataError
 from ..pieces.receipt import Receipt, labels_path
 from .parquet_writer import SMALL_ROW_GROUP_ROWS, in_groups, write_parquet
 
-_FROM_RECEIPT = ("run_group", "image_file", "mask_file", "image_sha256", "mask_sha256")
+_FROM_RECEIPT = ("group", "image_file", "mask_file", "image_sha256", "mask_sha256")
 SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("stitched_image", *_FROM_RECEIPT)),

@@ -46,7 +46,9 @@ def _fraction(text: str) -> float | None:
     return number if 0 < number <= 1 else None
 
 
-def assign_splits(kept: Mapping[str, int], fractions: Mapping[str, float], seed: int) -> dict[str, str]:
+def assign_splits(
+    kept: Mapping[str, int], fractions: Mapping[str, float], seed: int, given: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Return the split of each run group; groups stay whole.
 
     Groups with nuclei stand in the order of a keyed hash of their names and are cut at the cumulative fractions of
@@ -56,10 +58,13 @@ def assign_splits(kept: Mapping[str, int], fractions: Mapping[str, float], seed:
         kept: nuclei by run group.
         fractions: as `parse_splits` returns them.
         seed: key of the order.
+        given: split by group, where a sample sheet decides; then fractions and seed decide nothing.
 
     Returns:
         Split by run group. With few groups a split may get none; it is then absent.
     """
+    if given:
+        return {group: given[group] for group in kept}
     filled = [group for group, nuclei in kept.items() if nuclei]
     ordered = sorted(filled, key=lambda group: (keyed_hash(group, seed=seed, purpose="run"), group))
     assigned: dict[str, str] = {}

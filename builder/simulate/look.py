@@ -6,6 +6,8 @@ import numpy as np
 
 from nucleusnet_core.contract import PUBLISHED_PIXELS_PER_UM
 
+from .parameters import MASK_MARGIN_UM
+
 # Streams of random numbers, so that a draw more in one place moves nothing in another.
 RUN_STREAM, SCENE_STREAM, OPTICS_STREAM = 1, 2, 3
 
@@ -33,6 +35,7 @@ class RunLook:
         vignette: light lost in the corner of a field, 0 to 1.
         tile_um: distance between the centres of neighbouring fields in the stitched image.
         tile_shift: where the first field begins (y, x), as a fraction of `tile_um`.
+        mask_margin_um: mean distance from the visible edge of a nucleus to the rim of its mask.
     """
 
     brightness: float
@@ -43,6 +46,7 @@ class RunLook:
     vignette: float
     tile_um: float
     tile_shift: tuple[float, float]
+    mask_margin_um: float = MASK_MARGIN_UM
 
 
 def run_look(seed: int, run: int) -> RunLook:

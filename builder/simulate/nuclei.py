@@ -13,8 +13,6 @@ from .look import RunLook
 Kind = Literal["interphase", "anaphase", "micronucleus"]
 KINDS: tuple[Kind, ...] = ("interphase", "anaphase", "micronucleus")
 
-# A mask of the custom cellpose model lies about this far outside the visible edge of the nucleus.
-MASK_MARGIN_UM = 2.1
 MEDIAN_LENGTH_UM = 18.2
 
 _POINTS = 96
@@ -58,7 +56,7 @@ def draw_nucleus(kind: Kind, look: RunLook, rng: np.random.Generator, *, pixels_
         pixels_per_um: scale of the image.
     """
     bodies, bridge = _arrange(kind, rng)
-    margin_um = MASK_MARGIN_UM * float(rng.uniform(0.85, 1.15))
+    margin_um = look.mask_margin_um * float(rng.uniform(0.85, 1.15))
     pad = math.ceil(margin_um * pixels_per_um) + 4
     points = np.concatenate([body.points for body in bodies]) * pixels_per_um
     low = np.floor(points.min(axis=0)) - pad

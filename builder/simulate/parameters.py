@@ -2,19 +2,37 @@
 
 import json
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Self
 
 from nucleusnet_core.contract import PUBLISHED_PIXELS_PER_UM
 from nucleusnet_core.errors import UsageError
+
+MASK_MARGIN_UM = 2.1
+"""A mask of the custom cellpose model lies about this far outside the visible edge of the nucleus."""
 
 _LIMITS: dict[str, tuple[str, float, float]] = {
     "images": ("images (--images)", 1, 100_000),
     "size_px": ("size_px (--size)", 512, 30_000),
     "seed": ("seed (--seed)", 0, 2**63 - 1),
     "nuclei_per_mm2": ("nuclei_per_mm2 (--density)", 0, 3000),
-    "pixels_per_um": ("pixels_per_um", 1, 40),
+    "pixels_per_um": ("pixels_per_um (--like)", 1, 40),
+    "mask_margin_um": ("mask_margin_um (--like)", 0.1, 10),
 }
 """How messages call each parameter, its smallest and its largest value."""
+
+
+class Like(StrEnum):
+    """Which images the simulated ones resemble."""
+
+    oil_100x = "100x"
+    air_20x = "20x"
+
+    def parameters(self) -> dict[str, float]:
+        """Return what these images have in common; 20x: 300 nuclei of about 30 px on 1,000 x 1,000 px."""
+        if self is Like.air_20x:
+            return {"pixels_per_um": 2.0, "nuclei_per_mm2": 1200.0, "mask_margin_um": 0.3}
+        return {}
 
 
 @dataclass(frozen=True)
@@ -28,6 +46,7 @@ class SimulateParameters:
         nuclei_per_mm2: mean number of nuclei on a square millimetre. By default four times the published density,
             so that a handful of small images holds enough nuclei to train on.
         pixels_per_um: scale.
+        mask_margin_um: mean distance from the visible edge of a nucleus to the rim of its mask.
     """
 
     images: int = 24
@@ -35,6 +54,7 @@ class SimulateParameters:
     seed: int = 0
     nuclei_per_mm2: float = 1100.0
     pixels_per_um: float = PUBLISHED_PIXELS_PER_UM
+    mask_margin_um: float = MASK_MARGIN_UM
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""

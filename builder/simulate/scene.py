@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .look import RunLook
-from .nuclei import MASK_MARGIN_UM, Kind, Nucleus, draw_nucleus
+from .nuclei import Kind, Nucleus, draw_nucleus
+from .parameters import MASK_MARGIN_UM
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -80,7 +81,10 @@ class Scene:
 
 
 class _Canvas:
-    """A scene in the making. `reach` (H, W) uint8 is the scaled distance to the nearest chromatin."""
+    """A scene in the making. `reach` (H, W) uint8 is the distance to the nearest chromatin.
+
+    It is scaled so that the rim of every mask lies at `_RIM`, however far outside of its chromatin that is.
+    """
 
     def __init__(self, size_px: int, pixels_per_um: float) -> None:
         self.size_px = size_px

@@ -16,6 +16,7 @@ from nucleusnet_core.terminal.outputs import output_folder, writing
 
 from ..inputs.mask_file import mask_bytes, remove_leftovers
 from .parameters import SimulateParameters
+from .sample_sheet import SAMPLES_NAME
 from .truth import ImageTruth
 
 RECEIPT_NAME = ".simulate.json"
@@ -160,6 +161,7 @@ def _refuse_foreign(folder: Path, parameters: SimulateParameters) -> None:
 def _set_files(folder: Path, parameters: SimulateParameters) -> Iterator[Path]:
     for index in range(parameters.images):
         yield from _paths(folder, stem_of_image(index))
+    yield folder / SAMPLES_NAME
 
 
 def _paths(folder: Path, stem: str) -> tuple[Path, Path, Path]:

@@ -1,12 +1,15 @@
 """Simulated stitched images with masks and truth, to try everything on before there is data of one's own."""
 
+from dataclasses import replace
 from pathlib import Path
 
+from nucleusnet_core.contract import PUBLISHED_PIXELS_PER_UM
 from nucleusnet_core.terminal.progress import NoProgress, Progress
 
 from .look import OPTICS_STREAM, SCENE_STREAM, generator, run_look
 from .optics import expose
 from .parameters import SimulateParameters
+from .sample_sheet import write_sample_sheet
 from .scene import lay_out
 from .set_folder import (
     SimulatedFiles,
@@ -33,18 +36,20 @@ def simulate(
     seed: int = _DEFAULT.seed,
     nuclei_per_mm2: float = _DEFAULT.nuclei_per_mm2,
     pixels_per_um: float = _DEFAULT.pixels_per_um,
+    mask_margin_um: float = _DEFAULT.mask_margin_um,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> list[SimulatedFiles]:
-    """Write stitched images, cellpose masks and truth files; a call that was interrupted is resumed by the next.
+    """Write stitched images, cellpose masks, truth files and a sample sheet; the next call resumes an interrupted one.
 
     Args:
         folder: where to; made if missing. Complete images of the same parameters that are there stay.
-        images: how many; see `SimulateParameters` for this and the next four.
+        images: how many; see `SimulateParameters` for this and the next five.
         size_px: height and width of an image.
         seed: of the set.
         nuclei_per_mm2: mean number of nuclei on a square millimetre.
         pixels_per_um: scale.
+        mask_margin_um: mean distance from the visible edge of a nucleus to the rim of its mask.
         overwrite: make all anew, and remove what is there of another set.
         progress: told of each image that is made.
 
@@ -55,9 +60,10 @@ def simulate(
         UsageError: a value cannot work, or the folder holds images of other parameters or of another origin.
         OutputError: a file cannot be written.
     """
-    parameters = SimulateParameters(images, size_px, seed, nuclei_per_mm2, pixels_per_um)
+    parameters = SimulateParameters(images, size_px, seed, nuclei_per_mm2, pixels_per_um, mask_margin_um)
     progress = progress or NoProgress()
     prepare_folder(folder, parameters, overwrite=overwrite)
+    write_sample_sheet(folder, (place_of(index)[0] for index in range(images)))
     files = [finished_image(folder, index) for index in range(images)]
     if missing := files.count(None):
         progress.begin("images", missing)
@@ -78,6 +84,7 @@ def simulate_image(
     seed: int = _DEFAULT.seed,
     nuclei_per_mm2: float = _DEFAULT.nuclei_per_mm2,
     pixels_per_um: float = _DEFAULT.pixels_per_um,
+    mask_margin_um: float = _DEFAULT.mask_margin_um,
 ) -> SimulatedImage:
     """Draw one stitched image with its mask; the same arguments give the same pixels.
 
@@ -87,17 +94,21 @@ def simulate_image(
         seed: of the set, >= 0.
         nuclei_per_mm2: mean number of nuclei on a square millimetre (published: about 275).
         pixels_per_um: scale.
+        mask_margin_um: mean distance from the visible edge of a nucleus to the rim of its mask.
 
     Raises:
         UsageError: a value cannot work.
     """
-    return _drawn(index, SimulateParameters(index + 1, size_px, seed, nuclei_per_mm2, pixels_per_um))
+    parameters = SimulateParameters(index + 1, size_px, seed, nuclei_per_mm2, pixels_per_um, mask_margin_um)
+    return _drawn(index, parameters)
 
 
 def _drawn(index: int, parameters: SimulateParameters) -> SimulatedImage:
     size_px, seed, pixels_per_um = parameters.size_px, parameters.seed, parameters.pixels_per_um
     run, quarter, position = place_of(index)
     look = run_look(seed, run)
+    field_um = look.tile_um * (PUBLISHED_PIXELS_PER_UM / pixels_per_um)  # a field has as many px at every scale
+    look = replace(look, tile_um=field_um, mask_margin_um=parameters.mask_margin_um)
     rng = generator(seed, SCENE_STREAM, index)
     mean = parameters.nuclei_per_mm2 * look.density * (size_px / pixels_per_um / 1000) ** 2
     debris = 1 if index % 3 == 0 else int(rng.poisson(0.4))

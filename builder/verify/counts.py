@@ -14,6 +14,7 @@ from ..dataset_folder import MAX_PROBLEMS_OF_A_FILE, Problem, Report, read_text
 from ..shards.config_10k import runs_with_fewer
 
 BY_MANIFEST = f"in {MANIFEST_NAME}"
+_FACTS_OF_IMAGES = ("scale_source", "warnings", "pixels_per_um")
 BY_PROVENANCE = f"by counting in {PROVENANCE_NAME}"
 
 
@@ -39,10 +40,10 @@ def check_manifest(manifest: Manifest, report: Report) -> None:
         for config in ("default", "metadata"):
             what = f"the number of rows in all files of config {config}, split {split}"
             report.compare(MANIFEST_NAME, what, manifest.rows(config, split), rows, "in its list of splits")
-    groups = Counter(str(group) for groups in manifest.runs.values() for group in groups)
+    groups = Counter(group for groups in manifest.runs.values() for group in groups)
     for group, count in groups.items():
         if count > 1:
-            report.add(MANIFEST_NAME, f"run {group} lies in {count} splits; it must lie in one.")
+            report.add(MANIFEST_NAME, f"group {group} lies in {count} splits; it must lie in one.")
 
 
 def check_ids(folder: Path, shards: list[ShardEntry], report: Report) -> None:
@@ -69,7 +70,7 @@ def check_ids(folder: Path, shards: list[ShardEntry], report: Report) -> None:
 
 
 def check_provenance(folder: Path, manifest: Manifest, shards: list[ShardEntry], report: Report) -> None:
-    """Check that every label found is kept or dropped for a reason, image by image, and that runs keep to a split."""
+    """Check that every label found is kept or dropped for a reason, image by image, and that groups keep to a split."""
     try:
         counts = outcome_counts(folder)
     except (pa.ArrowException, OSError, KeyError) as error:
@@ -93,12 +94,32 @@ def check_provenance(folder: Path, manifest: Manifest, shards: list[ShardEntry],
         kept[group] += images[image][KEPT]
     report.compare(MANIFEST_NAME, "fewer_in_10k", manifest.fewer_in_10k, runs_with_fewer(kept), BY_PROVENANCE)
     check_runs(folder, manifest, groups, shards, report)
-    check_stitched(folder, [shard for shard in shards if shard.config == "stitched"], images, report)
+    stitched = [shard for shard in shards if shard.config == "stitched"]
+    check_stitched(folder, stitched, images, report)
+    if len(stitched) == len(manifest.splits_of("stitched")):
+        check_image_facts(folder, manifest, stitched, report)
+
+
+def check_image_facts(folder: Path, manifest: Manifest, stitched: list[ShardEntry], report: Report) -> None:
+    """Compare scales and warnings of the images with what the manifest says about all of them together."""
+    rows = [
+        row
+        for shard in stitched
+        for row in pq.read_table(folder / shard.path, columns=list(_FACTS_OF_IMAGES)).to_pylist()
+    ]
+    sources = Counter(str(row["scale_source"]) for row in rows)
+    words = Counter(word for row in rows for word in row["warnings"] or ())
+    scales = {row["pixels_per_um"] for row in rows}
+    scale = scales.pop() if len(scales) == 1 else None
+    by = "by counting in config stitched"
+    report.compare(MANIFEST_NAME, "scale_sources", manifest.scale_sources, dict(sorted(sources.items())), by)
+    report.compare(MANIFEST_NAME, "warnings", manifest.warnings, dict(sorted(words.items())), by)
+    report.compare(MANIFEST_NAME, "pixels_per_um", manifest.parameters.get("pixels_per_um"), scale, by)
 
 
 def outcome_counts(folder: Path) -> list[tuple[str, str, str, int]]:
-    """Return the number of labels in the provenance by stitched image, run and outcome."""
-    columns = ["stitched_image", "run_group", "outcome"]
+    """Return the number of labels in the provenance by stitched image, group and outcome."""
+    columns = ["stitched_image", "group", "outcome"]
     table = pq.read_table(folder / PROVENANCE_NAME, columns=columns)
     counted = table.group_by(columns).aggregate([([], "count_all")])
     return list(zip(*(counted.column(name).to_pylist() for name in [*columns, "count_all"]), strict=True))
@@ -107,11 +128,11 @@ def outcome_counts(folder: Path) -> list[tuple[str, str, str, int]]:
 def check_runs(
     folder: Path, manifest: Manifest, groups: dict[str, str], shards: list[ShardEntry], report: Report
 ) -> None:
-    """Check that every row lies in the split that the manifest gives its run."""
-    split_of = {str(group): split for split, groups in manifest.runs.items() for group in groups}
+    """Check that every row lies in the split that the manifest gives its group."""
+    split_of = {group: split for split, groups in manifest.runs.items() for group in groups}
     for shard in shards:
         for image in images_of(folder, shard):
-            what = f"the split of {image}, run {groups.get(image)},"
+            what = f"the split of {image}, group {groups.get(image)},"
             wanted = split_of.get(groups.get(image, ""), "not stated")
             report.compare(shard.path, what, shard.split, wanted, BY_MANIFEST)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nucleusnet_core.cells.png import are_stored_cells, check_cell, check_checksums, layout_of
@@ -15,16 +16,17 @@ from nucleusnet_core.errors import CorruptDataError
 from nucleusnet_core.files.hashing import file_sha256
 from nucleusnet_core.manifest import Manifest, ShardEntry
 
-from ..dataset_folder import Problem, Report
+from ..dataset_folder import MAX_PROBLEMS_OF_A_FILE, Problem, Report
 from ..shards.parquet_writer import CELL_COLUMNS
 from .counts import BY_MANIFEST
 
 _BATCH_ROWS = 4096
+_CROP_SCALES = ("pixels_per_um", "crop_pixels_per_um")
 _NEEDED_COLUMNS = {
-    "default": (*CELL_COLUMNS, "nucleus_id", "stitched_image"),
-    "metadata": ("nucleus_id", "stitched_image"),
-    "stitched": ("name", "num_rois", "kept"),
-    "10k": (*CELL_COLUMNS, "nucleus_id", "stitched_image"),
+    "default": (*CELL_COLUMNS, "nucleus_id", "stitched_image", "run_name", *_CROP_SCALES),
+    "metadata": ("nucleus_id", "stitched_image", "run_name", *_CROP_SCALES),
+    "stitched": ("name", "run_name", "pixels_per_um", "scale_source", "num_rois", "kept", "warnings"),
+    "10k": (*CELL_COLUMNS, "nucleus_id", "stitched_image", "run_name", *_CROP_SCALES),
 }
 """What the other checks rely on."""
 
@@ -121,11 +123,26 @@ def check_rows(task: FileTask, shard: ShardEntry, report: Report) -> int:
             for name in CELL_COLUMNS:
                 if name in table.column_names:
                     check_cells(table.column(name), task.path, name, row, report)
+            check_facts(table, task.path, row, report)
             if shard.config == "default":
                 plain = table.drop_columns([name for name in CELL_COLUMNS if name in table.column_names])
                 compare_rows(task.path, row, plain, beside.take(table.num_rows), report)
             row += table.num_rows
     return row
+
+
+def check_facts(table: pa.Table, path: str, first_row: int, report: Report) -> None:
+    """Check that every row of a row group names its run and has a scale."""
+    wrong = {"run_name": pc.is_null(table.column("run_name"))}
+    for name in _CROP_SCALES:
+        if name in table.column_names:
+            scale = table.column(name)
+            wrong[name] = pc.invert(pc.fill_null(pc.and_(pc.greater(scale, 0), pc.is_finite(scale)), False))
+    for name, rows in wrong.items():
+        must = "a text" if name == "run_name" else "a number above 0"
+        for row in pc.indices_nonzero(rows).to_pylist()[:MAX_PROBLEMS_OF_A_FILE]:
+            value = table.column(name)[row].as_py()
+            report.add(f"{path}, row {first_row + row}, column {name}", f"it is {value}; it must be {must}.")
 
 
 def check_cells(cells: pa.ChunkedArray, path: str, column: str, first_row: int, report: Report) -> None:

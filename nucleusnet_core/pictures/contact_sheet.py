@@ -19,6 +19,7 @@ MIN_SHEET_WIDTH_PX = 640
 TILE_LIMITS_PX = (32, 256)
 CONTRAST_PERCENTILES = (1.0, 99.8)
 """Of the pixels above 0, so that the empty surroundings of masked nuclei do not count."""
+NO_SCALE_BAR = "The crops have several scales (column crop_pixels_per_um), so the contact sheet has no scale bar."
 
 _INK = 210
 _BAR = 255

@@ -15,14 +15,14 @@ import pyarrow as pa
 
 from ..contract import CROP_PX, DEFAULT
 from ..dataset import OpenDataset, open_dataset
-from ..pictures.contact_sheet import MAX_NUCLEI, draw_sheet, sheet_grid, shrunk, write_sheet
+from ..pictures.contact_sheet import MAX_NUCLEI, NO_SCALE_BAR, draw_sheet, sheet_grid, shrunk, write_sheet
+from ..runs import natural_order
 from ..shards.rows import fetch_rows
+from ..shards.tables import common_scale
 from ..terminal.progress import Progress
 from ..terminal.wording import counted
 from .draw import choose_picks
 
-NO_RUN = "none"
-"""Takes the place of the run for nuclei whose image has no run number."""
 USUAL_NUCLEI = 1000
 """How many nuclei are drawn where the request does not say it."""
 MOST_RUNS = 10
@@ -66,7 +66,7 @@ class SampleReport:
         seed: draws the same nuclei again.
         nuclei: number of nuclei.
         batches: number of batches of each type and shape.
-        nuclei_per_run: number of nuclei of each run; "none" for nuclei without a run number.
+        nuclei_per_run: number of nuclei of each run, by its name.
         seconds: from opening the dataset to the last batch.
         requests: reads of the dataset's files.
         bytes_read: their bytes.
@@ -97,23 +97,18 @@ class SampleReport:
             [
                 f"{self.dataset}: {nuclei} of split {self.split} ({self.method}, seed {self.seed})",
                 *(f"{counted(count, 'batch', 'batches')} of {kind}" for kind, count in self.batches.items()),
-                *self._runs_text(),
+                self._runs_text(),
                 f"{read}, {self.seconds:.2f} s to the last batch",
                 f"contact sheet: {self.contact_sheet}",
             ]
         )
 
-    def _runs_text(self) -> list[str]:
-        """Return the lines that say how many nuclei the runs have; of many runs, only the first are listed."""
-        lines = []
-        runs = [f"{run}: {count:,}" for run, count in self.nuclei_per_run.items() if run != NO_RUN]
-        if runs:
-            others = len(runs) - MOST_RUNS
-            more = [f"and {counted(others, 'other run')}"] if others > 0 else []
-            lines.append(f"nuclei of {counted(len(runs), 'run')}: {', '.join(runs[:MOST_RUNS] + more)}")
-        if NO_RUN in self.nuclei_per_run:
-            lines.append(f"nuclei without a run number: {self.nuclei_per_run[NO_RUN]:,}")
-        return lines
+    def _runs_text(self) -> str:
+        """Return the line that says how many nuclei the runs have; of many runs, only the first are listed."""
+        runs = [f"{run}: {count:,}" for run, count in self.nuclei_per_run.items()]
+        others = len(runs) - MOST_RUNS
+        more = [f"and {counted(others, 'other run')}"] if others > 0 else []
+        return f"nuclei of {counted(len(runs), 'run')}: {', '.join(runs[:MOST_RUNS] + more)}"
 
 
 def show_sample(request: SampleRequest, loader: Loader, progress: Progress) -> SampleReport:
@@ -133,13 +128,13 @@ def show_sample(request: SampleRequest, loader: Loader, progress: Progress) -> S
     n = _usual_number(opened, request.split, progress) if request.n is None else request.n
     picks = choose_picks(opened, n=n, split=request.split, seed=seed, method=request.method)
     progress.begin("nuclei", n, unit="nucleus")
-    table, read = fetch_rows(opened, picks, ["image", "run"])
+    table, read = fetch_rows(opened, picks, ["image", "run_name", "crop_pixels_per_um"])
     cells = [cell["bytes"] for cell in table["image"].to_pylist()]
     stream = _Stopwatch(loader(cells, request.batch_size), time.perf_counter() - started)
     batches, tiles = _consumed(stream, sheet_grid(min(n, MAX_NUCLEI)).tile_px, progress)
-    pixels_per_um = opened.manifest.parameters.get("pixels_per_um")
-    if not pixels_per_um:
-        progress.say("The dataset does not state its scale (pixels_per_um), so the contact sheet has no scale bar.")
+    pixels_per_um = common_scale(table["crop_pixels_per_um"])
+    if pixels_per_um is None:
+        progress.say(NO_SCALE_BAR)
     _write_sheet(request, n, seed, pixels_per_um, tiles)
     return SampleReport(
         dataset=opened.store.name,
@@ -148,7 +143,7 @@ def show_sample(request: SampleRequest, loader: Loader, progress: Progress) -> S
         seed=seed,
         nuclei=len(table),
         batches=batches,
-        nuclei_per_run=_count_by_run(table["run"]),
+        nuclei_per_run=_count_by_run(table["run_name"]),
         seconds=round(stream.seconds, 3),
         requests=read.requests,
         bytes_read=read.bytes,
@@ -199,8 +194,7 @@ def _consumed(
 
 def _count_by_run(runs: pa.ChunkedArray) -> dict[str, int]:
     counts = Counter(runs.to_pylist())
-    named = sorted((run, count) for run, count in counts.items() if run is not None)
-    return {str(run): count for run, count in named} | ({NO_RUN: counts[None]} if None in counts else {})
+    return {run: counts[run] for run in sorted(counts, key=natural_order)}
 
 
 def _write_sheet(

@@ -113,8 +113,8 @@ def arrow_row_bytes(schema: pa.Schema, bit_depth: int) -> int:
     depths = {"image": bit_depth, "mask": 1}
     cells = {name: png_layout(CROP_PX, CROP_PX, depth).cell_bytes for name, depth in depths.items()}
     others = [field.type for field in schema if field.name not in cells]
-    numbers: int = sum(-(-kind.bit_width // 8) for kind in others if not pa.types.is_string(kind))
-    texts = sum(_TEXT_BYTES for kind in others if pa.types.is_string(kind))
+    texts = sum(_TEXT_BYTES for kind in others if pa.types.is_string(kind) or pa.types.is_list(kind))
+    numbers: int = sum(-(-kind.bit_width // 8) for kind in others if pa.types.is_primitive(kind))
     return numbers + texts + sum(size for name, size in cells.items() if name in schema.names)
 
 
@@ -124,6 +124,18 @@ def _conformed(table: pa.Table, schema: pa.Schema, where: str) -> pa.Table:
         return table.cast(schema)
     except pa.ArrowException as error:
         raise CorruptDataError(f"{where} has columns of other types than the dataset ({error}).") from error
+
+
+def common_scale(crop_pixels_per_um: pa.ChunkedArray) -> float | None:
+    """Return the one scale of some crops, px per um, or None where they have several or none that can be.
+
+    Args:
+        crop_pixels_per_um: that column of their rows, float32.
+    """
+    scales = crop_pixels_per_um.unique().to_pylist()
+    if len(scales) != 1 or scales[0] is None or not 0 < scales[0] < np.inf:
+        return None
+    return float(str(np.float32(scales[0])))  # 8.0453 rather than 8.045299530029297
 
 
 def read_columns(opened: OpenDataset, config: str, columns: Sequence[str], splits: Sequence[str] = ()) -> pa.Table:

@@ -104,13 +104,25 @@ def total(comparisons: Sequence[Comparison]) -> Comparison:
     )
 
 
-def compare_folders(
-    masks: Path, truth: Path, *, recursive: bool, progress: Progress
-) -> tuple[list[Comparison], list[Failure]]:
-    """Compare the masks of a folder with the true ones of the same names in another.
+@dataclass(frozen=True)
+class FolderComparison:
+    """How the masks of a folder compare with the true ones.
 
-    Returns:
-        One comparison for each true mask, sorted by name, and one failure for each that has no mask or cannot be read.
+    Attributes:
+        images: one comparison for each image that has both, sorted by name.
+        without_mask: names of true masks without a mask, sorted.
+        without_truth: names of masks without a true one, sorted.
+        failures: what cannot be compared, and why, sorted by name.
+    """
+
+    images: list[Comparison]
+    without_mask: list[str]
+    without_truth: list[str]
+    failures: list[Failure]
+
+
+def compare_folders(masks: Path, truth: Path, *, recursive: bool, progress: Progress) -> FolderComparison:
+    """Compare the masks of a folder with the true ones of the same names in another.
 
     Raises:
         UsageError: a folder does not exist.
@@ -118,22 +130,27 @@ def compare_folders(
     """
     true, failures = find_masks(truth, recursive=recursive)
     found, more = find_masks(masks, recursive=recursive)
-    progress.begin("masks", len(true), unit="mask")
     failures += [failure for failure in more if failure.name in true]
+    refused = {failure.name for failure in failures}
+    both = sorted(true.keys() & found.keys())
+    progress.begin("masks", len(both), unit="mask")
     comparisons = []
-    for stem, path in true.items():
-        end = _compare_files(stem, path, found.get(stem), masks)
+    for stem in both:
+        end = _compare_files(stem, true[stem], found[stem])
         if isinstance(end, Failure):
             failures.append(end)
         else:
             comparisons.append(end)
         progress.step(nuclei=0 if isinstance(end, Failure) else end.true)
-    return comparisons, sorted(set(failures), key=lambda failure: failure.name)
+    return FolderComparison(
+        comparisons,
+        sorted(true.keys() - found.keys() - refused),
+        sorted((found.keys() | {failure.name for failure in more}) - true.keys() - refused),
+        sorted(set(failures), key=lambda failure: failure.name),
+    )
 
 
-def _compare_files(stem: str, true: Path, found: Path | None, masks: Path) -> Comparison | Failure:
-    if found is None:
-        return Failure(stem, f"{masks} holds no mask {stem}_cp_masks.png; segment that image.")
+def _compare_files(stem: str, true: Path, found: Path) -> Comparison | Failure:
     try:
         return compare_masks(stem, _read_labels(true), _read_labels(found))
     except (NucleusNetError, OSError) as error:
@@ -158,13 +175,14 @@ def find_masks(folder: Path, *, recursive: bool) -> tuple[dict[str, Path], list[
     return {stem: paths[0] for stem, paths in sorted(masks.items()) if len(paths) == 1}, failures
 
 
-def comparison_json(comparisons: Sequence[Comparison], failures: Sequence[Failure]) -> dict[str, Any]:
-    """Return comparisons as JSON can hold them."""
-    shown = [_record(one) for one in comparisons]
+def comparison_json(compared: FolderComparison) -> dict[str, Any]:
+    """Return a comparison as JSON can hold it."""
     return {
-        "images": shown,
-        "total": _record(total(comparisons)),
-        "failures": [asdict(failure) for failure in failures],
+        "images": [_record(one) for one in compared.images],
+        "total": _record(total(compared.images)),
+        "without_mask": compared.without_mask,
+        "without_truth": compared.without_truth,
+        "failures": [asdict(failure) for failure in compared.failures],
     }
 
 

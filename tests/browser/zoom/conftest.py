@@ -54,7 +54,7 @@ def stitched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def opened(stitched: Path) -> OpenDataset:
     out = stitched.parent / "nucleusnet"
-    assert build(BuildOptions(stitched, out, workers=1, splits="train=1")).failures == []
+    assert build(BuildOptions(stitched, out, pixels_per_um=8.0453, splits="train=1")).failures == []
     return open_dataset(out)
 
 
@@ -76,7 +76,11 @@ def named(stitched: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         for suffix in (".tif", "_cp_masks.png"):
             shutil.copy(image.with_name(f"{image.stem}{suffix}"), root / "stitched" / f"{name}{suffix}")
     options = BuildOptions(
-        root / "stitched", root / "nucleusnet", workers=1, splits="train=1", name_pattern=r"(?P<run>plate[A-Z])_\d"
+        root / "stitched",
+        root / "nucleusnet",
+        pixels_per_um=8.0453,
+        splits="train=1",
+        name_pattern=r"(?P<run>plate[A-Z])_\d",
     )
     assert build(options).failures == []
     opened = open_dataset(root / "nucleusnet")

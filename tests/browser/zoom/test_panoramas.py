@@ -67,8 +67,9 @@ NAMES = (
 def test_what_a_build_pairs_zoom_pairs(tmp_path: Path) -> None:
     for name in (name for group in NAMES for name in group):
         (tmp_path / name).touch()
-    sources, failures = find_sources(tmp_path)
-    assert failures == []
+    found = find_sources(tmp_path)
+    sources = found.sources
+    assert found.failures == []
     assert [source.stem for source in sources] == ["a", "b", "c", "d", "e"]
     files = StitchedFiles(tmp_path)
     assert [files.pair(source.stem) for source in sources] == [(s.image_path, s.mask_path) for s in sources]

@@ -143,9 +143,9 @@ def test_what_is_known_of_a_nucleus_is_its_row_of_the_dataset(opened: OpenDatase
 
 def test_the_mosaic_is_a_row_of_crops_for_each_run(opened: OpenDataset, panoramas: Path) -> None:
     strips = list(mosaic_strips(opened))
-    assert [run for run, _ in strips] == [7, "sample_x"]
+    assert [run for run, _ in strips] == ["7", "sample_x"]
     found = entry(panoramas, "10k")
-    assert (found["width"], found["height"], found["runs"]) == (25_600, 512, [7, "sample_x"])
+    assert (found["width"], found["height"], found["runs"]) == (25_600, 512, ["7", "sample_x"])
     shown = whole(panoramas / "10k" / "image.szi").astype(int)
     assert np.abs(shown - np.concatenate([strip for _, strip in strips])).mean() < 2
     assert not (panoramas / "10k" / "pixels.raw").exists()
@@ -156,7 +156,7 @@ def test_runs_that_are_names_have_one_row_each_in_the_mosaic_and_are_known_of_nu
     assert entry(named.panoramas, "10k")["runs"] == ["plateA", "plateB", SLIDE]
     for image, run in (("plateA_2", "plateA"), (SLIDE, SLIDE)):
         nuclei = json.loads((named.panoramas / image / "nuclei.json").read_text("utf-8"))["nuclei"].values()
-        assert {nucleus["run"] for nucleus in nuclei} == {run}
+        assert {nucleus["run_name"] for nucleus in nuclei} == {run}
 
 
 @pytest.mark.parametrize("dtype", ["uint32", "int32", "int16"])
@@ -186,7 +186,7 @@ def test_interrupted_it_stops_in_silence_and_leaves_nothing(
     # So large that there is something left to interrupt.
     Image.fromarray(np.tile(parts[".tif"], (6, 6))).save(large / "sample_x.tif")
     Image.fromarray(np.block([own[row : row + 6] for row in range(0, 36, 6)])).save(large / "sample_x_cp_masks.png")
-    build(BuildOptions(large, large.parent / "built"))
+    build(BuildOptions(large, large.parent / "built", pixels_per_um=8.0453))
     command = [
         *COMMAND,
         "zoom",

@@ -8,23 +8,25 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.parquet as pq
 import pytest
 import tifffile
 from PIL import Image
 
 from builder.analysis.mosaic import Mosaic, mosaic_tiles, plan_mosaic
-from builder.analysis.mosaic_file import mosaic_text, write_mosaic
+from builder.analysis.mosaic_file import legend_csv, mosaic_text, write_mosaic
 from builder.shards.config_10k import runs_with_fewer
 from builder.verify.verify import verify
 from nucleusnet_core.dataset import open_dataset
 from nucleusnet_core.errors import CorruptDataError, OutputError, SelectionError, UsageError
 from nucleusnet_core.manifest import Manifest
-from nucleusnet_core.runs import run_in_name, run_names
+from nucleusnet_core.runs import natural_order
 from nucleusnet_core.terminal.progress import NoProgress
 from tests.dataset_folder import nucleus_pixels, write_dataset_folder
 from tests.range_server import serve
 
 from ..commands import nucleusnet
+from .changed_dataset import change_column
 
 
 def drawn(folder: Path, out: Path, per_run: int = 100) -> tuple[Mosaic, list[dict[str, str]]]:
@@ -61,7 +63,7 @@ def test_every_nucleus_lies_where_the_legend_says(tmp_path: Path, suffix: str, b
         y, x = 256 * int(line["row"]), 256 * int(line["column"])
         number = int(line["nucleus_id"].rpartition("_")[2])
         expected[y : y + 256, x : x + 256] = nucleus_pixels(number, bit_depth)
-        assert line["run"] in (str(int(line["nucleus_id"][3:5])), line["nucleus_id"].split("_ROI_")[0])
+        assert line["run_name"] == str(int(line["nucleus_id"][3:5]))
     assert np.array_equal(pixels, expected)
 
 
@@ -70,11 +72,11 @@ def test_the_mosaic_of_a_build_has_one_row_a_run_in_order(built: Path, tmp_path:
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     manifest = Manifest.from_json((built / "manifest.json").read_bytes())
-    runs = sorted(run for group in manifest.runs.values() for run in group if isinstance(run, int))
-    empty = [int(run) for run in said["without_nuclei"]]
+    runs = sorted((run for group in manifest.runs.values() for run in group), key=natural_order)
+    empty = said["without_nuclei"]
     with (tmp_path / "m_legend.csv").open(encoding="utf-8", newline="") as file:
         legend = list(csv.DictReader(file))
-    assert list(dict.fromkeys(int(line["run"]) for line in legend)) == [run for run in runs if run not in empty]
+    assert list(dict.fromkeys(line["run_name"] for line in legend)) == [run for run in runs if run not in empty]
     assert said["fewer"] == {run: count for run, count in manifest.fewer_in_10k.items() if 0 < count < 3}
     assert (said["columns"], said["width_px"], said["height_px"]) == (3, 768, 256 * said["rows"])
     with tifffile.TiffFile(tmp_path / "m.tif") as tiff:
@@ -101,10 +103,7 @@ def test_each_row_group_is_read_once(built: Path, tmp_path: Path) -> None:
 
 def test_runs_with_fewer_nuclei_and_without_are_said(tmp_path: Path) -> None:
     write_dataset_folder(tmp_path / "nn", {"train": 30})
-    path = tmp_path / "nn" / "manifest.json"
-    manifest = json.loads(path.read_text("utf-8"))
-    manifest["runs"]["train"].append(77)
-    path.write_text(json.dumps(manifest), "utf-8")
+    change_column(tmp_path / "nn", "stitched/train-00000-of-00001.parquet", "run_name", ["77"])
     planned = plan_mosaic(open_dataset(tmp_path / "nn"), 4)
     assert planned.fewer == {run: len(tiles) for run, tiles in planned.rows.items() if len(tiles) < 4}
     assert planned.without == ("77",)
@@ -132,23 +131,29 @@ def test_verify_compares_them_with_what_was_kept(built: Path, tmp_path: Path) ->
     assert f"'3': {fewer['3']}" in counted
 
 
-def test_a_manifest_that_does_not_say_it_is_read_too(built: Path) -> None:
-    content = json.loads((built / "manifest.json").read_bytes())
-    del content["fewer_in_10k"]
-    assert Manifest.from_json(json.dumps(content).encode()).fewer_in_10k == {}
-
-
-def test_runs_that_are_names_are_found_in_the_names_of_images(built: Path) -> None:
-    manifest = json.loads((built / "manifest.json").read_bytes()) | {
-        "runs": {"train": [7, "plate A", "plate AB", "own"]}
+def test_rows_are_the_values_of_any_column_that_tells_images_apart(tmp_path: Path) -> None:
+    write_dataset_folder(tmp_path / "nn", {"train": 60})
+    opened = open_dataset(tmp_path / "nn")
+    rows = pq.read_table(tmp_path / "nn" / "10k" / "train-00000-of-00001.parquet").to_pylist()
+    planned = plan_mosaic(opened, by="quarter")
+    found = {value: [tile.nucleus_id for tile in tiles] for value, tiles in planned.rows.items()}
+    assert found == {
+        "TL": [row["nucleus_id"] for row in rows if row["quarter"] == "TL"],
+        "not stated": [row["nucleus_id"] for row in rows if row["quarter"] is None],
     }
-    named = run_names(
-        [7, None, None, None, None],
-        ["x", "plate AB_1", "plate A_1", "own", "stranger"],
-        Manifest.from_json(json.dumps(manifest).encode()),
-    )
-    assert named == ["7", "plate AB", "plate A", "own", "stranger"]
-    assert run_in_name("a", []) == "a"
+    assert legend_csv(planned).startswith("row,column,quarter,nucleus_id\n0,0,TL,")
+    assert "60 nuclei of 2 values of quarter, 2 x" in mosaic_text(planned, Path("m.png"))
+    with pytest.raises(UsageError, match=r"--by is 'area_px'; the columns .* are run_name, run, quarter, position, "):
+        plan_mosaic(opened, by="area_px")
+
+
+def test_nuclei_of_several_scales_state_none_in_the_file(tmp_path: Path) -> None:
+    write_dataset_folder(tmp_path / "nn", {"train": 30})
+    assert plan_mosaic(open_dataset(tmp_path / "nn")).pixels_per_um == 8.0453
+    change_column(tmp_path / "nn", "10k/train-00000-of-00001.parquet", "crop_pixels_per_um", [4.0])
+    planned = plan_mosaic(open_dataset(tmp_path / "nn"))
+    assert planned.pixels_per_um is None
+    assert "The crops have several scales (column crop_pixels_per_um)" in mosaic_text(planned, Path("m.png"))
 
 
 def test_what_cannot_be_drawn_is_refused_and_leaves_nothing(tmp_path: Path) -> None:

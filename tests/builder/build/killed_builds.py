@@ -13,7 +13,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from builder.build.assembly import assemble_dataset
+from builder.build.assembly import Made, assemble_dataset
 from builder.build.build import find, make_pieces, piece_tasks
 from builder.build.options import BuildOptions
 from builder.build.work_folder import open_work
@@ -40,11 +40,11 @@ def kill_at(moment: int, folder: Path) -> None:
 
 
 def build_here(options: BuildOptions) -> None:
-    sources, failures = find(options)
+    found = find(options)
     with open_work(options.out, options.recorded_parameters(), fresh=False) as work:
-        receipts, failed = make_pieces(piece_tasks(options, sources, work), CREW, NoProgress())
-        failures = [*failures, *failed]
-        assemble_dataset(options, receipts, failures, work, workers=CREW, progress=NoProgress())
+        receipts, failed = make_pieces(piece_tasks(options, found, found.sources, work), CREW, NoProgress())
+        made = Made(receipts, [*found.failures, *failed])
+        assemble_dataset(options, found, made, work, workers=CREW, progress=NoProgress())
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,16 +18,18 @@ from huggingface_hub import DatasetCard, DatasetCardData
 
 from builder.build.build import build
 from builder.build.options import BuildOptions
-from builder.card.card import CardFacts, filled
+from builder.card.card import CardFacts, config_row, filled, leakage, scale_rows, warnings_text
 from builder.card.columns import meanings, schema_table
 from builder.card.statistics import CardStatistics
 from builder.card.study import Study
+from builder.pieces.checks import WARNING_TEXTS
 from nucleusnet_core.contract import CONFIGS
 from nucleusnet_core.dataset import open_dataset
 from nucleusnet_core.intensity import read_intensity
 from nucleusnet_core.manifest import Manifest
 from nucleusnet_dataset import features
 from tests.builder.commands import contents, environment
+from tests.dataset_folder import write_dataset_folder
 from tests.hub.server import Hub, client_environment, serve_hub
 from tests.root import ROOT
 
@@ -35,7 +38,7 @@ from tests.root import ROOT
 def described(stitched: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset folder that was built with the worked example of a study."""
     out = tmp_path_factory.mktemp("described") / "nucleusnet"
-    build(BuildOptions(stitched, out, study=ROOT / "study.toml"))
+    build(BuildOptions(stitched, out, pixels_per_um=8.0453, study=ROOT / "study.toml"))
     return out
 
 
@@ -132,14 +135,14 @@ def test_every_column_has_a_meaning_and_measures_have_units() -> None:
     for config in CONFIGS:
         columns = features(config)
         assert set(columns) <= set(meanings(config))
-        table = schema_table(config, 8).splitlines()
+        table = schema_table(config, 8, {}).splitlines()
         assert [line.split("`")[1] for line in table[2:]] == list(columns)
     for name, meaning in meanings("default").items():
         for ending, unit in (("_um", "µm"), ("_um2", "µm²"), ("_px", "px²"), ("_deg", "degree")):
             if name.endswith(ending):
                 assert meaning.unit == unit
-    assert "| `image` | PNG, 16 bit | camera values | the crop, 256 x 256 px |" in schema_table("default", 16)
-    assert "| `mask` | PNG, 1 bit |  | the nucleus in the same frame |" in schema_table("default", 16)
+    assert "| `image` | PNG, 16 bit | camera values | the crop, 256 x 256 px |" in schema_table("default", 16, {})
+    assert "| `mask` | PNG, 1 bit |  | the nucleus in the same frame |" in schema_table("default", 16, {})
 
 
 def test_the_statistics_are_those_of_the_rows_and_the_picture_shows_every_run(described: Path) -> None:
@@ -160,8 +163,42 @@ def test_the_statistics_are_those_of_the_rows_and_the_picture_shows_every_run(de
 
 def test_a_text_of_the_study_that_looks_like_a_place_stays_as_it_is(described: Path) -> None:
     study = Study({"dataset": {"description": "see {citation} and {nothing}"}})
-    facts = CardFacts(manifest_of(described), 12, study, CardStatistics("", "", "", "", "", ""))
+    facts = CardFacts(manifest_of(described), 12, 0, study, CardStatistics("", "", "", "", "", ""))
     assert filled("{description}, {unknown}", facts) == "see {citation} and {nothing}, {unknown}"
+
+
+def test_the_card_says_of_splits_only_what_holds(tmp_path: Path) -> None:
+    manifest = write_dataset_folder(tmp_path / "nn", {"train": 20, "test": 5})
+    assert leakage(manifest, 0) == (
+        "Whole groups of equal `run_name` go to one split, so that no model is tested on a run (coverslip) that it was "
+        "trained on."
+    )
+    assert leakage(manifest, 2).endswith(
+        "The names of 2 images say no run, so each of these is a group of its own, and images of one coverslip may lie "
+        "in several splits."
+    )
+    by_plate = replace(manifest, group_by="plate", columns={"plate": "string"})
+    assert leakage(by_plate, 0).startswith("Whole groups of equal `plate` go to one split; ")
+    assert "each value of `plate`" in config_row(by_plate, "10k")
+
+
+def test_the_card_says_where_scales_come_from_and_what_looks_wrong(tmp_path: Path) -> None:
+    manifest = write_dataset_folder(tmp_path / "nn", {"train": 20})
+    assert scale_rows(manifest)[0] == "| Pixel size | 0.1243 µm (8.0453 px/µm) |"
+    assert warnings_text(manifest) == "None of the images looks wrong."
+    mixed = replace(
+        manifest,
+        parameters={"pixels_per_um": None},
+        scale_sources={"ImageJ": 2, "sample sheet": 1},
+        warnings={"blank": 1, "saturated": 2},
+    )
+    assert scale_rows(mixed) == [
+        "| Pixel size | several scales; see column `pixels_per_um` |",
+        "| Pixel size taken from | ImageJ (2 images), sample sheet (1 image) |",
+    ]
+    lines = warnings_text(mixed).splitlines()
+    assert lines[2] == f"- `blank`, 1 image: {WARNING_TEXTS['blank']}"
+    assert lines[3].startswith("- `saturated`, 2 images: ")
 
 
 def test_the_code_of_the_card_runs_beside_the_folder(described: Path, tmp_path: Path) -> None:

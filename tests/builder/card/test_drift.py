@@ -33,8 +33,7 @@ def nuclei(runs: dict[int, list[float]]) -> pa.Table:
     areas = [area for _, area in rows]
     return pa.table(
         {
-            "run": pa.array([run for run, _ in rows], pa.int32()),
-            "stitched_image": pa.array([f"Run{run:02d}TL_top_left" for run, _ in rows], pa.string()),
+            "run_name": pa.array([str(run) for run, _ in rows], pa.string()),
             "area_um2": pa.array(areas, pa.float32()),
             "mean_intensity": pa.array([10 * area for area in areas], pa.float32()),
             "integrated_intensity": pa.array([100 * area for area in areas], pa.float64()),
@@ -88,27 +87,22 @@ def test_robust_deviations_of_normal_numbers_are_their_standard_deviations() -> 
     assert robust_spread(values).deviation == pytest.approx(4, rel=0.01)
 
 
-def test_runs_without_nuclei_are_there_if_their_images_are_known() -> None:
-    images = {f"Run{run:02d}TL_top_left": str(run) for run in range(1, 12)}
-    report = drift_report(nuclei(STEADY), images)
+def test_runs_without_nuclei_are_there_if_they_are_known() -> None:
+    report = drift_report(nuclei(STEADY), [str(run) for run in range(1, 12)])
     assert (report.runs[-1].run, report.runs[-1].nuclei, dict(report.runs[-1].quartiles)) == ("11", 0, {})
     assert named_runs(report).endswith(" Without nuclei: run 11.")
     assert markdown_table(report).splitlines()[-1] == "| **11** | 0 |  |  |  |"
     ET.fromstring(svg_picture(report))
 
 
-def test_images_without_a_run_number_are_runs_of_their_own_or_of_the_given_name() -> None:
-    table = nuclei({1: [1.0], 2: [2.0], 3: [3.0]})
-    table = table.set_column(0, "run", pa.array([1, None, None], pa.int32()))
-    assert [run.run for run in drift_report(table).runs] == ["1", "Run02TL_top_left", "Run03TL_top_left"]
-    named = dict(zip(table.column("stitched_image").to_pylist(), ["1", "plate", "plate"], strict=True))
-    assert [(run.run, run.nuclei) for run in drift_report(table, named).runs] == [("1", 1), ("plate", 2)]
+def test_runs_that_are_no_numbers_come_after_those_that_are() -> None:
+    table = nuclei({1: [1.0], 2: [2.0], 3: [3.0]}).set_column(0, "run_name", pa.array(["plate", "10", "plate"]))
+    assert [(run.run, run.nuclei) for run in drift_report(table).runs] == [("10", 1), ("plate", 2)]
 
 
 def test_the_markdown_table_has_one_row_a_run_and_shows_names_as_they_are() -> None:
-    table = nuclei({1: [1.0, 2, 3], 2: [2.0]})
-    images = {"Run01TL_top_left": "a|b *<c>*", "Run02TL_top_left": "2"}
-    assert markdown_table(drift_report(table, images)) == (
+    table = nuclei({1: [1.0, 2, 3], 2: [2.0]}).set_column(0, "run_name", pa.array(["a|b *<c>*"] * 3 + ["2"]))
+    assert markdown_table(drift_report(table)) == (
         "| run | nuclei | area, µm² | mean intensity | integrated intensity |\n"
         "|---|---:|---:|---:|---:|\n"
         "| 2 | 1 | 2.0 < 2.0 < 2.0 | 20.0 < 20.0 < 20.0 | 200 < 200 < 200 |\n"
@@ -177,4 +171,4 @@ def test_the_metadata_of_a_build_has_what_a_report_needs(built: Path) -> None:
     opened = open_dataset(built)
     report = drift_report(read_columns(opened, "metadata", COLUMNS))
     assert sum(run.nuclei for run in report.runs) == opened.manifest.kept
-    assert {run.run for run in report.runs} <= {str(run) for group in opened.manifest.runs.values() for run in group}
+    assert {run.run for run in report.runs} <= {run for group in opened.manifest.runs.values() for run in group}

@@ -91,7 +91,7 @@ def test_a_missing_needed_item_is_named(section: str, key: str, tmp_path: Path) 
         (
             "pixels_per_um = 8.0453",
             "pixels_per_um = 6.5",
-            r"says acquisition\.pixels_per_um = 6\.5, but the build was given 8\.0453; correct one of them\.",
+            r"says acquisition\.pixels_per_um = 6\.5, but the scale of the images is 8\.0453; correct one of them\.",
         ),
         ("[quality]", "[quality", "is not a study file in TOML, or cannot be read"),
     ],

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from builder.inputs.kinds import MASK
 from builder.inputs.mask_png import png_runs, read_png
 from builder.inputs.masks import read_label_runs, runs_from_array
 from builder.inputs.sparse_inflate import sparse_inflate
@@ -27,7 +28,7 @@ def as_cellpose_writes(labels: npt.NDArray[np.uint16]) -> bytes:
 
 def assert_read_without_image(labels: npt.NDArray[np.uint16]) -> None:
     data = as_cellpose_writes(labels)
-    assert png_runs(read_png(data, "mask")) is not None
+    assert png_runs(read_png(data, "mask", MASK)) is not None
     found, expected = read_label_runs(data, "mask"), runs_from_array(labels)
     assert found.shape == expected.shape
     for field in RUN_FIELDS:
@@ -84,7 +85,7 @@ def test_a_full_mask_is_read_without_an_image() -> None:
 @pytest.mark.parametrize("labels", [blobs((90, 80), 9, 9).astype(np.uint8), blobs((90, 80), 9, 9)])
 def test_other_layouts_are_left_to_an_ordinary_decoder(labels: npt.NDArray[Any]) -> None:
     data = bytes(imagecodecs.png_encode(labels, filter=imagecodecs.PNG.FILTER.UP))
-    assert png_runs(read_png(data, "mask")) is None
+    assert png_runs(read_png(data, "mask", MASK)) is None
     found, expected = read_label_runs(data, "mask"), runs_from_array(labels)
     for field in RUN_FIELDS:
         assert getattr(found, field).tolist() == getattr(expected, field).tolist()

@@ -67,7 +67,7 @@ def test_an_array_of_any_size_cannot_be_made() -> None:
     [
         (seg_npy({"outlines": LABELS}), "masks"),
         (seg_npy({"masks": None}), "its `masks` is NoneType; save the masks as PNG"),
-        (seg_npy({"masks": LABELS[None]}), r"its `masks` is uint16 \(1, 2, 3\); save the masks as PNG"),
+        (seg_npy({"masks": np.stack([LABELS] * 2)}), r"its `masks` is uint16 \(2, 2, 3\); save the masks as PNG"),
         (seg_npy([1, 2]), "its `masks` is NoneType; save the masks as PNG"),
         (seg_npy(LABELS), "its `masks` is NoneType; save the masks as PNG"),
         (seg_npy({"masks": LABELS})[:-20], "is not a dict of arrays as cellpose saves it"),

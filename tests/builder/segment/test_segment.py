@@ -1,6 +1,7 @@
 """Images to masks with receipts: resumed, refused, and in the command line as a user has it."""
 
 import json
+import re
 import shutil
 import time
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 import tifffile
 
 from builder.inputs.masks import LabelRuns, read_label_runs, runs_from_array
-from builder.inputs.pairs import find_sources
+from builder.inputs.pairs import FindOptions, find_sources
 from builder.segment.compare.compare import compare_masks
 from builder.segment.network.weights import WeightsFile
 from builder.segment.options import SegmentOptions
@@ -72,7 +73,7 @@ def test_a_mask_and_its_receipt_lie_beside_the_image_and_can_be_built_from(
     assert compared.matched[0] >= 17
     assert read_receipt(folder, "a") is not None
     assert finished(task(folder, "a", weights)) == read_receipt(folder, "a")
-    sources, _ = find_sources(folder)
+    sources = find_sources(folder, FindOptions()).sources
     assert [source.stem for source in sources] == ["a"]
     assert sorted(path.name for path in folder.iterdir() if path.stem.startswith("a_")) == [
         "a_cp_masks.png",
@@ -181,11 +182,31 @@ def test_weights_under_the_name_of_a_published_model_of_another_kind_are_refused
     assert list(folder.glob("*_cp_masks*")) == []
 
 
-def test_no_workers_and_empty_batches_are_refused(folder: Path) -> None:
-    options = SegmentOptions(folder, str(MODEL), device="cpu")
-    for wrong in (replace(options, workers=0), replace(options, batch_size=0)):
-        with pytest.raises(UsageError, match=r"--(workers|batch-size) is 0; it must be 1 or more"):
-            segment_folder(wrong, NoProgress())
+@pytest.mark.parametrize("name", ["workers", "batch_size"])
+def test_no_workers_and_empty_batches_are_refused(folder: Path, name: str) -> None:
+    option = name.replace("_", "-")
+    with pytest.raises(UsageError, match=rf"--{option} is 0; it must be 1 or more"):
+        replace(SegmentOptions(folder, str(MODEL), device="cpu"), **{name: 0})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("place", "more", "message"),
+    [
+        ("nowhere", (), "nowhere does not exist; give a folder of this machine."),
+        (".", ("--diameter", "0"), "--diameter is 0.0; choose a value from 1 to 10,000 px."),
+        (".", ("--flow-threshold", "-1"), "--flow-threshold is -1.0; choose a value from 0 (keep all) to 100."),
+        (".", ("--cellprob-threshold", "21"), "--cellprob-threshold is 21.0; choose a value from -20 to 20."),
+        (".", ("--block-size", "9"), "--block-size is 9 px;"),
+        (".", ("--workers", "0"), "--workers is 0; it must be 1 or more."),
+    ],
+)
+def test_folder_and_numbers_are_checked_before_the_weights(
+    folder: Path, place: str, more: tuple[str, ...], message: str
+) -> None:
+    done = nucleusnet("segment", place, "--model", "no_weights", *more, cwd=folder)
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split())
+    assert "no_weights" not in done.stderr
 
 
 def test_images_are_found_with_and_without_masks_and_twins_refused(tmp_path: Path) -> None:
@@ -248,6 +269,46 @@ def test_a_killed_command_is_resumed_by_the_next_and_its_masks_compared(folder: 
     assert report["comparison"]["total"]["average_precision"]["0.9"] == 1.0
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert [path.name for path in (folder / "masks").iterdir() if path.name.endswith(".tmp")] == []
+
+
+def test_a_wrong_diameter_and_the_weights_are_said_and_masks_without_nuclei_named(folder: Path) -> None:
+    command: list[str | Path] = [
+        "segment",
+        ".",
+        "--model",
+        MODEL,
+        "--fast",
+        "--device",
+        "cpu",
+        "--cellprob-threshold",
+        "20",
+    ]
+    done = nucleusnet(*command, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stderr.split())
+    assert f"weights: {MODEL.name} from {MODEL.parent}, cellpose-3, nuclei of 30 px in the network." in said
+    found = re.search(
+        r"Nuclei in a\.tif and b\.tif look about (\d+) px wide, and --diameter is 152\.91; try (.*?)\. ", said
+    )
+    assert found
+    assert 30 <= int(found[1]) <= 51
+    assert found[2] == f"--diameter {found[1]}"
+    nothing = "No nuclei were found in a.tif and b.tif, where some can be seen; check --diameter, or lower"
+    assert nothing in said
+    again = " ".join(nucleusnet(*command, cwd=folder).stderr.split())
+    assert nothing in again
+    assert "px wide" not in again
+
+
+def test_a_receipt_of_before_doubts_were_noted_holds(folder: Path, weights: WeightsFile) -> None:
+    assert segment_image(task(folder, "empty", weights)).doubt == ""
+    receipt = read_receipt(folder, "empty")
+    assert receipt is not None
+    path = folder / "empty_segment.json"
+    shown = json.loads(path.read_text("utf-8"))
+    del shown["doubt"]
+    path.write_text(json.dumps(shown), "utf-8")
+    assert finished(task(folder, "empty", weights)) == receipt
 
 
 def test_the_command_without_a_model_says_what_it_lacks(tmp_path: Path) -> None:

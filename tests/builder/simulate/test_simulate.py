@@ -1,5 +1,6 @@
 """Simulated images: names, masks in cellpose's layout, truth that is true, the same pixels again."""
 
+import hashlib
 import json
 import time
 import zlib
@@ -14,8 +15,12 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builder.inputs.pairs import FindOptions, find_sources
+from builder.inputs.samples import read_samples
 from builder.simulate.look import generator, run_look
 from builder.simulate.nuclei import KINDS, Kind, draw_nucleus
+from builder.simulate.parameters import Like
+from builder.simulate.sample_sheet import SAMPLES_NAME
 from builder.simulate.set_folder import RECEIPT_NAME, SimulatedImage, place_of
 from builder.simulate.simulate import EMPTY_INDEX, simulate, simulate_image
 from nucleusnet_core.errors import OutputError, UsageError
@@ -51,6 +56,74 @@ def test_pixels_are_the_same_for_the_same_seed_and_index_only() -> None:
     assert first.truth == again.truth
     for other in (simulate_image(1, size_px=512, seed=6), simulate_image(2, size_px=512, seed=5)):
         assert other.pixels.tobytes() != first.pixels.tobytes()
+
+
+def test_images_of_100x_stay_the_same_to_the_byte() -> None:
+    image = simulate_image(0, size_px=900, seed=5)
+    data = image.pixels.tobytes() + image.labels.tobytes() + image.truth.to_json()
+    assert hashlib.sha256(data).hexdigest() == "d0816a713e0f1b3320f0da1ffecc042e762850c5feeb6faa7c1a81edbbdcaf45"
+
+
+def test_images_like_20x_show_hundreds_of_small_nuclei_whose_masks_fit() -> None:
+    image = simulate_image(1, size_px=1000, seed=0, **Like.air_20x.parameters())
+    whole = [record for record in image.truth.nuclei if not record.touches_border]
+    assert 200 <= len(image.truth.nuclei) <= 450
+    widths = [2 * (record.area_px / np.pi) ** 0.5 for record in whole if record.kind == "interphase"]
+    assert 25 <= np.median(widths) <= 35
+    ratios = []
+    for record in whole:
+        y0, x0, y1, x1 = record.bbox
+        mask = image.labels[y0:y1, x0:x1] == record.label
+        pixels = image.pixels[y0:y1, x0:x1]
+        bright = mask & (pixels > (np.percentile(pixels[mask], 90) + np.median(image.pixels)) / 2)
+        ratios.append(record.area_px / np.count_nonzero(bright))
+    assert np.median(ratios) <= 1.4
+
+
+def test_the_command_makes_images_like_20x_that_state_their_scale(tmp_path: Path) -> None:
+    done = nucleusnet("simulate", "s", "--like", "20x", "--images", "1", "--size", "600", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["nuclei"] >= 60
+    with tifffile.TiffFile(tmp_path / "s" / "Run01TL_top_left.tif") as tiff:
+        assert tiff.pages.first.tags["XResolution"].value == (20000, 1)
+        assert tiff.pages.first.tags["ResolutionUnit"].value == 3
+    truth = json.loads((tmp_path / "s" / "Run01TL_top_left_truth.json").read_text("utf-8"))
+    assert truth["pixels_per_um"] == 2.0
+    refused = nucleusnet("simulate", "s", "--images", "1", "--size", "600", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "pixels_per_um (--like) is 2.0 there, not 8.0453" in " ".join(refused.stderr.split())
+
+
+def test_the_sample_sheet_has_one_row_for_each_run_and_can_be_read(tmp_path: Path) -> None:
+    simulate(tmp_path, images=14, size_px=512, nuclei_per_mm2=0)
+    text = (tmp_path / SAMPLES_NAME).read_text("utf-8")
+    assert text.splitlines()[:4] == [
+        "run_name,treatment,dose_uM,passage",
+        "1,control,0.0,5",
+        "2,nocodazole,0.1,5",
+        "3,control,0.0,5",
+    ]
+    sheet = read_samples(tmp_path / SAMPLES_NAME, ["run"])
+    assert sheet.keys == ("run_name",)
+    assert sheet.columns == {"treatment": "string", "dose_uM": "float64", "passage": "int64"}
+    assert sorted(sheet.rows) == sorted((str(run),) for run in range(1, 13))
+    assert {row.values[0] for row in sheet.rows.values()} == {"control", "nocodazole"}
+    found = find_sources(tmp_path, FindOptions(samples=tmp_path / SAMPLES_NAME))
+    assert found.failures == []
+    assert dict(found.sources[0].columns) == {"treatment": "control", "dose_uM": 0.0, "passage": 5}
+
+
+def test_a_missing_sample_sheet_is_made_again_and_one_that_is_there_kept_until_overwriting(tmp_path: Path) -> None:
+    simulate(tmp_path, images=2, size_px=512)
+    before = contents(tmp_path)
+    (tmp_path / SAMPLES_NAME).unlink()
+    assert all(one.was_there for one in simulate(tmp_path, images=2, size_px=512))
+    assert contents(tmp_path) == before
+    (tmp_path / SAMPLES_NAME).write_text("run_name,mine\n1,x\n", "utf-8")
+    simulate(tmp_path, images=2, size_px=512)
+    assert (tmp_path / SAMPLES_NAME).read_text("utf-8") == "run_name,mine\n1,x\n"
+    simulate(tmp_path, images=2, size_px=512, overwrite=True)
+    assert contents(tmp_path) == before
 
 
 def test_truth_is_what_the_labels_say(image: SimulatedImage) -> None:
@@ -140,7 +213,7 @@ def test_files_have_the_published_names_and_layouts(tmp_path: Path) -> None:
     stems = [one.stem for one in files]
     assert stems == ["Run01TL_top_left", "Run02TR_bottom_right"]
     names = [f"{stem}{ending}" for stem in stems for ending in (".tif", "_cp_masks.png", "_truth.json")]
-    assert sorted(path.name for path in folder.iterdir()) == sorted([RECEIPT_NAME, *names])
+    assert sorted(path.name for path in folder.iterdir()) == sorted([RECEIPT_NAME, SAMPLES_NAME, *names])
     expected = simulate_image(0, size_px=520, seed=1)
     assert np.array_equal(tifffile.imread(files[0].image_path), expected.pixels)
     mask = cv2.imdecode(np.frombuffer(files[0].mask_path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)

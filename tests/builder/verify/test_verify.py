@@ -186,18 +186,38 @@ def test_a_missing_column_is_found(folder: Path) -> None:
     assert any("the list of columns is" in line or "it is damaged" in line for line in problems(folder))
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("run_name", None, "column run_name: it is None; it must be a text."),
+        ("pixels_per_um", 0.0, "column pixels_per_um: it is 0.0; it must be a number above 0."),
+        ("crop_pixels_per_um", float("nan"), "column crop_pixels_per_um: it is nan; it must be a number above 0."),
+    ],
+)
+def test_a_row_without_run_or_scale_is_found(folder: Path, column: str, value: object, message: str) -> None:
+    change_shard(first_shard(folder, "metadata"), lambda table: with_value(table, column, 0, value))
+    reseal(folder)
+    assert f"metadata/train-00000-of-00001.parquet, row 0, {message}" in problems(folder)
+
+
+def test_other_scales_and_warnings_than_those_of_the_images_are_found(folder: Path) -> None:
+    reseal(folder, scale_sources={"TIFF": 1}, warnings={"blank": 1})
+    found = [line for line in problems(folder) if "config stitched" in line]
+    assert [line.split(" is ")[0] for line in found] == ["manifest.json: scale_sources", "manifest.json: warnings"]
+
+
 def test_a_run_in_two_splits_is_found(folder: Path) -> None:
     moved = pq.read_table(first_shard(folder, split="test")).column("stitched_image")[0].as_py()
-    run = pq.read_table(first_shard(folder, split="test")).column("run")[0].as_py()
+    run = pq.read_table(first_shard(folder, split="test")).column("run_name")[0].as_py()
     for config in ("default", "metadata"):
         path = first_shard(folder, config)
         change_shard(path, lambda table: with_value(table, "stitched_image", 0, moved))
     reseal(folder)
-    wanted = f"the split of {moved}, run {run}, is train, but test in manifest.json."
+    wanted = f"the split of {moved}, group {run}, is train, but test in manifest.json."
     assert any(wanted in line for line in problems(folder))
     runs = json.loads((folder / "manifest.json").read_bytes())["runs"]
     reseal(folder, runs=runs | {"train": [*runs["train"], run]})
-    assert f"manifest.json: run {run} lies in 2 splits; it must lie in one." in problems(folder)
+    assert f"manifest.json: group {run} lies in 2 splits; it must lie in one." in problems(folder)
 
 
 def test_other_counts_in_the_card_are_found_and_other_edits_are_not(folder: Path) -> None:

@@ -76,7 +76,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         SHARDS * rows,
         {},
         {"train": SHARDS * rows},
-        {"train": [1]},
+        {"train": ["1"]},
         shards,
     )
     (folder / "manifest.json").write_bytes(manifest.to_json())

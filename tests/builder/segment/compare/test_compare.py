@@ -1,5 +1,6 @@
 """Scores of masks against true ones, on masks small enough to count by hand."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -22,6 +23,7 @@ from builder.segment.compare.compare import (
 from builder.segment.compare.overlap import find_overlap
 from nucleusnet_core.errors import InputMaskError, PairingError
 from nucleusnet_core.terminal.progress import NoProgress
+from tests.builder.commands import nucleusnet
 
 
 def row(text: str) -> npt.NDArray[np.uint16]:
@@ -108,15 +110,48 @@ def test_folders_are_compared_by_name_and_what_is_missing_is_said(tmp_path: Path
     write(masks, "a_cp_masks.png", row("11.22"))
     write(masks, "b_cp_masks.png", row("11.2"))
     write(masks, "d_cp_masks.png", row("1"))
-    comparisons, failures = compare_folders(masks, truth, recursive=False, progress=NoProgress())
-    assert [one.name for one in comparisons] == ["a"]
-    assert [failure.name for failure in failures] == ["b", "c"]
-    assert failures[1].message == f"{masks} holds no mask c_cp_masks.png; segment that image."
-    shown = comparison_json(comparisons, failures)
+    compared = compare_folders(masks, truth, recursive=False, progress=NoProgress())
+    assert [one.name for one in compared.images] == ["a"]
+    assert [failure.name for failure in compared.failures] == ["b"]
+    assert "the mask has 1 x 4 px, and the true one 1 x 5 px" in compared.failures[0].message
+    assert (compared.without_mask, compared.without_truth) == (["c"], ["d"])
+    shown = comparison_json(compared)
+    assert (shown["without_mask"], shown["without_truth"]) == (["c"], ["d"])
     assert shown["total"]["average_precision"] == {"0.5": 1.0, "0.75": 1.0, "0.9": 1.0}
-    assert comparison_text(comparisons).splitlines()[-1].split() == [
+    assert comparison_text(compared.images).splitlines()[-1].split() == [
         "total", "2", "2", "1.000", "1.000", "1.000", "0", "0", "0", "0",
     ]  # fmt: skip
+
+
+def test_the_command_scores_what_is_there_and_fails_only_where_that_is_nothing(tmp_path: Path) -> None:
+    masks, truth = tmp_path / "masks", tmp_path / "truth"
+    for folder, names in ((truth, "abc"), (masks, "bd")):
+        for name in names:
+            write(folder, f"{name}_cp_masks.png", row("11.22"))
+    done = nucleusnet("segment", "masks", "--compare", "truth", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)["comparison"]
+    assert [one["name"] for one in shown["images"]] == ["b"]
+    assert (shown["without_mask"], shown["without_truth"], shown["failures"]) == (["a", "c"], ["d"], [])
+    assert "True masks without a mask in masks, not compared: a, c." in done.stderr
+    assert "Masks without a true mask in truth, not compared: d." in done.stderr
+    (masks / "b_cp_masks.png").unlink()
+    done = nucleusnet("segment", "masks", "--compare", "truth", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "No mask in masks could be compared with one in truth; give folders of the same images." in done.stderr
+
+
+def test_masks_of_one_name_fail_only_where_there_is_a_true_one(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        write(tmp_path / "masks", f"{name}_cp_masks.png", row("11.22"))
+    for name in ("b", "c"):
+        (tmp_path / "masks" / f"{name}_cp_masks.tif").write_bytes(b"")
+    for name in ("a", "b"):
+        write(tmp_path / "truth", f"{name}_cp_masks.png", row("11.22"))
+    compared = compare_folders(tmp_path / "masks", tmp_path / "truth", recursive=False, progress=NoProgress())
+    assert [one.name for one in compared.images] == ["a"]
+    assert [failure.name for failure in compared.failures] == ["b"]
+    assert (compared.without_mask, compared.without_truth) == ([], ["c"])
 
 
 def test_a_folder_without_masks_is_refused(tmp_path: Path) -> None:
