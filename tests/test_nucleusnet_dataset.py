@@ -53,23 +53,32 @@ def test_the_configs_and_their_columns() -> None:
     assert list(default)[:9] == [
         *("image", "mask", "nucleus_id", "stitched_image", "run", "run_name", "quarter", "position", "label")
     ]
-    kinds = {name: default[name].dtype for name in ("run", "label", "area_um2", "components", "integrated_intensity")}
+    numbers = ("run", "label", "pixels_per_um", "crop_pixels_per_um", "area_um2", "components", "integrated_intensity")
+    kinds = {name: default[name].dtype for name in numbers}
     assert kinds == {
         "run": "int32",
         "label": "uint32",
+        "pixels_per_um": "float32",
+        "crop_pixels_per_um": "float32",
         "area_um2": "float32",
         "components": "int16",
         "integrated_intensity": "float64",
     }
     assert features("10k") == default
     assert list(features("metadata").items()) == list(default.items())[2:]
-    assert list(stitched)[8:12] == [
+    assert list(stitched)[:5] == ["name", "run", "run_name", "quarter", "position"]
+    assert list(stitched)[7:15] == [
+        *("pixels_per_um", "scale_source", "num_rois", "kept"),
         "dropped_touches_border",
         "dropped_no_full_window",
         "dropped_no_contour",
         "dropped_empty_after_rotation",
     ]
-    assert (len(default), len(stitched)) == (28, 18)
+    assert (stitched["pixels_per_um"].dtype, stitched["warnings"]) == (
+        "float64",
+        datasets.List(datasets.Value("string")),
+    )
+    assert (len(default), len(stitched)) == (31, 22)
     with pytest.raises(SelectionError, match=r"There is no config '10K'; .* default, metadata, stitched, 10k"):
         features("10K")
 
@@ -115,7 +124,7 @@ def test_the_info_is_complete_before_any_row_is_read(copied: Path) -> None:
     info = NucleusNet("default", data_dir=copied).info
     assert {name: split.num_examples for name, split in info.splits.items()} == SPLITS
     assert info.features == features("default")
-    assert (info.description, info.citation, str(info.version)) == (DESCRIPTION, CITATION, "1.0.0")
+    assert (info.description, info.citation, str(info.version)) == (DESCRIPTION, CITATION, "2.0.0")
     assert (info.dataset_name, info.config_name) == ("nucleusnet", "default")
 
 

@@ -274,9 +274,11 @@ def built(options: BuildOptions, out: Path, *, finish: bool, quiet: bool) -> "Ou
     from .build import find, finish_build
     from .outcome import build_outcome
     from .understanding import first_lines
+    from .work_folder import make_work_folder
 
     found = find(options)
     if not quiet and not finish:
+        make_work_folder(options.out)  # where it cannot be made, that is said alone
         print("\n".join(first_lines(found, options)), file=sys.stderr)
     with Bars(quiet=quiet) as bars:
         result = finish_build(options, bars, found) if finish else build_all(options, bars, found)

@@ -166,12 +166,14 @@ def field_of(config: str, name: str, feature: Any) -> dict[str, Any]:
     source: dict[str, Any] = {"fileSet": {"@id": f"files-of-{config}"}, "extract": {"column": name}}
     if isinstance(feature, datasets.Image):
         source["transform"] = {"jsonPath": "bytes"}
+    repeated = {"repeated": True} if isinstance(feature, datasets.List) else {}
     return {
         "@type": "cr:Field",
         "@id": f"{config}/{name}",
         "name": name,
         "description": meaning.text + (f" ({meaning.unit})" if meaning.unit else ""),
         "dataType": data_type(feature),
+        **repeated,
         "source": source,
     }
 

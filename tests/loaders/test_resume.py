@@ -84,7 +84,7 @@ def test_a_state_is_small_and_names_what_it_belongs_to(folder: Path) -> None:
     assert state | {"dataset": ""} == {
         "format": 1,
         "dataset": "",
-        "version": "1.0.0",
+        "version": "2.0.0",
         "split": "train",
         "columns": ["nucleus_id"],
         "batch_size": 16,
@@ -181,7 +181,7 @@ def test_a_state_of_another_dataset_is_refused(folder: Path, tmp_path: Path) -> 
     ("changed", "named"),
     [
         ({"format": 2}, "format is 2 in the state and 1 in the loader"),
-        ({"version": "0.9.0"}, r"version is '0\.9\.0' in the state and '1\.0\.0' in the loader"),
+        ({"version": "0.9.0"}, r"version is '0\.9\.0' in the state and '2\.0\.0' in the loader"),
         ({"batches": -1}, "batches is -1 in the state and can be 0 to 32"),
         ({"batches": 33}, "batches is 33 in the state and can be 0 to 32"),
         ({"batches": True}, "batches is True in the state and can be 0 to 32"),

@@ -573,7 +573,7 @@ def test_the_command_takes_the_card_s_words_remembers_options_and_reports(tmp_pa
         creators=(Creator("Doe, Jane", "Some Institute"),),
         license="CC-BY-NC-4.0",
         keywords=("roof",),
-        version="1.0.0",
+        version="2.0.0",
         published="2025-05-05",
     )
 

@@ -102,7 +102,12 @@ def test_progress_shows_images_nuclei_a_second_and_the_time_left(stitched: Path,
 def test_a_quiet_build_says_nothing_but_its_result_and_writes_a_log(stitched: Path, tmp_path: Path) -> None:
     done = nucleusnet("build", stitched, "--out", "a", "--quiet", "--log", "night.log", cwd=tmp_path)
     assert done.stderr == ""
-    assert len(done.stdout.splitlines()) == 3
+    lines = done.stdout.splitlines()
+    assert lines[:2] == ["a: 12 images", "scale: 8.0453 px/µm, stated by the files (TIFF)"]
+    assert [line.split(" ")[0] for line in lines[2:5]] == ["found", "splits:", "splits"]
+    assert all(
+        re.match(r"(Note: )?\d+ of \d+ nuclei (touch|have) |Warning for \d+ images? \(Run", line) for line in lines[5:]
+    )
     log = (tmp_path / "night.log").read_text("utf-8")
     assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ INFO 12 images, up to \d+ at once$", log, re.MULTILINE)
     assert len(re.findall(r" INFO Run\d\d\w+: kept \d+ of \d+$", log, re.MULTILINE)) == 12
@@ -223,7 +228,7 @@ def test_a_work_folder_of_other_parameters_is_not_resumed_unless_fresh(stitched:
     recorded = BuildOptions(stitched, out, pixels_per_um=6.5).recorded_parameters()
     (work / "parameters.json").write_text(json.dumps(recorded))
     with pytest.raises(
-        UsageError, match=r"begun with other options \(pixels_per_um: 6\.5 then, 8\.0453 now\).*--fresh"
+        UsageError, match=r"begun with other options \(pixels_per_um_given: 6\.5 then, None now\).*--fresh"
     ):
         build(BuildOptions(stitched, out))
     build(BuildOptions(stitched, out, fresh=True))

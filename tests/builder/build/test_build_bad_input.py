@@ -49,10 +49,10 @@ FULL = np.full(SHAPE_PX, 255, np.uint8)
 
 # name: (image, mask, what the message says); None where there is no such file.
 BAD: dict[str, tuple[bytes | None, bytes | None, tuple[str, ...]]] = {
-    "image_without_mask": (
+    "image_alone": (
         tiff(GREY),
         None,
-        ("image_without_mask.tif has no mask image_without_mask_cp_masks.png", "--masks"),
+        ("image_alone.tif has no mask image_alone_cp_masks.png", "--masks"),
     ),
     "mask_without_image": (
         None,
@@ -66,19 +66,23 @@ BAD: dict[str, tuple[bytes | None, bytes | None, tuple[str, ...]]] = {
     ),
     "colours": (tiff(np.dstack([GREY] * 3), photometric="rgb"), png(NO_LABELS), ("colours.tif", "channels or colours")),
     "channels": (tiff(np.stack([GREY] * 4), photometric="minisblack"), png(NO_LABELS), ("channels.tif",)),
-    "float_image": (tiff(GREY.astype(np.float32)), png(NO_LABELS), ("float_image.tif", "float32")),
-    "float_mask": (tiff(GREY), None, ("float_mask_cp_masks.tif", "1.5")),
-    "coloured_mask": (tiff(GREY), png(np.dstack([GREY] * 3)), ("coloured_mask_cp_masks.png", "RGB")),
-    "full_mask": (tiff(GREY), png(FULL), ("full_mask_cp_masks.png", "255")),
-    "short_image": (tiff(GRADIENT)[:-5000], png(NO_LABELS), ("short_image.tif", "truncated")),
-    "short_mask": (tiff(GREY), png(GRADIENT)[:-5000], ("short_mask_cp_masks.png",)),
+    "float_image": (tiff(GREY + np.float32(0.5)), png(NO_LABELS), ("float_image.tif", "float32 with fractions")),
+    "mask_float": (tiff(GREY), None, ("mask_float_cp_masks.tif", "1.5")),
+    "mask_coloured": (tiff(GREY), png(np.dstack([GREY] * 3)), ("mask_coloured_cp_masks.png", "RGB")),
+    "mask_full": (tiff(GREY), png(FULL), ("mask_full_cp_masks.png", "255")),
+    "short_image": (
+        tiff(GRADIENT)[:-5000],
+        png(NO_LABELS),
+        ("short_image.tif was not written to its end; export it again.",),
+    ),
+    "mask_short": (tiff(GREY), png(GRADIENT)[:-5000], ("mask_short_cp_masks.png",)),
     "empty_image": (b"", png(NO_LABELS), ("empty_image.tif", "empty")),
-    "empty_mask": (tiff(GREY), b"", ("empty_mask_cp_masks.png", "empty")),
+    "mask_empty": (tiff(GREY), b"", ("mask_empty_cp_masks.png", "empty")),
     "text": (b"no image at all", png(NO_LABELS), ("text.tif",)),
     "other_scale": (
         tiff(GREY, ome=True, metadata={"axes": "YX", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}),
         png(NO_LABELS),
-        ("other_scale.tif states 4 pixels per µm in its OME header, but --pixels-per-um is 8.0453",),
+        ("other_scale.tif states 4 px/µm in its OME header, but --pixels-per-um is 8.0453",),
     ),
     "sixteen_bits": (
         tiff(GREY.astype(np.uint16)),
@@ -103,7 +107,7 @@ def mixed(stitched: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             (folder / f"{name}_cp_masks.png").write_bytes(mask)
     fractional = NO_LABELS.astype(np.float32)
     fractional[10:20, 10:20] = 1.5
-    (folder / "float_mask_cp_masks.tif").write_bytes(tiff(fractional))
+    (folder / "mask_float_cp_masks.tif").write_bytes(tiff(fractional))
     for suffix in ("tif", "tiff"):
         (folder / f"twice.{suffix}").write_bytes(tiff(GREY))
     (folder / "twice_cp_masks.png").write_bytes(png(NO_LABELS))
@@ -113,7 +117,8 @@ def mixed(stitched: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def reported(mixed: Path) -> tuple[dict[str, str], dict[str, Any]]:
     """Messages by name, and the whole summary."""
-    done = nucleusnet("build", mixed, "--out", "nucleusnet", "--workers", "2", "--json", "--quiet", cwd=mixed.parent)
+    options = ("--pixels-per-um", "8.0453", "--workers", "2", "--json", "--quiet")
+    done = nucleusnet("build", mixed, "--out", "nucleusnet", *options, cwd=mixed.parent)
     assert done.returncode == 1
     summary = json.loads(done.stdout)
     assert f"{len(BAD) + 1} inputs are not in the dataset" in done.stderr
@@ -148,7 +153,7 @@ def test_the_good_images_become_the_dataset_that_they_are_alone(
     for path in stitched.iterdir():
         if path.name.startswith(GOOD):
             shutil.copyfile(path, alone / path.name)
-    build(BuildOptions(alone, tmp_path / "nucleusnet"))
+    build(BuildOptions(alone, tmp_path / "nucleusnet", pixels_per_um=8.0453))
     assert contents(mixed.parent / "nucleusnet") == contents(tmp_path / "nucleusnet")
 
 
@@ -227,7 +232,7 @@ def test_a_build_without_any_nucleus_is_refused(
     folder.mkdir()
     make(folder)
     with pytest.raises(error, match=message):
-        build(BuildOptions(folder, tmp_path / "nucleusnet"))
+        build(BuildOptions(folder, tmp_path / "nucleusnet", pixels_per_um=8.0453))
     assert not (tmp_path / "nucleusnet").exists()
 
 

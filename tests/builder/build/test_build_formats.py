@@ -59,7 +59,7 @@ def test_the_same_pixels_give_the_same_nuclei_whatever_files_hold_them(
     undisturbed: dict[str, str], stitched: Path, tmp_path: Path
 ) -> None:
     folder = converted(stitched, tmp_path / "converted", 1, np.uint8)
-    assert build(BuildOptions(folder, tmp_path / "nucleusnet", allow_pickle=True)).failures == []
+    assert build(BuildOptions(folder, tmp_path / "nucleusnet", pixels_per_um=8.0453, allow_pickle=True)).failures == []
     built = contents(tmp_path / "nucleusnet")
     nuclei = [path for path in built if path.startswith(("data/", "metadata/", "10k/"))]
     assert len(nuclei) >= 6
@@ -72,7 +72,7 @@ def rows(folder: Path) -> pa.Table:
 
 def test_16_bit_images_give_16_bit_crops_of_the_same_nuclei(stitched: Path, tmp_path: Path) -> None:
     folder = converted(stitched, tmp_path / "converted", 257, np.uint16)
-    build(BuildOptions(folder, tmp_path / "deep", allow_pickle=True, splits="train=1"))
+    build(BuildOptions(folder, tmp_path / "deep", pixels_per_um=8.0453, allow_pickle=True, splits="train=1"))
     build(BuildOptions(stitched, tmp_path / "shallow", splits="train=1"))
     deep, shallow = rows(tmp_path / "deep"), rows(tmp_path / "shallow")
     same = ["nucleus_id", "mask", "area_px", "bbox_x0", "orientation_deg", "rotation_deg", "clipped"]
@@ -96,7 +96,7 @@ def test_images_that_are_odd_narrow_or_smaller_than_a_crop_are_counted_and_never
         labels[height // 3 : height // 3 + 40, width // 2 : width // 2 + 60] = 7
         tifffile.imwrite(folder / f"{height}x{width}.tif", np.full(labels.shape, 9, np.uint8))
         cv2.imwrite(str(folder / f"{height}x{width}_cp_masks.png"), labels)
-    assert build(BuildOptions(folder, tmp_path / "nucleusnet", splits="train=1")).failures == []
+    assert build(BuildOptions(folder, tmp_path / "nucleusnet", pixels_per_um=8.0453, splits="train=1")).failures == []
     table = pq.read_table(tmp_path / "nucleusnet" / "stitched" / "train-00000-of-00001.parquet")
     found = {row["name"]: (row["num_rois"], row["kept"]) for row in table.to_pylist()}
     del found["Run01TL_top_left"]

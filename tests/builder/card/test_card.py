@@ -38,7 +38,7 @@ from tests.root import ROOT
 def described(stitched: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset folder that was built with the worked example of a study."""
     out = tmp_path_factory.mktemp("described") / "nucleusnet"
-    build(BuildOptions(stitched, out, pixels_per_um=8.0453, study=ROOT / "study.toml"))
+    build(BuildOptions(stitched, out, study=ROOT / "study.toml"))
     return out
 
 
@@ -138,9 +138,9 @@ def test_every_column_has_a_meaning_and_measures_have_units() -> None:
         table = schema_table(config, 8, {}).splitlines()
         assert [line.split("`")[1] for line in table[2:]] == list(columns)
     for name, meaning in meanings("default").items():
-        for ending, unit in (("_um", "µm"), ("_um2", "µm²"), ("_px", "px²"), ("_deg", "degree")):
-            if name.endswith(ending):
-                assert meaning.unit == unit
+        units = {"_per_um": "px/µm", "_um": "µm", "_um2": "µm²", "_px": "px²", "_deg": "degree"}
+        ending = next((ending for ending in units if name.endswith(ending)), None)
+        assert ending is None or meaning.unit == units[ending]
     assert "| `image` | PNG, 16 bit | camera values | the crop, 256 x 256 px |" in schema_table("default", 16, {})
     assert "| `mask` | PNG, 1 bit |  | the nucleus in the same frame |" in schema_table("default", 16, {})
 

@@ -7,11 +7,14 @@ from pathlib import Path
 import mlcroissant
 import pyarrow.parquet as pq
 
+from builder.build.build import build
+from builder.build.options import BuildOptions
 from builder.card.croissant import croissant
 from builder.card.study import read_study
 from builder.dataset_folder import read_manifest
 from nucleusnet_core.contract import CONFIGS, VERSION
 from nucleusnet_dataset import features
+from tests.builder.build.fields import write_field
 from tests.root import ROOT
 
 NO_DATE = 'Property "https://schema.org/datePublished" is recommended, but does not exist.'
@@ -52,6 +55,25 @@ def test_every_config_is_read_through_it(built: Path) -> None:
     (record,) = itertools.islice(dataset.records("default"), 1)
     assert record["default/image"].size == (256, 256)
     assert {r["splits/name"]: r["splits/nuclei"] for r in dataset.records("splits")} == manifest.splits
+
+
+def test_own_columns_and_lists_of_warnings_are_read_through_it(tmp_path: Path) -> None:
+    folder, out = tmp_path / "stitched", tmp_path / "nucleusnet"
+    for seed, name in ((1, "B02_s1"), (1, "B02_s2"), (2, "B03_s1")):
+        write_field(folder, name, seed=seed)
+    build(BuildOptions(folder, out, name_pattern=r"(?P<well>\w+)_s(?P<site>\d)", group_by="well", splits="train=1"))
+    dataset = opened(out / "croissant.json")
+    assert dataset.metadata.ctx.issues.errors == set()
+    records = {record["stitched/name"].decode(): record for record in dataset.records("stitched")}
+    warnings = pq.read_table(out / "stitched" / "train-00000-of-00001.parquet").select(["name", "warnings"]).to_pylist()
+    assert {row["name"]: row["warnings"] for row in warnings} == {
+        name: [word.decode() for word in record["stitched/warnings"]] for name, record in records.items()
+    }
+    assert b"duplicate_image" in records["B02_s1"]["stitched/warnings"]
+    assert b"duplicate_image" not in records["B03_s1"]["stitched/warnings"]
+    for config in CONFIGS:
+        wells = {record[f"{config}/well"] for record in dataset.records(config)}
+        assert wells == {b"B02", b"B03"}
 
 
 def test_it_states_every_shard_with_its_hash_and_no_time(built: Path) -> None:

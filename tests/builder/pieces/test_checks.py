@@ -108,7 +108,7 @@ def test_nuclei_without_surroundings_have_nothing_to_be_held_against() -> None:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_an_image_of_nearly_one_value_is_blank_and_nothing_else(dtype: type) -> None:
-    pixels = np.full((300, 300), np.iinfo(dtype).max, dtype)
+    pixels: npt.NDArray[Any] = np.full((300, 300), np.iinfo(dtype).max, dtype)
     assert words(pixels, field(0)) == ["blank"]
     pixels[150:] -= 2
     assert words(pixels, field(0)) == ["blank"]

@@ -39,6 +39,7 @@ def group_table() -> pa.Table:
         texts: dict[str, Any] = {
             "nucleus_id": f"Run72TR_bottom_left_ROI_{number}",
             "stitched_image": "Run72TR_bottom_left",
+            "run_name": "72",
         }
         texts |= {"quarter": "TR", "position": "bottom_left", "touches_border": False, "clipped": False}
         rows.append({name: (named | texts).get(name, int(noise.integers(1000))) for name in schema.names})
