@@ -22,10 +22,6 @@ from benchmarks.reference import IMAGE_PX, NUCLEI_PER_MM2, ROWS
 from benchmarks.shuffle import shuffle_cost
 from builder.build.options import BuildOptions
 from builder.cutting.measure import sum_intensities
-from builder.inputs.images import decode_image, read_file
-from builder.inputs.masks import read_label_runs
-from builder.inputs.pairs import find_sources
-from builder.inputs.regions import regions_from_runs, shape_measurements
 from builder.pieces.make import cut_all, make_piece, piece_table, write_piece
 from builder.pieces.receipt import Receipt, piece_path
 from builder.pieces.task import PieceTask
@@ -33,6 +29,10 @@ from builder.shards.write import shard_tasks, write_shard
 from builder.simulate.simulate import simulate
 from builder.workers.engine import local_workers, run_tasks
 from nucleusnet_core.contract import DEFAULT, KEPT, PUBLISHED_PIXELS_PER_UM
+from nucleusnet_core.inputs.images import decode_image, read_file
+from nucleusnet_core.inputs.masks import read_label_runs
+from nucleusnet_core.inputs.pairs import find_sources
+from nucleusnet_core.inputs.regions import regions_from_runs, shape_measurements
 
 PUBLISHED_SAMPLE = 20
 REPEATS = 3

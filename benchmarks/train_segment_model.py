@@ -23,13 +23,13 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from builder.inputs.masks import runs_from_array
-from builder.inputs.regions import regions_from_runs
 from builder.segment.flows.flow_check import heat_of
 from builder.segment.flows.flow_field import FLOW_SCALE
 from builder.segment.flows.rescale import intensity_range, normalised
 from builder.segment.network.cellpose3 import Cellpose3Network
 from builder.simulate.simulate import EMPTY_INDEX, simulate_image
+from nucleusnet_core.inputs.masks import runs_from_array
+from nucleusnet_core.inputs.regions import regions_from_runs
 
 WIDTHS = (2, 8, 16, 32, 64)
 DIAMETER_PX, NETWORK_DIAMETER_PX = 152.91, 30.0

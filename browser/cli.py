@@ -12,11 +12,14 @@ from nucleusnet_core.contract import BARE_NAME
 from nucleusnet_core.errors import UsageError
 from nucleusnet_core.terminal.bars import Bars
 from nucleusnet_core.terminal.options import (
+    ALLOW_PICKLE,
     AS_JSON,
     INPUT,
+    MASK_SUFFIX,
     MASKS,
     OUTPUT,
     OVERWRITE,
+    PREFER,
     QUIET,
     RECURSIVE,
     RUNNING,
@@ -101,7 +104,10 @@ def zoom(
     *,
     out: Annotated[Path, typer.Option(help="Where to write the panoramas.", rich_help_panel=OUTPUT)],
     masks: MASKS = None,
+    mask_suffix: MASK_SUFFIX = None,
     recursive: RECURSIVE = False,
+    allow_pickle: ALLOW_PICKLE = False,
+    prefer: PREFER = None,
     top: Annotated[
         int, typer.Option(min=1, help="Show this many of the most representative images.", rich_help_panel=INPUT)
     ] = 10,
@@ -133,8 +139,8 @@ def zoom(
     """Make panoramas to walk through in a web browser: images, masks in random colours, and their outlines.
 
     SOURCE is the dataset that was built from the images: it says which are the most representative, and what is known
-    about each nucleus. Images are stored as JPEG, for looking and not for measuring. Masks can be PNG or TIFF with
-    labels up to 262,143, not `_seg.npy`. An image that cannot be shown is listed at the end, and the others are made.
+    about each nucleus. Images are stored as JPEG, for looking and not for measuring. Labels of
+    masks go up to 262,143. An image that cannot be shown is listed at the end, and the others are made.
 
     Example: nucleusnet zoom stitched nucleusnet --out panoramas --top 10
     """
@@ -146,7 +152,10 @@ def zoom(
         stitched,
         output_folder(out, inputs=[stitched, *([masks] if masks else [])]),
         masks,
+        mask_suffixes=tuple(mask_suffix or ()),
         recursive=recursive,
+        allow_pickle=allow_pickle,
+        prefer=prefer or "",
         top=top,
         images=tuple(images or ()),
         join=join,

@@ -4,7 +4,6 @@ The stages in the order in which a study meets them:
 
     simulate  images, masks and truth to try everything on
     segment   images -> masks
-    inputs    images and masks -> arrays and label runs
     cutting   arrays -> crops and measurements
     pieces    one image -> its rows and a receipt
     shards    pieces -> Parquet files, splits, order

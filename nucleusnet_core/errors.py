@@ -3,6 +3,16 @@
 A message states the fact and where it holds, then what is needed where that is not clear, then what to do about it.
 """
 
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An input that did not become a part of the output, and why: listed, so that one bad image costs no others."""
+
+    name: str
+    message: str
+
 
 class NucleusNetError(Exception):
     """Root of all errors that NucleusNet raises on purpose; the command line prints no traceback for it."""

@@ -5,6 +5,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from .errors import UsageError
@@ -17,8 +18,6 @@ PNG_SUFFIX = ".png"
 TIFF_SUFFIXES = (".ome.tiff", ".ome.tif", ".tiff", ".tif")
 IMAGE_SUFFIXES = (*TIFF_SUFFIXES, PNG_SUFFIX)
 """Of stitched images; an image in PNG counts only where there is no TIFF of this name."""
-SHOWN_IMAGE_SUFFIXES = IMAGE_SUFFIXES
-"""Of images that `zoom` shows."""
 SEGMENTATION_SUFFIX = "_seg.npy"
 MASK_SUFFIXES = (*(f"_cp_masks{ending}" for ending in (PNG_SUFFIX, *TIFF_SUFFIXES)), SEGMENTATION_SUFFIX)
 """Of masks that cellpose and `segment` write; `segment` replaces no others."""
@@ -29,6 +28,13 @@ ALL_MASK_SUFFIXES = (*(word + ending for word in _MASK_WORDS for ending in _MASK
 SAME_NAME = "the same name in --masks"
 """The rule by which a mask is found that is called as its image."""
 _OME = ".ome"
+
+
+class Prefer(StrEnum):
+    """Which of two masks of an image counts."""
+
+    seg_npy = "seg-npy"
+    image = "image"
 
 
 @dataclass(frozen=True)
@@ -176,15 +182,16 @@ def _is_png(path: Path) -> bool:
     return path.name.lower().endswith(PNG_SUFFIX)
 
 
-def find_mask_files(paths: Iterable[Path]) -> dict[str, list[Path]]:
+def find_mask_files(paths: Iterable[Path], folder: Path | None = None) -> dict[str, list[Path]]:
     """Group the masks among some files by stem; names that are no text are left out.
 
     A `_seg.npy` is left out where a label image lies beside it: cellpose writes the same masks to both.
 
     Args:
         paths: files, as `list_files` returns them.
+        folder: stems are paths below it; None for names without folders.
     """
-    groups = group_masks(paths)
+    groups = group_masks(paths, folder=folder)
     return {stem: [path for path in masks if not is_segmentation(path.name)] or masks for stem, masks in groups.items()}
 
 

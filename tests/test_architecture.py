@@ -31,30 +31,30 @@ ROOMS: dict[str, str] = {
     "nucleusnet_core.bare_name": "errors contract location",
     "nucleusnet_core.intensity": "contract dataset shards",
     "nucleusnet_core.pictures": "errors contract orders files terminal",
+    "nucleusnet_core.compiled": "",
+    "nucleusnet_core.inputs": "errors contract cells stitched_names terminal compiled",
     "nucleusnet_core.sampling": "errors contract orders manifest terminal cells dataset shards runs pictures",
     # The dataset's definition on `datasets`.
     "nucleusnet_dataset": "errors contract manifest bare_name dataset shards sampling terminal",
     # The builder, stage by stage.
     "builder": "",
-    "builder.compiled": "",
     "builder.dataset_folder": "errors contract manifest location",
     "builder.workers": "errors files terminal",
-    "builder.inputs": "errors contract cells files stitched_names terminal builder.compiled builder.workers",
-    "builder.cutting": "errors contract builder.compiled builder.inputs",
-    "builder.pieces": "errors contract orders files cells builder.inputs builder.cutting",
+    "builder.cutting": "errors contract compiled inputs",
+    "builder.pieces": "errors contract orders files cells inputs builder.cutting",
     "builder.card": "errors contract manifest files terminal intensity runs nucleusnet_dataset builder.dataset_folder"
     " builder.pieces",
-    "builder.simulate": "errors contract orders files terminal pictures builder.inputs builder.workers",
-    "builder.segment.flows": "errors builder.compiled builder.inputs",
+    "builder.simulate": "errors contract orders files terminal pictures inputs builder.workers",
+    "builder.segment.flows": "errors compiled inputs",
     "builder.segment.network": "errors files location builder.segment.flows",
-    "builder.segment.compare": "errors stitched_names terminal builder.workers builder.inputs",
-    "builder.segment": "errors contract files stitched_names terminal pictures builder.workers builder.inputs"
+    "builder.segment.compare": "errors stitched_names terminal builder.workers inputs",
+    "builder.segment": "errors contract files stitched_names terminal pictures builder.workers inputs"
     " builder.segment.flows builder.segment.network builder.segment.compare",
     "builder.analysis": "errors contract manifest location stitched_names files terminal cells dataset shards runs"
-    " pictures builder.workers builder.inputs builder.cutting",
+    " pictures builder.workers inputs builder.cutting",
     "builder.shards": "errors contract orders manifest files cells runs builder.pieces builder.analysis",
     "builder.build": "errors contract orders manifest stitched_names files terminal runs nucleusnet_dataset"
-    " builder.workers builder.card builder.inputs builder.cutting builder.pieces builder.shards",
+    " builder.workers builder.card inputs builder.cutting builder.pieces builder.shards",
     "builder.verify": "errors contract manifest location files cells terminal nucleusnet_dataset builder.dataset_folder"
     " builder.workers builder.card builder.shards",
     "builder.upload": "errors contract manifest location storage files terminal"
@@ -67,7 +67,7 @@ ROOMS: dict[str, str] = {
     " nucleusnet_dataset",
     "explore": "errors contract orders manifest location storage files terminal cells dataset shards runs pictures"
     " sampling nucleusnet_dataset loaders",
-    "browser.zoom": "errors contract stitched_names terminal files cells dataset shards runs pictures",
+    "browser.zoom": "errors contract terminal files cells dataset shards runs pictures inputs",
     "browser.page": "errors contract location storage files dataset browser.zoom",
     "browser": "errors contract location terminal dataset files browser.page browser.zoom",
 }

@@ -1,45 +1,19 @@
-"""The labels of a mask, and the mask and its outlines as pictures in a colour for each label."""
+"""A mask and its outlines as pictures in a colour for each label."""
 
 import functools
 import operator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nucleusnet_core.errors import InputMaskError
 from nucleusnet_core.pictures.label_colours import Colours
 
-from .libvips import open_mask, reason_of, vips
+from .libvips import vips
 
 if TYPE_CHECKING:
     import pyvips
 
-MAX_LABEL = (1 << 18) - 1
 _TABLE_LABELS = (1 << 16) - 1  # libvips looks up no more, and 0 is the background
-
-
-def labels_of(path: Path) -> list[int]:
-    """Read a mask to its end; return its labels, ascending, without the background.
-
-    Raises:
-        InputMaskError: it cannot be read, or has labels above `MAX_LABEL`.
-    """
-    mask = open_mask(path)
-    try:
-        largest = int(mask.max()) if mask.format == "uint" else _TABLE_LABELS
-        if largest > MAX_LABEL:
-            raise InputMaskError(
-                f"{path} has the label {largest}; panoramas show labels up to {MAX_LABEL}. Number the labels from 1 "
-                "on, and build again."
-            )
-        labels: list[int] = []
-        for before in _tables(largest):
-            counts = np.frombuffer(_in_table(open_mask(path), before).hist_find().write_to_memory(), np.uint32)
-            labels += (np.flatnonzero(counts[1:]) + before + 1).tolist()
-    except vips().Error as error:
-        raise InputMaskError(f"{path} is damaged ({reason_of(error)}); replace the file.") from error
-    return labels
 
 
 def coloured(mask: "pyvips.Image", colours: Colours) -> "pyvips.Image":

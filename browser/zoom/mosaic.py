@@ -54,7 +54,7 @@ def write_mosaic(
     suffix = f".jpg[Q={quality}]"
     write_pyramid(picture, folder / "image.szi", suffix=suffix, shrink="mean", progress=progress, stop=stop)
     write_thumbnail(picture, folder / THUMBNAIL_NAME)
-    entry = folder_entry("mosaic", folder, picture)
+    entry = folder_entry("mosaic", folder, (picture.width, picture.height))
     del stored, strips, picture  # else Windows does not delete what they read
     raw.unlink()
     del entry["files"][raw.name]

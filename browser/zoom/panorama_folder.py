@@ -13,10 +13,14 @@ from nucleusnet_core.pictures.label_colours import Colours, label_colours, packe
 from nucleusnet_core.terminal.progress import Progress
 
 from .label_layers import coloured, contours
-from .libvips import open_mask, shown_image
+from .libvips import shown_image
 from .panorama_nuclei import Nuclei, page_nuclei
 from .panoramas import Panorama, label_counts
+from .plain_copies import PlainCopy, plain_copies
 from .pyramids import THUMBNAIL_NAME, grid, write_pyramid, write_thumbnail
+
+COPIES_NAME = ".copies"
+"""Folder of what is needed while a panorama is made; no panorama has such a name."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +70,16 @@ def write_panorama(
     folder.mkdir()
     counts = label_counts(panorama)
     colours = np.split(label_colours(sum(counts), seed=look.seed), np.cumsum(counts)[:-1])
-    layers = _layers(panorama, colours, look.quality)
-    picture, corners = layers[0].picture()
-    progress.begin(panorama.name, len(layers) * picture.height, unit="row")
-    for layer in layers:
-        path, own = folder / f"{layer.name}.szi", layer.picture()[0]
-        write_pyramid(own, path, suffix=layer.suffix, shrink=layer.shrink, progress=progress, stop=stop)
-    write_thumbnail(picture, folder / THUMBNAIL_NAME)
+    with plain_copies(panorama.parts, out / COPIES_NAME) as copies:
+        layers = _layers(panorama, copies, colours, look.quality)
+        picture, corners = layers[0].picture()
+        size_px = picture.width, picture.height
+        progress.begin(panorama.name, len(layers) * picture.height, unit="row")
+        for layer in layers:
+            path, own = folder / f"{layer.name}.szi", layer.picture()[0]
+            write_pyramid(own, path, suffix=layer.suffix, shrink=layer.shrink, progress=progress, stop=stop)
+        write_thumbnail(picture, folder / THUMBNAIL_NAME)
+        del layers, picture, own  # else Windows does not delete what they read
     masks = [
         (p.name, p.labels, packed(c[list(p.labels)]).tolist()) for p, c in zip(panorama.parts, colours, strict=True)
     ]
@@ -82,24 +89,24 @@ def write_panorama(
         for part, (x, y) in zip(panorama.parts, corners, strict=True)
     ]
     labels = sum(len(part.labels) for part in panorama.parts)
-    return folder_entry("image", folder, picture) | {"masks": labels, "images": images}
+    return folder_entry("image", folder, size_px) | {"masks": labels, "images": images}
 
 
-def folder_entry(kind: str, folder: Path, picture: Any) -> dict[str, Any]:
+def folder_entry(kind: str, folder: Path, size_px: tuple[int, int]) -> dict[str, Any]:
     """Return what the list says about every panorama; readers of parts of files must know their sizes."""
     files = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
-    return {"kind": kind, "name": folder.name, "width": picture.width, "height": picture.height, "files": files}
+    return {"kind": kind, "name": folder.name, "width": size_px[0], "height": size_px[1], "files": files}
 
 
-def _layers(panorama: Panorama, colours: Sequence[Colours], quality: int) -> list[_Layer]:
+def _layers(panorama: Panorama, copies: Sequence[PlainCopy], colours: Sequence[Colours], quality: int) -> list[_Layer]:
     parts = panorama.parts
     places = [(part.row, part.column) for part in parts]
 
     def image() -> Any:
-        return grid([shown_image(part.image_path, part.white) for part in parts], places)
+        return grid([shown_image(copy.image(), part.white) for copy, part in zip(copies, parts, strict=True)], places)
 
     def masks(colour: Callable[[Any, Colours], Any]) -> Any:
-        return grid([colour(open_mask(part.mask_path), c) for part, c in zip(parts, colours, strict=True)], places)
+        return grid([colour(copy.mask(), c) for copy, c in zip(copies, colours, strict=True)], places)
 
     return [
         _Layer("image", f".jpg[Q={quality}]", "mean", image),

@@ -6,15 +6,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from nucleusnet_core.contract import POSITIONS, QUARTERS
-from nucleusnet_core.errors import InputImageError, InputMaskError, SelectionError
+from nucleusnet_core.errors import InputImageError, InputMaskError, PairingError, SelectionError
+from nucleusnet_core.inputs.pairs import FoundInputs, Source
+from nucleusnet_core.inputs.read_pair import read_pair
 from nucleusnet_core.pictures.label_colours import MAX_COLOURS
 
-from .label_layers import labels_of
-from .libvips import open_image, open_mask, white_of
-from .stitched_files import StitchedFiles
+from .libvips import WHITE
 
 LIST_NAME = "panoramas.json"
+MAX_LABEL = (1 << 18) - 1
 PLAIN_NAME = r"(?!\.)[^/\\:]+"
 """What a panorama may be called: names that lead nowhere else, also on Windows. Pages encode the rest."""
 
@@ -30,6 +34,7 @@ class Part:
         size_px: width and height.
         white: grey value to show white.
         labels: of its mask, ascending.
+        allow_pickle: its mask may be a `_seg.npy`.
         row: from the top, 0 for the first.
         column: from the left.
     """
@@ -40,6 +45,7 @@ class Part:
     size_px: tuple[int, int]
     white: float
     labels: tuple[int, ...]
+    allow_pickle: bool = False
     row: int = 0
     column: int = 0
 
@@ -74,51 +80,85 @@ def choose_images(rows: Sequence[Mapping[str, Any]], *, top: int, names: Sequenc
     return [row["name"] for row in ranked[:top]]
 
 
-def with_neighbours(names: Sequence[str], rows: Sequence[Mapping[str, Any]], files: StitchedFiles) -> list[str]:
+def with_neighbours(names: Sequence[str], rows: Sequence[Mapping[str, Any]], found: FoundInputs) -> list[str]:
     """Return images with all others of their coverslips that are there.
 
     Args:
         names: of images.
         rows: of config stitched, with `name`, `run_name`, `quarter` and `position`.
-        files: the stitched images and masks.
+        found: the stitched images and masks.
     """
+    there = {source.stem for source in found.sources}
     coverslips = {row["name"]: row["run_name"] for row in rows if names_run(row) and grid_place(row)}
     wanted = {coverslips[name] for name in names if name in coverslips}
-    return list(dict.fromkeys([*names, *(name for name, run in coverslips.items() if run in wanted and name in files)]))
+    return list(dict.fromkeys([*names, *(name for name, run in coverslips.items() if run in wanted and name in there)]))
 
 
-def read_part(files: StitchedFiles, name: str, built_px: tuple[int, int]) -> Part:
-    """Find a stitched image and its mask, and read both to their ends, so that no later work stops at a damaged one.
+def source_of(found: FoundInputs, name: str, folder: Path) -> Source:
+    """Return the image and the mask of a name.
 
     Args:
-        files: the stitched images and masks.
+        found: the stitched images and masks.
         name: of the image.
-        built_px: width and height of the image that the dataset was built from.
+        folder: of the images, for messages.
 
     Raises:
         SelectionError: the name could lead out of the folder, here or on another system.
         PairingError: the image or the mask is missing, or there are several.
-        InputImageError: the image is damaged, or cannot be the one that the dataset was built from.
-        InputMaskError: the mask is damaged, or of another size.
     """
     if not re.fullmatch(PLAIN_NAME, name):
         raise SelectionError(
             f"{name!r} is not a plain name: it contains / \\ or :, or begins with a dot; choose other images with "
             "--images."
         )
-    image_path, mask_path = files.pair(name)
-    image, mask = open_image(image_path), open_mask(mask_path)
-    if (mask.width, mask.height) != (image.width, image.height):
-        raise InputMaskError(
-            f"{mask_path} is {mask.width} x {mask.height} px, and {image_path.name} is {image.width} x {image.height}; "
-            "give the mask of this image."
-        )
-    if (image.width, image.height) != built_px:
+    source = next((source for source in found.sources if source.stem == name), None)
+    if source is None:
+        refused = next((failure.message for failure in found.failures if failure.name == name), None)
+        raise PairingError(refused or f"{folder} has no image {name}.tif; give the folder that was built.")
+    return source
+
+
+def read_part(source: Source, built_px: tuple[int, int], *, allow_pickle: bool = False) -> Part:
+    """Read an image and its mask to their ends, so that no later work stops at a damaged one.
+
+    Args:
+        source: image and mask.
+        built_px: width and height of the image that the dataset was built from.
+        allow_pickle: the mask may be a `_seg.npy`.
+
+    Raises:
+        InputImageError: the image is damaged, or cannot be the one that the dataset was built from.
+        InputMaskError: the mask is damaged, of another size, or has labels above `MAX_LABEL`.
+    """
+    pair = read_pair(source.image_path, source.mask_path, allow_pickle=allow_pickle, hashes=False, file_scale=False)
+    height, width = pair.runs.shape
+    if (width, height) != built_px:
         raise InputImageError(
-            f"{image_path} is {image.width} x {image.height} px, and the dataset was built from {built_px[0]} x "
+            f"{source.image_path} is {width} x {height} px, and the dataset was built from {built_px[0]} x "
             f"{built_px[1]}; give the folder of its images, or the dataset of these."
         )
-    return Part(name, image_path, mask_path, built_px, white_of(image_path), tuple(labels_of(mask_path)))
+    if (largest := int(pair.runs.label.max(initial=0))) > MAX_LABEL:
+        raise InputMaskError(
+            f"{source.mask_path} has the label {largest}; panoramas show labels up to {MAX_LABEL}. Number the labels "
+            "from 1 on, and build again."
+        )
+    labels = np.unique(pair.runs.label).tolist()
+    white = white_of(pair.image.pixels)
+    return Part(source.stem, source.image_path, source.mask_path, built_px, white, tuple(labels), allow_pickle)
+
+
+def white_of(pixels: npt.NDArray[Any]) -> float:
+    """Return the grey value to show white: 255 of 8 bits, the 99.9th percentile of 16 bits.
+
+    Args:
+        pixels: (height, width) uint8 or uint16, camera values.
+    """
+    if pixels.dtype == np.uint8:
+        return WHITE
+    counts = np.zeros(1 << 16, np.int64)
+    for row in pixels:
+        counts += np.bincount(row, minlength=counts.size)
+    return max(1.0, float(np.searchsorted(np.cumsum(counts), 0.999 * pixels.size)))
 
 
 def single_panoramas(parts: Sequence[Part]) -> list[Panorama]:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from nucleusnet_core.dataset import OpenDataset
 from nucleusnet_core.errors import InputImageError, InputMaskError, NucleusNetError, PairingError, SelectionError
 from nucleusnet_core.files.whole_folder import whole_folder
+from nucleusnet_core.inputs.pairs import FindOptions, FoundInputs, find_sources
 from nucleusnet_core.terminal.progress import NoProgress, Progress
 
 from .free_folder import check_free
@@ -27,9 +28,9 @@ from .panoramas import (
     joined_panoramas,
     read_part,
     single_panoramas,
+    source_of,
     with_neighbours,
 )
-from .stitched_files import StitchedFiles
 
 FORMAT = 1
 _OF_ONE_IMAGE = (PairingError, SelectionError, InputImageError, InputMaskError)
@@ -45,7 +46,10 @@ class ZoomOptions:
         stitched: folder of the stitched images and masks.
         out: folder of the panoramas.
         masks: folder of the masks; None for that of the images.
+        mask_suffixes: further endings of the names of masks.
         recursive: look for images in subfolders too.
+        allow_pickle: read masks that are `_seg.npy` files.
+        prefer: which of two masks counts where a `_seg.npy` is newer than the other: "seg-npy", "image", or "".
         top: how many of the most representative images.
         images: stitched images by name, instead of these.
         join: join what lies on one coverslip.
@@ -58,7 +62,10 @@ class ZoomOptions:
     stitched: Path
     out: Path
     masks: Path | None = None
+    mask_suffixes: tuple[str, ...] = ()
     recursive: bool = False
+    allow_pickle: bool = False
+    prefer: str = ""
     top: int = 10
     images: tuple[str, ...] = ()
     join: bool = False
@@ -66,6 +73,16 @@ class ZoomOptions:
     quality: int = 85
     seed: int = 0
     overwrite: bool = False
+
+    def find_options(self) -> FindOptions:
+        """Return where images and masks are looked for."""
+        return FindOptions(
+            self.masks,
+            self.mask_suffixes,
+            recursive=self.recursive,
+            prefer=self.prefer,
+            allow_pickle=self.allow_pickle,
+        )
 
 
 @dataclass(frozen=True)
@@ -132,17 +149,21 @@ def _chosen(
     names = choose_images(rows, top=options.top, names=options.images)
     if not names and not options.mosaic:
         raise SelectionError(f"{opened.store.name} has no stitched images with nuclei; name some with --images.")
-    files = StitchedFiles(options.stitched, options.masks, recursive=options.recursive)
-    wanted = with_neighbours(names, rows, files) if options.join else names
+    found = find_sources(options.stitched, options.find_options())
+    wanted = with_neighbours(names, rows, found) if options.join else names
     built_px = {row["name"]: (row["width"], row["height"]) for row in rows}
     sizes_px = {name: built_px[name] for name in wanted}
-    parts, errors = _interruptible(lambda stop: _read_parts(files, sizes_px, progress, stop))
+    parts, errors = _interruptible(lambda stop: _read_parts(options, found, sizes_px, progress, stop))
     panoramas = joined_panoramas(parts, rows) if options.join else single_panoramas(parts)
     return _colourable(panoramas, errors), errors
 
 
 def _read_parts(
-    files: StitchedFiles, wanted: dict[str, tuple[int, int]], progress: Progress, stop: threading.Event
+    options: ZoomOptions,
+    found: FoundInputs,
+    wanted: dict[str, tuple[int, int]],
+    progress: Progress,
+    stop: threading.Event,
 ) -> tuple[list[Part], dict[str, NucleusNetError]]:
     """Read the images of these names and sizes; return those that can be shown, and the errors of the others."""
     parts: list[Part] = []
@@ -152,7 +173,8 @@ def _read_parts(
         if stop.is_set():
             break
         try:
-            parts.append(read_part(files, name, built_px))
+            source = source_of(found, name, options.stitched)
+            parts.append(read_part(source, built_px, allow_pickle=options.allow_pickle))
         except _OF_ONE_IMAGE as error:
             errors[name] = error
         progress.step()

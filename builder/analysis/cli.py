@@ -15,10 +15,12 @@ from nucleusnet_core.terminal.options import (
     ALLOW_PICKLE,
     AS_JSON,
     DATASET,
+    MASK_SUFFIX,
     MASKS,
     NUCLEI,
     OUTPUT,
     OVERWRITE,
+    PREFER,
     QUIET,
     RECURSIVE,
     SOURCE,
@@ -43,8 +45,10 @@ def stats(
     ] = BARE_NAME,
     *,
     masks: MASKS = None,
+    mask_suffix: MASK_SUFFIX = None,
     recursive: RECURSIVE = False,
     allow_pickle: ALLOW_PICKLE = False,
+    prefer: PREFER = None,
     workers: WORKERS = None,
     top: Annotated[int, typer.Option(min=1, help="Number of representatives to show.", rich_help_panel=OUTPUT)] = 10,
     csv: Annotated[
@@ -96,7 +100,14 @@ def stats(
     from .statistics_csv import write_statistics_csv
     from .statistics_source import FolderOptions, input_files, source_statistics
 
-    options = FolderOptions(masks, recursive, allow_pickle, workers or available_cores())
+    options = FolderOptions(
+        masks,
+        tuple(mask_suffix or ()),
+        recursive=recursive,
+        allow_pickle=allow_pickle,
+        prefer=prefer or "",
+        workers=workers or available_cores(),
+    )
     if panoramas is not None:
         if page is None:
             raise UsageError("--panoramas is an address that images of --page link to; give --page too.")

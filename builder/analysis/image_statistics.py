@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nucleusnet_core.inputs.masks import LabelRuns
+from nucleusnet_core.inputs.pairs import Source
+from nucleusnet_core.inputs.read_pair import read_pair
+
 from ..cutting.measure import IntensitySums, sum_runs
-from ..inputs.masks import LabelRuns
-from ..inputs.pairs import Source
-from ..inputs.read_pair import read_pair
 from .statistics import ImageStatistics
 
 _COUNTED_BELOW = 1 << 24
@@ -38,7 +39,9 @@ def measure_file(task: MeasureTask) -> ImageStatistics:
     """
     source = task.source
     # Hashing both files would take a fifth of the time that reading them takes.
-    pair = read_pair(source.image_path, source.mask_path, allow_pickle=task.allow_pickle, hashes=False)
+    pair = read_pair(
+        source.image_path, source.mask_path, allow_pickle=task.allow_pickle, hashes=False, file_scale=False
+    )
     return image_statistics(source.stem, pair.image.pixels, pair.runs)
 
 

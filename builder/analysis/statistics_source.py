@@ -7,15 +7,15 @@ from pathlib import Path
 
 from nucleusnet_core.contract import BARE_NAME, MANIFEST_NAME, STITCHED
 from nucleusnet_core.dataset import OpenDataset, open_dataset
-from nucleusnet_core.errors import BuildError, CorruptDataError, DatasetNotFoundError, UsageError
+from nucleusnet_core.errors import BuildError, CorruptDataError, DatasetNotFoundError, Failure, UsageError
+from nucleusnet_core.inputs.pairs import FindOptions, find_sources
 from nucleusnet_core.location import home_expanded
 from nucleusnet_core.shards.tables import read_columns
 from nucleusnet_core.stitched_names import is_image, is_mask, list_files
 from nucleusnet_core.terminal.progress import Progress
 
-from ..inputs.pairs import FindOptions, find_sources
 from ..workers.engine import Workers, local_workers, run_tasks
-from ..workers.failure import Failure, collect
+from ..workers.failure import collect
 from .statistics import ImageStatistics
 from .statistics_csv import read_statistics_csv
 
@@ -26,15 +26,29 @@ class FolderOptions:
 
     Attributes:
         masks: folder of the masks, None for that of the images.
+        mask_suffixes: further endings of the names of masks.
         recursive: look for images in subfolders too.
         allow_pickle: read masks `<name>_seg.npy` of images that have no other.
+        prefer: which of two masks counts where a `_seg.npy` is newer than the other: "seg-npy", "image", or "".
         workers: number of worker processes; the numbers are the same.
     """
 
     masks: Path | None = None
+    mask_suffixes: tuple[str, ...] = ()
     recursive: bool = False
     allow_pickle: bool = False
+    prefer: str = ""
     workers: int = 1
+
+    def find_options(self) -> FindOptions:
+        """Return where images and masks are looked for."""
+        return FindOptions(
+            self.masks,
+            self.mask_suffixes,
+            recursive=self.recursive,
+            prefer=self.prefer,
+            allow_pickle=self.allow_pickle,
+        )
 
 
 @dataclass(frozen=True)
@@ -84,10 +98,10 @@ def source_statistics(source: str, options: FolderOptions, progress: Progress) -
     path = home_expanded(source)
     if is_image_folder(source):
         return measure_folder(path, options, progress)
-    if options.masks is not None or options.recursive or options.allow_pickle:
+    if options != FolderOptions(workers=options.workers):
         raise UsageError(
-            f"--masks, --recursive and --allow-pickle are for a folder of stitched images, which {source} is not; "
-            "leave them out."
+            "--masks, --mask-suffix, --recursive, --allow-pickle and --prefer are for a folder of stitched images, "
+            f"which {source} is not; leave them out."
         )
     if path.is_file() or (source.lower().endswith(".csv") and "://" not in source):
         return Measured(tuple(sorted(read_statistics_csv(path), key=lambda one: one.image)))
@@ -107,7 +121,7 @@ def measure_folder(folder: Path, options: FolderOptions, progress: Progress) -> 
     """
     from .image_statistics import MeasureTask, measure_file  # noqa: PLC0415 - needs no codecs for a dataset or a table
 
-    found = find_sources(folder, FindOptions(masks=options.masks, recursive=options.recursive))
+    found = find_sources(folder, options.find_options())
     sources, failures = found.sources, [*found.failures]
     tasks = [MeasureTask(source, options.allow_pickle) for source in sources]
     workers: Workers = local_workers(max(1, min(options.workers, len(tasks))))

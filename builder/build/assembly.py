@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nucleusnet_core.errors import BuildError
+from nucleusnet_core.errors import BuildError, Failure
 from nucleusnet_core.files.disk_space import check_space
+from nucleusnet_core.inputs.pairs import FoundInputs
 from nucleusnet_core.manifest import Manifest
 from nucleusnet_core.terminal.progress import Progress
 from nucleusnet_core.terminal.wording import counted
 
 from ..cutting.recipe import Recipe
-from ..inputs.pairs import FoundInputs
 from ..pieces.receipt import Receipt
 from ..workers.engine import Workers
-from ..workers.failure import Failure
 from ..workers.log import LOG
 from .folder import all_warnings, write_folder
 from .options import BuildOptions

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 
 import nucleusnet_dataset
 from nucleusnet_core.contract import DEFAULT
-from nucleusnet_core.errors import UsageError
+from nucleusnet_core.errors import Failure, UsageError
 from nucleusnet_core.files.disk_space import check_space, disk_full_reported, file_bytes, space_for_images
+from nucleusnet_core.inputs.pairs import FoundInputs, Source, find_sources
 from nucleusnet_core.terminal.outputs import output_file
 from nucleusnet_core.terminal.progress import NoProgress, Progress
 from nucleusnet_core.terminal.wording import counted
 
-from ..inputs.pairs import FoundInputs, Source, find_sources
 from ..pieces.ensure import ensure_piece
 from ..pieces.receipt import Receipt
 from ..pieces.task import PieceTask
 from ..workers.cluster import dask_workers
 from ..workers.engine import Workers, in_order, local_workers, run_tasks
-from ..workers.failure import Failure, collect
+from ..workers.failure import collect
 from ..workers.log import LOG, logging_to
 from .assembly import BuildResult, Made, assemble_dataset
 from .options import BuildOptions

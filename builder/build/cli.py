@@ -16,10 +16,12 @@ from nucleusnet_core.terminal.options import (
     AS_JSON,
     DATASET,
     INPUT,
+    MASK_SUFFIX,
     MASKS,
     NUCLEI,
     OUTPUT,
     OVERWRITE,
+    PREFER,
     QUIET,
     RECURSIVE,
     RUNNING,
@@ -30,7 +32,7 @@ from nucleusnet_core.terminal.options import (
 )
 
 from ..cutting.recipe import Outside, Recipe
-from .options import BuildOptions, Prefer
+from .options import BuildOptions
 
 if TYPE_CHECKING:
     from .outcome import Outcome
@@ -44,16 +46,6 @@ class SamplesMissing(StrEnum):
 
 
 _STITCHED = Annotated[Path, typer.Argument(help="Folder of the stitched images <name>.tif or .png.")]
-_MASK_SUFFIX = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="<ending>",
-        help="Ending of the names of your masks, such as _nuclei.tif; may be given several times. The usual endings "
-        "need none.",
-        show_default=False,
-        rich_help_panel=INPUT,
-    ),
-]
 _NAME_PATTERN = Annotated[
     str | None,
     typer.Option(
@@ -93,14 +85,6 @@ _IGNORE_FILE_SCALE = Annotated[
     typer.Option(
         "--ignore-file-scale",
         help="Use the scale that you give even where an image states another one.",
-        rich_help_panel=INPUT,
-    ),
-]
-_PREFER = Annotated[
-    Prefer | None,
-    typer.Option(
-        help="Which mask to use where <name>_seg.npy is newer than the mask image and differs from it.",
-        show_default=False,
         rich_help_panel=INPUT,
     ),
 ]
@@ -173,7 +157,7 @@ def build(
     stitched: _STITCHED,
     *,
     masks: MASKS = BuildOptions.masks,
-    mask_suffix: _MASK_SUFFIX = None,
+    mask_suffix: MASK_SUFFIX = None,
     recursive: RECURSIVE = BuildOptions.recursive,
     name_pattern: _NAME_PATTERN = BuildOptions.name_pattern,
     samples: _SAMPLES = BuildOptions.samples,
@@ -181,7 +165,7 @@ def build(
     pixels_per_um: _PIXELS_PER_UM = BuildOptions.pixels_per_um,
     ignore_file_scale: _IGNORE_FILE_SCALE = BuildOptions.ignore_file_scale,
     allow_pickle: ALLOW_PICKLE = BuildOptions.allow_pickle,
-    prefer: _PREFER = None,
+    prefer: PREFER = None,
     recipe: _RECIPE = BuildOptions.recipe,
     outside: _OUTSIDE = BuildOptions.outside,
     splits: _SPLITS = BuildOptions.splits,
@@ -252,7 +236,8 @@ def build(
 
 def what_would_be(options: BuildOptions) -> "Outcome":
     """Return what a build would do; nothing is written."""
-    from ..inputs.pairs import find_sources
+    from nucleusnet_core.inputs.pairs import find_sources
+
     from .outcome import dry_run_outcome
     from .understanding import understood
 

@@ -24,6 +24,7 @@ from nucleusnet_core.contract import (
 )
 from nucleusnet_core.files.atomic import write_bytes_atomic
 from nucleusnet_core.files.hashing import file_sha256
+from nucleusnet_core.inputs.pairs import FoundInputs
 from nucleusnet_core.manifest import Manifest, ShardEntry
 from nucleusnet_core.runs import natural_order
 from nucleusnet_core.terminal.progress import Progress
@@ -32,7 +33,6 @@ from ..card.card import CardFacts, write_card
 from ..card.croissant import write_croissant
 from ..card.statistics import card_statistics, read_measures
 from ..card.study import check_scale
-from ..inputs.pairs import FoundInputs
 from ..pieces.checks import duplicate_warnings
 from ..pieces.receipt import Receipt
 from ..shards.config_10k import chosen_tables, runs_with_fewer

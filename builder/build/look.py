@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nucleusnet_core.contract import KEPT
-from nucleusnet_core.errors import InputImageError, InputMaskError
+from nucleusnet_core.errors import Failure, InputImageError, InputMaskError
+from nucleusnet_core.inputs.header import read_header
+from nucleusnet_core.inputs.pairs import Source
+from nucleusnet_core.inputs.scale import Scale, resolve_scale
 
 from ..cutting.recipe import Recipe
-from ..inputs.header import read_header
-from ..inputs.pairs import Source
-from ..inputs.scale import Scale, resolve_scale
-from ..workers.failure import Failure
 
 LOOKED_AT = 3
 """Number of images that stand for all."""
@@ -112,10 +111,11 @@ def mask_fates(source: Source, recipe: Recipe, *, allow_pickle: bool) -> Counter
     Raises:
         InputMaskError: the mask cannot be used.
     """
+    from nucleusnet_core.inputs.images import reading  # noqa: PLC0415
+    from nucleusnet_core.inputs.masks import read_label_runs  # noqa: PLC0415
+    from nucleusnet_core.inputs.regions import regions_from_runs  # noqa: PLC0415
+
     from ..cutting.published import published_window  # noqa: PLC0415 - brings numba and OpenCV
-    from ..inputs.images import reading  # noqa: PLC0415
-    from ..inputs.masks import read_label_runs  # noqa: PLC0415
-    from ..inputs.regions import regions_from_runs  # noqa: PLC0415
 
     with reading(source.mask_path, InputMaskError):
         data = source.mask_path.read_bytes()

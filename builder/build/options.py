@@ -1,30 +1,22 @@
 """What a build is asked for, and which part of that decides the bytes of its output."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from nucleusnet_core.errors import UsageError
+from nucleusnet_core.inputs.pairs import FindOptions
 from nucleusnet_core.orders import check_seed
-from nucleusnet_core.stitched_names import DEFAULT_NAME_PATTERN
+from nucleusnet_core.stitched_names import DEFAULT_NAME_PATTERN, Prefer
 
 from ..card.study import NO_STUDY, Study, read_study
 from ..cutting.recipe import Outside, Recipe
-from ..inputs.pairs import FindOptions
 from ..pieces.task import PieceParameters
 from ..shards.splits import parse_splits
 
 # What decides pixels, measurements or compressed bytes; a piece made with another version is made again.
 _DECIDING_LIBRARIES = ("nucleusnet", "numpy", "opencv-python-headless", "pyarrow", "tifffile", "imagecodecs")
-
-
-class Prefer(StrEnum):
-    """Which of two masks of an image counts."""
-
-    seg_npy = "seg-npy"
-    image = "image"
 
 
 @dataclass(frozen=True)

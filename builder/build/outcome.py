@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from nucleusnet_core.errors import Failure
 from nucleusnet_core.manifest import Manifest
 from nucleusnet_core.terminal.wording import counted
 
-from ..workers.failure import Failure
 from .assembly import BuildResult
 from .build import ShareResult
 from .options import BuildOptions

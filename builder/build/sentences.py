@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from nucleusnet_core.contract import EMPTY_AFTER_ROTATION, NO_CONTOUR, NO_FULL_WINDOW, TOUCHES_BORDER
+from nucleusnet_core.inputs.pairs import FoundInputs
 from nucleusnet_core.terminal.wording import counted
 
 from ..cutting.recipe import Recipe
-from ..inputs.pairs import FoundInputs
 from ..pieces.checks import WARNING_TEXTS
 from .options import BuildOptions
 

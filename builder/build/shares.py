@@ -9,13 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nucleusnet_core.errors import BuildError, OutputError, UsageError
+from nucleusnet_core.errors import BuildError, Failure, OutputError, UsageError
 from nucleusnet_core.files.atomic import write_bytes_atomic
 from nucleusnet_core.terminal.wording import counted
 
 from ..pieces.receipt import Receipt, failure_path
 from ..pieces.task import PieceTask, known_fingerprint, valid_receipt
-from ..workers.failure import Failure
 from .work_folder import TASKS_NAME
 
 _NAMED_IMAGES = 3

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..compiled import compiled
-from ..inputs.regions import Regions, count_components, root
+from nucleusnet_core.compiled import compiled
+from nucleusnet_core.inputs.regions import Regions, count_components, root
 
 
 class Bodies(NamedTuple):

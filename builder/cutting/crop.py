@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..compiled import compiled
+from nucleusnet_core.compiled import compiled
 
 
 @dataclass(frozen=True)

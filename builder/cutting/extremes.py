@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..compiled import compiled
-from ..inputs.regions import Regions
+from nucleusnet_core.compiled import compiled
+from nucleusnet_core.inputs.regions import Regions
 
 
 def has_range_above(pixels: npt.NDArray[Any], limit: int) -> bool:

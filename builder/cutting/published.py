@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from nucleusnet_core.contract import CROP_PX, EMPTY_AFTER_ROTATION, NO_CONTOUR, NO_FULL_WINDOW, TOUCHES_BORDER
 from nucleusnet_core.errors import BuildError
+from nucleusnet_core.inputs.regions import Regions
 
-from ..inputs.regions import Regions
 from .crop import Crop, paint_mask
 from .published_warp import WINDOW_PX, Placement, Scratch, warp_frame, warp_nucleus
 from .recipe import Outside

@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nucleusnet_core.compiled import compiled
 from nucleusnet_core.contract import CROP_PX
-
-from ..compiled import compiled
 
 WINDOW_PX = 364
 

@@ -25,8 +25,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nucleusnet_core.contract import CROP_PX, EMPTY_AFTER_ROTATION
+from nucleusnet_core.inputs.regions import Regions
 
-from ..inputs.regions import Regions
 from .crop import Crop, paint_mask
 from .recipe import Outside
 from .refined_warp import POSITION_BITS, Extent, Sampling, power_sums, resample, resample_surroundings, turned_extent

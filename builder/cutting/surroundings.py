@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..compiled import compiled
-from ..inputs.regions import Regions
+from nucleusnet_core.compiled import compiled
+from nucleusnet_core.inputs.regions import Regions
 
 _NEAR_PX, _FAR_PX = 3, 15  # of the edge of the mask; closer than the first lies the blur of the nucleus itself
 _ROWS = 32  # of the surroundings are read at most, evenly spread

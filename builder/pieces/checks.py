@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nucleusnet_core.errors import InputMaskError
+from nucleusnet_core.inputs.regions import Regions
 
 from ..cutting.bodies import Bodies, bodies_of
 from ..cutting.extremes import count_value, has_range_above, histogram_from
 from ..cutting.measure import IntensitySums
 from ..cutting.surroundings import mean_surroundings
-from ..inputs.regions import Regions
 
 WARNING_TEXTS = {
     "duplicate_image": "The image is an exact copy of another one; remove one of the two, or its nuclei count twice.",

@@ -13,6 +13,10 @@ from nucleusnet_core.cells.png import encode_gray, encode_mask
 from nucleusnet_core.contract import DROP_REASONS, KEPT
 from nucleusnet_core.errors import InputImageError
 from nucleusnet_core.files.atomic import atomic_path, write_bytes_atomic
+from nucleusnet_core.inputs.pairs import Source
+from nucleusnet_core.inputs.read_pair import read_pair
+from nucleusnet_core.inputs.regions import Regions, regions_from_runs, shape_measurements
+from nucleusnet_core.inputs.scale import Scale, resolve_scale
 from nucleusnet_core.orders import keyed_hashes
 
 from ..cutting.crop import Crop
@@ -20,10 +24,6 @@ from ..cutting.measure import sum_intensities
 from ..cutting.published import cut_published
 from ..cutting.recipe import Recipe
 from ..cutting.refined import cut_refined
-from ..inputs.pairs import Source
-from ..inputs.read_pair import read_pair
-from ..inputs.regions import Regions, regions_from_runs, shape_measurements
-from ..inputs.scale import Scale, resolve_scale
 from .checks import check_label_image, image_warnings
 from .receipt import Receipt, labels_path, piece_path, receipt_path
 from .task import PieceParameters, PieceTask, source_fingerprint

@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from nucleusnet_core.files.hashing import file_fingerprint, file_sha256
+from nucleusnet_core.inputs.pairs import Source
 
 from ..cutting.recipe import Outside, Recipe
-from ..inputs.pairs import Source
 from .receipt import Receipt, labels_path, piece_path, receipt_path
 
 PIECE_FORMAT = 2

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from nucleusnet_core.errors import UsageError
+from nucleusnet_core.errors import Failure, UsageError
 from nucleusnet_core.terminal.bars import Bars
 from nucleusnet_core.terminal.options import (
+    ALLOW_PICKLE,
     AS_JSON,
     INPUT,
     NUCLEI,
@@ -25,7 +26,6 @@ from nucleusnet_core.terminal.options import (
 from nucleusnet_core.terminal.progress import Progress
 from nucleusnet_core.terminal.wording import counted
 
-from ..workers.failure import Failure
 from .options import OverlayLook, OverlayStyle, SegmentOptions
 
 
@@ -143,6 +143,7 @@ def overlay(
     *,
     out: _PICTURE,
     region: _REGION = None,
+    allow_pickle: ALLOW_PICKLE = False,
     scale: _SCALE = OverlayLook.scale,
     style: _STYLE = OverlayLook.style,
     seed: _COLOURS = OverlayLook.seed,
@@ -158,7 +159,9 @@ def overlay(
 
     look = OverlayLook(scale, style, seed)
     with Bars(quiet=quiet) as bars:
-        made = write_overlay(image, mask, out, region=region, look=look, overwrite=overwrite, progress=bars)
+        made = write_overlay(
+            image, mask, out, region=region, look=look, allow_pickle=allow_pickle, overwrite=overwrite, progress=bars
+        )
     if as_json:
         print(json.dumps({"file": str(out), "size": [made.height, made.width], "labels": made.labels}))
     else:

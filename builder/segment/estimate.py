@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nucleusnet_core.errors import NucleusNetError
-
-from ..inputs.images import read_image
+from nucleusnet_core.inputs.images import read_image
 
 SAMPLE_IMAGES = 3
 LARGEST_RATIO = 2

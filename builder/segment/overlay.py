@@ -12,12 +12,12 @@ from PIL import Image
 
 from nucleusnet_core.errors import UsageError
 from nucleusnet_core.files.atomic import write_bytes_atomic
+from nucleusnet_core.inputs.masks import LabelRuns, painted_rows
+from nucleusnet_core.inputs.read_pair import read_pair
 from nucleusnet_core.pictures.label_colours import colours_of
 from nucleusnet_core.terminal.outputs import output_file, writing
 from nucleusnet_core.terminal.progress import NoProgress, Progress
 
-from ..inputs.masks import LabelRuns
-from ..inputs.read_pair import read_pair
 from .options import OverlayLook, OverlayStyle
 
 MAX_PICTURE_PX = 100_000_000
@@ -47,17 +47,19 @@ def write_overlay(
     *,
     region: str | None = None,
     look: OverlayLook | None = None,
+    allow_pickle: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Overlay:
     """Draw the mask of an image on it and write a PNG.
 
     Args:
-        image_path: TIFF.
+        image_path: TIFF or PNG.
         mask_path: label image of the same shape.
         out: the picture.
         region: "Y0,X0,Y1,X1" in px of the image, half-open; None for all of it.
         look: scale, style and seed.
+        allow_pickle: the mask may be a `_seg.npy`.
         overwrite: replace a file that is there.
         progress: told of two steps: drawn, written.
 
@@ -72,7 +74,7 @@ def write_overlay(
     look, progress = look or OverlayLook(), progress or NoProgress()
     _check_scale(look)
     _check_inputs(image_path, mask_path)
-    pair = read_pair(image_path, mask_path, hashes=False)
+    pair = read_pair(image_path, mask_path, allow_pickle=allow_pickle, hashes=False, file_scale=False)
     pixels = pair.image.pixels
     box = parse_region(region, (pixels.shape[0], pixels.shape[1]))
     _check_size(box, look)
@@ -152,12 +154,7 @@ def edges(labels: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
 def part_of(runs: LabelRuns, box: tuple[int, int, int, int]) -> npt.NDArray[np.uint32]:
     """Paint the labels of a region (y0, x0, y1, x1): uint32 (h, w)."""
     y0, x0, y1, x1 = box
-    labels = np.zeros((y1 - y0, x1 - x0), np.uint32)
-    inside = (runs.row >= y0) & (runs.row < y1) & (runs.x1 > x0) & (runs.x0 < x1)
-    starts, stops = np.maximum(runs.x0, x0) - x0, np.minimum(runs.x1, x1) - x0
-    for run in np.flatnonzero(inside):
-        labels[runs.row[run] - y0, starts[run] : stops[run]] = runs.label[run]
-    return labels
+    return painted_rows(runs, y0, y1)[:, x0:x1]
 
 
 def _png(picture: npt.NDArray[np.uint8]) -> bytes:

@@ -7,18 +7,18 @@ from dataclasses import dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 
-from nucleusnet_core.errors import PairingError, WeightsError
+from nucleusnet_core.errors import Failure, PairingError, WeightsError
 from nucleusnet_core.files.disk_space import disk_full_reported
-from nucleusnet_core.stitched_names import find_image_files, list_files
+from nucleusnet_core.inputs.mask_file import mask_paths
+from nucleusnet_core.inputs.pairs import case_clashes, duplicates, unreadable_names
+from nucleusnet_core.stitched_names import find_files
 from nucleusnet_core.terminal.outputs import output_folder, writing
 from nucleusnet_core.terminal.progress import Progress
 from nucleusnet_core.terminal.wording import counted
 
-from ..inputs.mask_file import mask_paths
-from ..inputs.pairs import case_clashes, duplicates, unreadable_names
 from ..workers.cluster import dask_workers
 from ..workers.engine import Workers, local_workers, run_tasks
-from ..workers.failure import Failure, collect
+from ..workers.failure import collect
 from ..workers.log import logging_to
 from .device import choose_device, device_in_words, gpu_count, new_slots
 from .estimate import doubted_diameter
@@ -65,12 +65,12 @@ def find_images(folder: Path, *, recursive: bool) -> tuple[dict[str, Path], list
         UsageError: there is no such folder.
         PairingError: it holds no image.
     """
-    files = list_files(folder, recursive=recursive)
-    images = find_image_files(files)
+    found = find_files(folder, recursive=recursive)
+    images, files = found.images, found.files
     if not images:
         raise PairingError(
-            f"{folder} holds no stitched image <name>.tif among its {counted(len(files), 'file')}; give the folder "
-            "that holds them, or --recursive to look in its subfolders."
+            f"{folder} holds no stitched image <name>.tif or .png among its {counted(len(files), 'file')}; give the "
+            "folder that holds them, or --recursive to look in its subfolders."
         )
     failures = [*duplicates(images, "images"), *case_clashes(images), *unreadable_names(files)]
     refused = {failure.name for failure in failures}
@@ -167,7 +167,7 @@ def _settled(task: SegmentTask, overwrite: bool, result: SegmentResult) -> bool:
         result.receipts.append(receipt)
         result.resumed += 1
         return True
-    there = mask_paths(task.out, task.stem)
+    there = mask_paths(task.out, task.mask_stem)
     if there and not overwrite:
         message = (
             f"{there[0]} is a mask of another origin: made by hand, or of another image, model or other parameters; "

@@ -14,9 +14,10 @@ from nucleusnet_core.errors import InputImageError, NucleusNetError, Segmentatio
 from nucleusnet_core.files.atomic import write_bytes_atomic
 from nucleusnet_core.files.disk_space import is_disk_full
 from nucleusnet_core.files.hashing import file_fingerprint, file_sha256
+from nucleusnet_core.inputs.mask_file import mask_bytes, mask_name, mask_paths, remove_leftovers
+from nucleusnet_core.stitched_names import stem_of
 from nucleusnet_core.terminal.outputs import writing
 
-from ..inputs.mask_file import mask_bytes, mask_name, mask_paths, remove_leftovers
 from .device import claim_slot, device_of_slot, share_cores
 from .doubts import doubt_of
 from .memory import REMEDY, available_memory, block_size, is_out_of_memory
@@ -62,15 +63,20 @@ class SegmentTask:
     place: ComputePlace
     batch_size: int
 
+    @property
+    def mask_stem(self) -> str:
+        """What the mask is called: beside its image as this, elsewhere with the folders of the image in front."""
+        return stem_of(self.image_path.name) if self.out == self.image_path.parent else self.stem
+
 
 def finished(task: SegmentTask) -> SegmentReceipt | None:
     """Return the receipt of an image whose mask is there as these parameters made it, else None."""
-    receipt = read_receipt(task.out, task.stem)
+    receipt = read_receipt(task.out, task.mask_stem)
     if receipt is None or receipt.key != task.parameters.key() or receipt.image_file != task.image_path.name:
         return None
     try:
         same = receipt.image_fingerprint == file_fingerprint(task.image_path)
-        found = [path for path in mask_paths(task.out, task.stem) if path.name == receipt.mask_file]
+        found = [path for path in mask_paths(task.out, task.mask_stem) if path.name == receipt.mask_file]
         return receipt if same and found and file_sha256(found[0]) == receipt.mask_sha256 else None
     except OSError:
         return None
@@ -88,14 +94,14 @@ def segment_image(task: SegmentTask) -> SegmentReceipt:
     """
     started = time.monotonic()
     with _memory_errors(task):
-        from ..inputs.images import read_image, reading  # noqa: PLC0415 - brings codecs
+        from nucleusnet_core.inputs.images import read_image, reading  # noqa: PLC0415 - brings codecs
 
         with reading(task.image_path, InputImageError):
             stamp = file_fingerprint(task.image_path)  # before the pixels: a change while reading is noticed later
         device = _device(task.place)
         image = read_image(task.image_path)
         labels, labelled = label_image(image.pixels, task, device)
-        data, name = mask_bytes(labels), mask_name(task.stem, labels)
+        data, name = mask_bytes(labels), mask_name(task.mask_stem, labels)
         doubt = doubt_of(image.pixels, labels)
     receipt = SegmentReceipt(
         format=RECEIPT_FORMAT,
@@ -159,13 +165,13 @@ def _write(task: SegmentTask, receipt: SegmentReceipt, data: bytes) -> None:
         OutputError: they cannot be written.
         OSError: the disk is full.
     """
-    mask, paper = task.out / receipt.mask_file, receipt_path(task.out, task.stem)
+    mask, paper = task.out / receipt.mask_file, receipt_path(task.out, task.mask_stem)
     try:
         for path in (mask, paper):
             remove_leftovers(path)
         write_bytes_atomic(paper, receipt.to_json())
         write_bytes_atomic(mask, data)
-        for other in mask_paths(task.out, task.stem):
+        for other in mask_paths(task.out, task.mask_stem):
             if other.name != mask.name:
                 other.unlink()
     except OSError as error:

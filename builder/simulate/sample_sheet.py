@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nucleusnet_core.files.atomic import write_bytes_atomic
+from nucleusnet_core.inputs.mask_file import remove_leftovers
 from nucleusnet_core.terminal.outputs import writing
-
-from ..inputs.mask_file import remove_leftovers
 
 SAMPLES_NAME = "samples.csv"
 _COLUMNS = ("run_name", "treatment", "dose_uM", "passage")

@@ -12,9 +12,9 @@ import tifffile
 from nucleusnet_core.contract import POSITIONS, QUARTERS
 from nucleusnet_core.errors import UsageError
 from nucleusnet_core.files.atomic import atomic_path, write_bytes_atomic
+from nucleusnet_core.inputs.mask_file import mask_bytes, remove_leftovers
 from nucleusnet_core.terminal.outputs import output_folder, writing
 
-from ..inputs.mask_file import mask_bytes, remove_leftovers
 from .parameters import SimulateParameters
 from .sample_sheet import SAMPLES_NAME
 from .truth import ImageTruth

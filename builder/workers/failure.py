@@ -2,9 +2,9 @@
 
 import contextlib
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import TypeVar
 
+from nucleusnet_core.errors import Failure
 from nucleusnet_core.files.disk_space import is_disk_full
 from nucleusnet_core.terminal.progress import Progress
 
@@ -12,14 +12,6 @@ from .pool import Done
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class Failure:
-    """An input that did not become a part of the output, and why."""
-
-    name: str
-    message: str
 
 
 def collect(

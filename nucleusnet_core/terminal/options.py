@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from ..stitched_names import Prefer
+
 INPUT, NUCLEI, DATASET, RUNNING, OUTPUT = GROUPS = ("Input", "Nuclei", "Dataset", "Running", "Output")
 """Headings of the options in a verb's help, in this order: `typer.Option(rich_help_panel=INPUT)`."""
 
@@ -29,6 +31,24 @@ ALLOW_PICKLE = Annotated[
     bool,
     typer.Option(
         "--allow-pickle", help="Read masks <name>_seg.npy of images that have no other.", rich_help_panel=INPUT
+    ),
+]
+MASK_SUFFIX = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="<ending>",
+        help="Ending of the names of your masks, such as _nuclei.tif; may be given several times. The usual endings "
+        "need none.",
+        show_default=False,
+        rich_help_panel=INPUT,
+    ),
+]
+PREFER = Annotated[
+    Prefer | None,
+    typer.Option(
+        help="Which mask to use where <name>_seg.npy is newer than the mask image and differs from it.",
+        show_default=False,
+        rich_help_panel=INPUT,
     ),
 ]
 SEED = Annotated[

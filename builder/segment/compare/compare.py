@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nucleusnet_core.errors import InputMaskError, NucleusNetError, PairingError
+from nucleusnet_core.errors import Failure, InputMaskError, NucleusNetError, PairingError
+from nucleusnet_core.inputs.masks import LabelRuns, read_label_runs
+from nucleusnet_core.inputs.pairs import duplicates
 from nucleusnet_core.stitched_names import find_mask_files, list_files
 from nucleusnet_core.terminal.progress import Progress
 from nucleusnet_core.terminal.wording import counted
 
-from ...inputs.masks import LabelRuns, read_label_runs
-from ...inputs.pairs import duplicates
-from ...workers.failure import Failure
 from .overlap import Overlap, find_overlap
 
 IOU_THRESHOLDS = (0.5, 0.75, 0.9)
@@ -165,7 +164,7 @@ def find_masks(folder: Path, *, recursive: bool) -> tuple[dict[str, Path], list[
         PairingError: it holds no mask.
     """
     files = list_files(folder, recursive=recursive)
-    masks = find_mask_files(files)
+    masks = find_mask_files(files, folder)
     if not masks:
         raise PairingError(
             f"{folder} holds no mask <name>_cp_masks.png among its {counted(len(files), 'file')}; give the folder of "

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ...inputs.masks import LabelRuns
+from nucleusnet_core.inputs.masks import LabelRuns
 
 
 @dataclass(frozen=True)

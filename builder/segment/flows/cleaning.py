@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...inputs.masks import LabelRuns, runs_from_array
+from nucleusnet_core.inputs.masks import LabelRuns, runs_from_array
 
 
 def clean_labels(labels: npt.NDArray[Any], min_size_px: int) -> npt.NDArray[Any]:

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...compiled import compiled
-from ...inputs.masks import runs_from_array
-from ...inputs.regions import Regions, regions_from_runs
+from nucleusnet_core.compiled import compiled
+from nucleusnet_core.inputs.masks import runs_from_array
+from nucleusnet_core.inputs.regions import Regions, regions_from_runs
+
 from .flow_field import FLOW_SCALE
 from .rescale import bilinear
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...compiled import compiled
+from nucleusnet_core.compiled import compiled
+
 from .steps import Pixels
 
 MAX_SHARE_OF_IMAGE = 0.4

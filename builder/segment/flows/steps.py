@@ -4,7 +4,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from ...compiled import compiled
+from nucleusnet_core.compiled import compiled
+
 from .flow_field import FLOW_SCALE
 
 _HALF, _ONE, _TWO = np.float32(0.5), np.float32(1), np.float32(2)

@@ -1,14 +1,19 @@
 """Which images become panoramas, and where their files are found."""
 
+import shutil
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis.extra import numpy as npst
 
-from browser.zoom.panoramas import choose_images, grid_place, read_part
-from browser.zoom.stitched_files import StitchedFiles
-from builder.inputs.pairs import find_sources
-from nucleusnet_core.errors import PairingError, SelectionError, UsageError
-from tests.browser.zoom.conftest import SIZE_PX
+from browser.zoom.panoramas import Part, choose_images, grid_place, read_part, source_of, white_of
+from nucleusnet_core.errors import InputImageError, InputMaskError, PairingError, SelectionError
+from nucleusnet_core.inputs.pairs import find_sources
 
 
 def test_images_are_chosen_by_rank_or_name() -> None:
@@ -35,73 +40,52 @@ def test_the_place_of_an_image_on_its_coverslip(quarter: str, position: str, pla
 @pytest.mark.parametrize("name", ["../sample_x", "/etc/passwd", ".hidden", "a/b", "", "..", "a\\b", "C:b"])
 def test_names_that_lead_out_of_the_folder_are_refused(stitched: Path, name: str) -> None:
     with pytest.raises(SelectionError, match="is not a plain name"):
-        read_part(StitchedFiles(stitched), name, (SIZE_PX, SIZE_PX))
-
-
-def test_masks_are_found_in_another_folder_and_names_in_any_spelling(tmp_path: Path) -> None:
-    images, masks = tmp_path / "images", tmp_path / "masks"
-    for path in (images / "u\u0308bung.TIF", masks / "\u00fcbung_cp_masks.png"):
-        path.parent.mkdir()
-        path.touch()
-    found = StitchedFiles(images, masks).pair("\u00fcbung")
-    assert [path.parent for path in found] == [images, masks]
-    (images / "b.tif").touch()
-    with pytest.raises(PairingError, match=r"masks has no mask b_cp_masks\.png; give"):
-        StitchedFiles(images, masks).pair("b")
-    with pytest.raises(PairingError, match="with --masks"):
-        StitchedFiles(images).pair("\u00fcbung")
-    (images / "b_seg.npy").touch()
-    with pytest.raises(PairingError, match=r"b_seg\.npy is not a picture; save its masks as PNG or TIFF"):
-        StitchedFiles(images).pair("b")
-
-
-NAMES = (
-    ("a.tif", "a_cp_masks.png"),
-    ("b.OME.TIFF", "b_cp_masks.tif"),
-    ("c.tiff", "c_cp_masks.ome.tif"),
-    ("d.ome.tif", "d_cp_masks.tiff", "d_seg.npy"),
-    ("e.tif", "e.png", "e_cp_masks.ome.tiff"),
-)
-
-
-def test_what_a_build_pairs_zoom_pairs(tmp_path: Path) -> None:
-    for name in (name for group in NAMES for name in group):
-        (tmp_path / name).touch()
-    found = find_sources(tmp_path)
-    sources = found.sources
-    assert found.failures == []
-    assert [source.stem for source in sources] == ["a", "b", "c", "d", "e"]
-    files = StitchedFiles(tmp_path)
-    assert [files.pair(source.stem) for source in sources] == [(s.image_path, s.mask_path) for s in sources]
-
-
-def test_images_in_subfolders_are_found_if_asked(tmp_path: Path) -> None:
-    (tmp_path / "plate").mkdir()
-    for name in ("a.tif", "a_cp_masks.png"):
-        (tmp_path / "plate" / name).touch()
-    assert "a" not in StitchedFiles(tmp_path)
-    assert StitchedFiles(tmp_path, recursive=True).pair("a")[0] == tmp_path / "plate/a.tif"
-
-
-def test_a_png_is_an_image_where_there_is_no_other(tmp_path: Path) -> None:
-    for name in ("a.png", "a_cp_masks.png"):
-        (tmp_path / name).touch()
-    assert StitchedFiles(tmp_path).pair("a") == (tmp_path / "a.png", tmp_path / "a_cp_masks.png")
+        source_of(find_sources(stitched), name, stitched)
 
 
 @pytest.mark.parametrize(
-    ("second", "kind"), [("a.ome.tif", "images"), ("a_cp_masks.tif", "masks"), ("a_cp_masks.PNG", "masks")]
+    ("masks", "said"),
+    [
+        ([], r"b\.tif has no mask b_cp_masks\.png"),
+        (["b_cp_masks.png", "b_cp_masks.tif"], r"'b' is the name of 2 masks: .*; rename or remove all but one\."),
+    ],
 )
-def test_two_images_or_masks_of_one_name_are_refused_and_named(tmp_path: Path, second: str, kind: str) -> None:
-    for name in ("a.tif", "a_cp_masks.png", second):
+def test_why_an_image_has_no_panorama_is_said(stitched: Path, tmp_path: Path, masks: list[str], said: str) -> None:
+    for name in ("sample_x.tif", "sample_x_cp_masks.png"):
+        shutil.copy(stitched / name, tmp_path)
+    for name in ("b.tif", *masks):
         (tmp_path / name).touch()
-    with pytest.raises(
-        PairingError, match=rf"'a' is the name of 2 {kind}: .*; rename or remove all but one\."
-    ) as found:
-        StitchedFiles(tmp_path).pair("a")
-    assert second in str(found.value)
+    found = find_sources(tmp_path)
+    with pytest.raises(PairingError, match=said):
+        source_of(found, "b", tmp_path)
+    with pytest.raises(PairingError, match=r"has no image c\.tif; give the folder that was built"):
+        source_of(found, "c", tmp_path)
+    assert source_of(found, "sample_x", tmp_path).image_path == tmp_path / "sample_x.tif"
 
 
-def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="nowhere does not exist"):
-        StitchedFiles(tmp_path / "nowhere")
+def written(folder: Path, image: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Part:
+    """What `zoom` reads of an image and a mask."""
+    tifffile.imwrite(folder / "a.tif", image)
+    tifffile.imwrite(folder / "a_cp_masks.tif", labels)
+    return read_part(source_of(find_sources(folder), "a", folder), (image.shape[1], image.shape[0]))
+
+
+def test_labels_above_18_bits_cannot_be_coloured(tmp_path: Path) -> None:
+    message = r"label 262144; panoramas show labels up to 262143\. Number the labels"
+    with pytest.raises(InputMaskError, match=message):
+        written(tmp_path, np.zeros((9, 9), np.uint8), np.full((9, 9), 262_144, np.uint32))
+    assert written(tmp_path, np.zeros((9, 9), np.uint8), np.full((9, 9), 262_143, np.uint32)).labels == (262_143,)
+
+
+def test_another_image_than_the_one_that_was_built_is_refused(stitched: Path) -> None:
+    source = source_of(find_sources(stitched), "sample_x", stitched)
+    with pytest.raises(InputImageError, match="and the dataset was built from 3 x 4; give the folder of its images"):
+        read_part(source, (3, 4))
+
+
+@given(values=npst.arrays(np.uint16, (7, 50)))
+@settings(max_examples=30, deadline=None)
+def test_one_pixel_in_a_thousand_of_16_bits_may_be_whiter_than_white(values: npt.NDArray[np.uint16]) -> None:
+    white = white_of(values)
+    assert (values > white).mean() <= 0.001
+    assert white == 1 or (values >= white).mean() > 0.001

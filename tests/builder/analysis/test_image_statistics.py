@@ -12,9 +12,9 @@ from PIL import Image
 
 from builder.analysis.image_statistics import MeasureTask, count_labels, image_statistics, measure_file
 from builder.analysis.statistics import ImageStatistics
-from builder.inputs.masks import runs_from_array
-from builder.inputs.pairs import Source
 from nucleusnet_core.errors import InputImageError, InputMaskError
+from nucleusnet_core.inputs.masks import runs_from_array
+from nucleusnet_core.inputs.pairs import Source
 
 
 @settings(deadline=None)  # the first call may compile

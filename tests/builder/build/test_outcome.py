@@ -10,10 +10,10 @@ from builder.build.assembly import refuse_nothing
 from builder.build.options import BuildOptions
 from builder.build.sentences import drop_sentences, scale_words, unmatched_words, warning_paragraphs
 from builder.cutting.recipe import Recipe
-from builder.inputs.pairs import FoundInputs, Source
 from builder.pieces.checks import WARNING_TEXTS
 from builder.pieces.receipt import Receipt
 from nucleusnet_core.errors import BuildError
+from nucleusnet_core.inputs.pairs import FoundInputs, Source
 from tests.builder.build.fields import write_field
 from tests.builder.commands import nucleusnet
 

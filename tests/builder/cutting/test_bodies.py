@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from builder.cutting.bodies import bodies_of
-from builder.inputs.masks import runs_from_array
-from builder.inputs.regions import regions_from_runs
+from nucleusnet_core.inputs.masks import runs_from_array
+from nucleusnet_core.inputs.regions import regions_from_runs
 
 
 @settings(deadline=None)

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pytest
 
 from builder.cutting.extremes import count_value, has_range_above, histogram_from
-from builder.inputs.masks import runs_from_array
-from builder.inputs.regions import regions_from_runs
+from nucleusnet_core.inputs.masks import runs_from_array
+from nucleusnet_core.inputs.regions import regions_from_runs
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from builder.cutting.measure import sum_intensities
-from builder.inputs.masks import runs_from_array
-from builder.inputs.regions import Regions, regions_from_runs
+from nucleusnet_core.inputs.masks import runs_from_array
+from nucleusnet_core.inputs.regions import Regions, regions_from_runs
 
 
 def regions_of(labels: npt.NDArray[Any]) -> Regions:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from builder.cutting.crop import Crop
 from builder.cutting.published import cut_published, flat_rotation_deg, published_window, require_published_opencv
 from builder.cutting.recipe import Outside
-from builder.inputs.masks import runs_from_array
-from builder.inputs.regions import regions_from_runs
 from nucleusnet_core.contract import DROP_REASONS
 from nucleusnet_core.errors import BuildError
+from nucleusnet_core.inputs.masks import runs_from_array
+from nucleusnet_core.inputs.regions import regions_from_runs
 from tests.builder.cutting.published_procedure import publish_all
 
 

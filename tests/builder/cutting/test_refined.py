@@ -17,10 +17,10 @@ from builder.cutting.crop import Crop
 from builder.cutting.recipe import Outside, Recipe
 from builder.cutting.refined import central_moments, cut_refined, long_axis, side_that_holds
 from builder.cutting.refined_warp import Extent, power_sums
-from builder.inputs.masks import runs_from_array
-from builder.inputs.regions import regions_from_runs
 from nucleusnet_core.cells.png import decode_cell
 from nucleusnet_core.contract import EMPTY_AFTER_ROTATION
+from nucleusnet_core.inputs.masks import runs_from_array
+from nucleusnet_core.inputs.regions import regions_from_runs
 from nucleusnet_core.manifest import Manifest
 from tests.builder.cutting.refined_procedure import RefinedCrop, refine
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from builder.cutting.surroundings import mean_surroundings
-from builder.inputs.masks import runs_from_array
-from builder.inputs.regions import regions_from_runs
+from nucleusnet_core.inputs.masks import runs_from_array
+from nucleusnet_core.inputs.regions import regions_from_runs
 
 
 def expected_mean(pixels: npt.NDArray[np.uint16], labels: npt.NDArray[np.uint8], label: int) -> float:

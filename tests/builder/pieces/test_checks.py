@@ -7,10 +7,10 @@ import numpy.typing as npt
 import pytest
 
 from builder.cutting.measure import sum_intensities
-from builder.inputs.masks import runs_from_array
-from builder.inputs.regions import Regions, regions_from_runs
 from builder.pieces.checks import WARNING_TEXTS, check_label_image, duplicate_warnings, image_warnings
 from nucleusnet_core.errors import InputMaskError
+from nucleusnet_core.inputs.masks import runs_from_array
+from nucleusnet_core.inputs.regions import Regions, regions_from_runs
 
 Labels = npt.NDArray[np.uint16]
 RADIUS_PX = 8

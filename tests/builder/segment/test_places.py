@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from builder.inputs.mask_file import mask_bytes, mask_name
-from builder.inputs.masks import read_label_runs
 from builder.segment.device import choose_device, claim_slot, device_in_words, device_of_slot, used_gpus
 from builder.segment.memory import available_memory, block_size, is_out_of_memory, needed_memory
 from builder.segment.network.weights import WeightsKind
 from builder.segment.receipts import SegmentReceipt, read_receipt
 from nucleusnet_core.errors import SegmentationError, UsageError
+from nucleusnet_core.inputs.mask_file import mask_bytes, mask_name
+from nucleusnet_core.inputs.masks import read_label_runs
 from tests.builder.commands import environment
 from tests.root import ROOT
 
@@ -152,7 +152,7 @@ import resource
 import sys
 import numpy as np
 import psutil
-from builder.inputs.mask_file import mask_bytes
+from nucleusnet_core.inputs.mask_file import mask_bytes
 
 # Noise, whose PNG is too large for what memory is free within the process.
 labels = np.random.default_rng(0).integers(0, 1000, (3000, 3000), np.uint16)

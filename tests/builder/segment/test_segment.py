@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 import tifffile
 
-from builder.inputs.masks import LabelRuns, read_label_runs, runs_from_array
-from builder.inputs.pairs import FindOptions, find_sources
 from builder.segment.compare.compare import compare_masks
 from builder.segment.network.weights import WeightsFile
 from builder.segment.options import SegmentOptions
@@ -29,6 +27,8 @@ from nucleusnet_core.errors import (
     UsageError,
     WeightsError,
 )
+from nucleusnet_core.inputs.masks import LabelRuns, read_label_runs, runs_from_array
+from nucleusnet_core.inputs.pairs import FindOptions, find_sources
 from nucleusnet_core.terminal.progress import NoProgress
 from tests.builder.commands import nucleusnet, start
 

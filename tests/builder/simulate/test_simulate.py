@@ -15,8 +15,6 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.inputs.pairs import FindOptions, find_sources
-from builder.inputs.samples import read_samples
 from builder.simulate.look import generator, run_look
 from builder.simulate.nuclei import KINDS, Kind, draw_nucleus
 from builder.simulate.parameters import Like
@@ -24,6 +22,8 @@ from builder.simulate.sample_sheet import SAMPLES_NAME
 from builder.simulate.set_folder import RECEIPT_NAME, SimulatedImage, place_of
 from builder.simulate.simulate import EMPTY_INDEX, simulate, simulate_image
 from nucleusnet_core.errors import OutputError, UsageError
+from nucleusnet_core.inputs.pairs import FindOptions, find_sources
+from nucleusnet_core.inputs.samples import read_samples
 from tests.builder.commands import contents, nucleusnet, start
 
 

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from builder.inputs.masks import runs_from_array
 from builder.segment.compare.compare import (
     Comparison,
     compare_folders,
@@ -22,6 +21,7 @@ from builder.segment.compare.compare import (
 )
 from builder.segment.compare.overlap import find_overlap
 from nucleusnet_core.errors import InputMaskError, PairingError
+from nucleusnet_core.inputs.masks import runs_from_array
 from nucleusnet_core.terminal.progress import NoProgress
 from tests.builder.commands import nucleusnet
 

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from builder.inputs.masks import runs_from_array
-from builder.inputs.regions import regions_from_runs
 from builder.segment.flows.flow_check import flow_errors, heat_of, without_bad_flows
 from builder.segment.flows.rescale import bilinear
 from builder.segment.network.cellpose_modules import cellpose_modules
 from builder.simulate.simulate import simulate_image
+from nucleusnet_core.inputs.masks import runs_from_array
+from nucleusnet_core.inputs.regions import regions_from_runs
 
 CPU = torch.device("cpu")
 

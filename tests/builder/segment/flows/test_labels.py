@@ -8,7 +8,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.inputs.masks import runs_from_array
 from builder.segment.compare.compare import compare_masks
 from builder.segment.flows.blocks import plan_blocks
 from builder.segment.flows.cleaning import clean_labels
@@ -16,6 +15,7 @@ from builder.segment.flows.flow_field import Flows
 from builder.segment.flows.labels import Thresholds, label_blocks, label_fast, label_whole
 from builder.segment.network.cellpose_modules import cellpose_modules
 from nucleusnet_core.errors import UsageError
+from nucleusnet_core.inputs.masks import runs_from_array
 
 CPU = torch.device("cpu")
 DIAMETER_PX, SCALE = 48.0, 0.5

@@ -7,7 +7,6 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from builder.inputs.masks import runs_from_array
 from builder.segment.compare.compare import compare_masks, total
 from builder.segment.flows.cleaning import clean_labels
 from builder.segment.flows.flow_field import Flows
@@ -18,6 +17,7 @@ from builder.segment.network.network import load_network, network_shape, run_net
 from builder.segment.network.weights import WeightsFile
 from builder.simulate.set_folder import SimulatedImage
 from nucleusnet_core.errors import UsageError
+from nucleusnet_core.inputs.masks import runs_from_array
 
 CPU = torch.device("cpu")
 DIAMETER_PX = 152.91
