@@ -1,12 +1,17 @@
 """The label image in a `_seg.npy` of cellpose, which is a pickle: read without running any code in it.
 
-Source: cellpose 3 and 4, `io.masks_flows_to_seg`: `numpy.save` of a dict with "masks", "outlines", "flows" and more;
-Python's `pickle.Unpickler.find_class`, "Restricting Globals".
+Cellpose keeps paths, dates and NumPy scalars beside the masks, others in each version. Whatever a pickle names becomes
+an object that does nothing; only the array `masks` is made, once its parts have been checked against each other.
+
+Source: cellpose 1 to 4, `io.masks_flows_to_seg`: `numpy.save` of a dict with "masks", "outlines", "flows" and more;
+Python's `pickle.Unpickler.find_class`, "Restricting Globals"; NumPy's `ndarray.__reduce__` and `dtype.__reduce__`.
 """
 
 import io
 import pickle
-from typing import Any
+import re
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,30 +19,115 @@ import numpy.typing as npt
 from ..errors import InputMaskError
 from .kinds import plane_shape
 
-
-class _ArrayKind:
-    """Stands for `numpy.ndarray` in a pickle; it cannot be called, so that no pickle makes an array of any size."""
-
-
-def _reconstruct(kind: Any, shape: Any, _code: Any) -> npt.NDArray[Any]:
-    """Return the empty array that a pickled array starts from; content and shape are set afterwards, and checked."""
-    if not isinstance(kind, _ArrayKind) or shape != (0,):
-        raise pickle.UnpicklingError("an array that does not start empty")
-    return np.empty(0, np.int8)
+_PLAIN_TYPE = re.compile("b1|[iu][1248]|f[48]")
+_PLAIN_KEYS = (str, bytes, int, float, type(None))
 
 
-_KNOWN: dict[tuple[str, str], Any] = {("numpy", "ndarray"): _ArrayKind(), ("numpy", "dtype"): np.dtype}
-_KNOWN |= {(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")}
+class _Inert:
+    """Stands for whatever a pickle names: it takes any arguments, state and items, and keeps none."""
+
+    def __new__(cls, *_args: object, **_named: object) -> "_Inert":
+        return super().__new__(cls)
+
+    def __init__(self, *_args: object, **_named: object) -> None:
+        pass
+
+    def __setstate__(self, _state: object) -> None:
+        pass
+
+    def __setitem__(self, _key: object, _value: object) -> None:
+        pass
+
+    def append(self, _item: object) -> None:
+        pass
+
+    def extend(self, _items: object) -> None:
+        pass
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Reads containers, numbers, texts and arrays of numbers; refuses everything else by name."""
+class _Type(_Inert):
+    """Stands for `numpy.dtype`: what it is called, and its byte order."""
 
-    def find_class(self, module: str, name: str) -> Any:
-        try:
-            return _KNOWN[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"a pickled {module}.{name}, which is not allowed") from None
+    def __init__(self, code: object = None, *_args: object) -> None:
+        self.code, self.order = code, "|"
+
+    def __setstate__(self, state: object) -> None:
+        if isinstance(state, tuple) and len(state) > 1 and state[1] in ("<", ">", "=", "|"):
+            self.order = state[1]
+
+    def dtype(self) -> np.dtype[Any] | None:
+        """Return a type of numbers, else None."""
+        if not isinstance(self.code, str) or not _PLAIN_TYPE.fullmatch(self.code):
+            return None
+        return np.dtype(self.code).newbyteorder(self.order)  # type: ignore[arg-type]
+
+
+class _Array(_Inert):
+    """Stands for an array as `numpy.ndarray.__reduce__` takes it apart."""
+
+    state: object = None
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state
+
+    def item(self) -> Any:
+        """Return the one object of an array () of objects, else None."""
+        match self.state:
+            case (_, (), _Type(), _, [one]):
+                return one
+        return None
+
+    def array(self) -> npt.NDArray[Any] | None:
+        """Return an array of numbers whose bytes fill its shape, else None."""
+        match self.state:
+            case (_, tuple() as shape, _Type() as kind, fortran, bytes() as data):
+                dtype = kind.dtype()
+            case _:
+                return None
+        if dtype is None or not all(type(side) is int and 0 <= side <= len(data) for side in shape):
+            return None
+        if len(shape) > 8 or len(data) != dtype.itemsize * int(np.prod(np.array(shape, object))):
+            return None
+        return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+_KNOWN: dict[tuple[str, str], type[_Inert]] = {("numpy", "dtype"): _Type}
+_KNOWN |= {(f"numpy.{core}.multiarray", "_reconstruct"): _Array for core in ("core", "_core")}
+
+
+class _InertUnpickler(pickle._Unpickler):
+    """Reads containers, numbers and texts; everything else becomes inert.
+
+    It is the unpickler in Python: the one in C makes room for as many objects as a number in the file says.
+    """
+
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(pickle._Unpickler.dispatch)
+
+    def find_class(self, module_name: str, global_name: str, /) -> type[_Inert]:
+        return _KNOWN.get((module_name, global_name), _Inert)
+
+
+def _plain_keys(load: Callable[[Any], None], keys: slice) -> Callable[[Any], None]:
+    """Return what loads a dict or a set, but not one with tuples for keys: deep ones end the process when hashed."""
+
+    def load_plain(unpickler: Any) -> None:
+        if not all(isinstance(key, _PLAIN_KEYS) for key in unpickler.stack[keys]):
+            raise pickle.UnpicklingError("a dict or set of objects")
+        load(unpickler)
+
+    return load_plain
+
+
+for _code, _keys in (
+    (pickle.SETITEM, slice(-2, -1)),
+    (pickle.SETITEMS, slice(None, None, 2)),
+    (pickle.DICT, slice(None, None, 2)),
+    (pickle.ADDITEMS, slice(None)),
+    (pickle.FROZENSET, slice(None)),
+):
+    _InertUnpickler.dispatch[_code[0]] = _plain_keys(pickle._Unpickler.dispatch[_code[0]], _keys)
+for _code in (pickle.BYTEARRAY8, pickle.EXT1, pickle.EXT2, pickle.EXT4):
+    del _InertUnpickler.dispatch[_code[0]]  # makes room before it reads; remembers what it met
 
 
 def read_seg_npy(data: bytes, name: str) -> npt.NDArray[Any]:
@@ -48,22 +138,30 @@ def read_seg_npy(data: bytes, name: str) -> npt.NDArray[Any]:
         name: how error messages call it.
 
     Raises:
-        InputMaskError: it is no such file, holds no label image, or a pickled object other than arrays.
+        InputMaskError: it is no such file, or holds no label image.
     """
-    file = io.BytesIO(data)
     try:
-        version = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(file)  # type: ignore[no-untyped-call]
-        content = _ArrayUnpickler(file).load() if dtype.hasobject else None
-        masks = content.item()["masks"] if isinstance(content, np.ndarray) and shape == () else None
+        masks = _saved(io.BytesIO(data))["masks"]
     except Exception as error:  # a damaged pickle raises anything
         raise InputMaskError(
             f"{name} is not a dict of arrays as cellpose saves it ({error}); save the masks as PNG."
         ) from error
-    if not isinstance(masks, np.ndarray) or plane_shape(masks.shape) is None or masks.dtype.hasobject:
-        found = f"{masks.dtype} {masks.shape}" if isinstance(masks, np.ndarray) else type(masks).__name__
+    labels = masks.array() if isinstance(masks, _Array) else None
+    if labels is None or plane_shape(labels.shape) is None:
+        found = "no array of numbers" if labels is None else f"{labels.dtype} {labels.shape}"
         raise InputMaskError(
             f"{name} holds no label image (height, width): its `masks` is {found}; save the masks as PNG."
         )
-    return masks
+    return labels
+
+
+def _saved(file: io.BytesIO) -> dict[Any, Any]:
+    """Return the dict that was saved; fails in any way where there is none."""
+    version = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)  # type: ignore[no-untyped-call]
+    content = _InertUnpickler(file).load() if dtype.hasobject else None
+    saved = content.item() if isinstance(content, _Array) and shape == () else None
+    if not isinstance(saved, dict):
+        raise pickle.UnpicklingError("it holds no dict")
+    return saved
