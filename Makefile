@@ -22,14 +22,14 @@ check: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n logical --dist loadfile -m "not slow"
 
 # Everything, within 25 minutes on two cores.
 test: $(VENV)/installed-test browser
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --dist loadfile
 
 # Third-party JavaScript of the pages, as locked in browser/package-lock.json; needs npm.
 VENDOR := browser/static/vendor/LICENSES.txt

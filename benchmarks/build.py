@@ -76,7 +76,7 @@ def least(call: Callable[[], Any]) -> tuple[Cost, Any]:
 def write_shards(receipts: dict[str, list[Receipt]], task: PieceTask, folder: Path) -> None:
     """Write the shards of some pieces."""
     parts = folder / "parts"
-    for shard in shard_tasks(receipts, task.pieces_dir, folder=folder, parts=parts, schema=task.columns):
+    for shard in shard_tasks(receipts, task.pieces_dir, folder=folder, parts=parts, schema=task.columns, bit_depth=8):
         write_shard(shard)
 
 

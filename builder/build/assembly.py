@@ -69,8 +69,8 @@ def assemble_dataset(
         BuildError: there is no nucleus to put into it.
         OutputError: the disk is too small.
     """
-    receipts, odd = same_bit_depth(sorted(made.receipts, key=lambda receipt: receipt.stem))
-    failures = sorted([*made.failures, *odd], key=lambda failure: failure.name)
+    receipts = sorted(made.receipts, key=lambda receipt: receipt.stem)
+    failures = sorted(made.failures, key=lambda failure: failure.name)
     for failure in failures:
         LOG.error("%s: %s", failure.name, failure.message)
     refuse_nothing(receipts, failures, work.path, options.recipe)
@@ -94,24 +94,6 @@ def assemble_dataset(
         warnings=all_warnings(receipts),
         work=work.path if failures else None,
     )
-
-
-def same_bit_depth(receipts: list[Receipt]) -> tuple[list[Receipt], list[Failure]]:
-    """Return the images that have the bit depth of most, or else of the first, and the others as failures."""
-    if not receipts:
-        return [], []
-    wanted = Counter(receipt.bit_depth for receipt in receipts).most_common(1)[0][0]
-    like = next(receipt.image_file for receipt in receipts if receipt.bit_depth == wanted)
-    odd = [
-        Failure(
-            receipt.stem,
-            f"{receipt.image_file} has {receipt.bit_depth} bits a pixel, but {like} has {wanted}, and a dataset has "
-            "one bit depth; build images of another bit depth in a folder of their own.",
-        )
-        for receipt in receipts
-        if receipt.bit_depth != wanted
-    ]
-    return [receipt for receipt in receipts if receipt.bit_depth == wanted], odd
 
 
 def refuse_nothing(receipts: Sequence[Receipt], failures: Sequence[Failure], work: Path, recipe: Recipe) -> None:

@@ -65,7 +65,7 @@ def write_folder(
 
     Args:
         options: what decides its bytes.
-        receipts: of all images, sorted by name, of one bit depth, at least one of them with a kept nucleus.
+        receipts: of all images, sorted by name, at least one of them with a kept nucleus.
         found: what was found of them, with the dataset's own columns.
         work: holds the pieces, and the empty dataset folder.
         workers: write the shards if these are large.
@@ -74,9 +74,10 @@ def write_folder(
     folder = work.dataset
     schemas = {config: schema_with_facts(options, config, receipts, found) for config in CONFIGS}
     by_split = split_receipts(options, receipts)
-    warnings = all_warnings(receipts)
+    warnings, bit_depth = all_warnings(receipts), bits_of(receipts)
     filled = {split: [one for one in group if one.kept] for split, group in by_split.items()}
-    tasks = shard_tasks(filled, work.pieces, folder=folder, parts=work.parts, schema=schemas[DEFAULT])
+    cells = {"schema": schemas[DEFAULT], "bit_depth": bit_depth}
+    tasks = shard_tasks(filled, work.pieces, folder=folder, parts=work.parts, **cells)
     progress.begin("data files", len(tasks), unit="file")
     shards = []
     for entry in written_shards(tasks, receipts, workers):
@@ -85,7 +86,7 @@ def write_folder(
     small = [
         *metadata_tables(tasks),
         *stitched_tables(receipts, by_split, schemas[STITCHED], list(found.columns), warnings),
-        *chosen_nuclei(filled, work.pieces, schema=schemas[TEN_K], seed=options.seed),
+        *chosen_nuclei(filled, work.pieces, schema=schemas[TEN_K], bit_depth=bit_depth, seed=options.seed),
     ]
     progress.begin("finishing", len(small) + 3, unit="step")
     for config, split, tables in small:
@@ -104,9 +105,13 @@ def write_folder(
 
 def schema_with_facts(options: BuildOptions, config: str, receipts: Sequence[Receipt], found: FoundInputs) -> pa.Schema:
     """Return the schema of a config with the facts in its metadata."""
-    bit_depth = receipts[0].bit_depth
-    schema = nucleusnet_dataset.features(config, bit_depth=bit_depth, extra=found.columns).arrow_schema
+    schema = nucleusnet_dataset.features(config, bit_depth=bits_of(receipts), extra=found.columns).arrow_schema
     return schema.with_metadata({**(schema.metadata or {}), FACTS_KEY: facts_of(options, config, receipts)})
+
+
+def bits_of(receipts: Iterable[Receipt]) -> int:
+    """Return the bits of a pixel of the dataset: those of the image that has most."""
+    return max(receipt.bit_depth for receipt in receipts)
 
 
 def one_scale(receipts: Iterable[Receipt]) -> float | None:
@@ -194,10 +199,13 @@ def stitched_tables(
         yield STITCHED, split, [table.filter(pa.array([name in names for name in table.column("name").to_pylist()]))]
 
 
-def chosen_nuclei(by_split: BySplit, pieces: Path, *, schema: pa.Schema, seed: int) -> Iterator[SplitTables]:
+def chosen_nuclei(
+    by_split: BySplit, pieces: Path, *, schema: pa.Schema, bit_depth: int, seed: int
+) -> Iterator[SplitTables]:
     """Yield config 10k; images without nuclei are not in `by_split`."""
     for split, group in by_split.items():
-        yield TEN_K, split, in_groups(chosen_tables(group, pieces, schema=schema, seed=seed), ROW_GROUP_ROWS)
+        tables = chosen_tables(group, pieces, schema=schema, bit_depth=bit_depth, seed=seed)
+        yield TEN_K, split, in_groups(tables, ROW_GROUP_ROWS)
 
 
 def write_config(folder: Path, config: str, split: str, schema: pa.Schema, groups: Iterable[pa.Table]) -> ShardEntry:
@@ -226,7 +234,7 @@ def make_manifest(
             "pixels_per_um": one_scale(receipts),
             "versions": options.versions,
         },
-        bit_depth=receipts[0].bit_depth,
+        bit_depth=bits_of(receipts),
         found=sum(receipt.num_rois for receipt in receipts),
         kept=sum(receipt.kept for receipt in receipts),
         dropped={reason: sum(receipt.dropped[reason] for receipt in receipts) for reason in DROP_REASONS},

@@ -25,7 +25,7 @@ from ..cutting.published import cut_published
 from ..cutting.recipe import Recipe
 from ..cutting.refined import cut_refined
 from .checks import check_label_image, image_warnings
-from .receipt import Receipt, labels_path, piece_path, receipt_path
+from .receipt import BITS_KEY, Receipt, labels_path, piece_path, receipt_path
 from .task import PieceParameters, PieceTask, source_fingerprint
 
 
@@ -48,11 +48,13 @@ def make_piece(task: PieceTask) -> Receipt:
     measured = shape_measurements(regions, scale.pixels_per_um) | sums.columns()
     measured["pixels_per_um"] = np.full(len(regions), scale.pixels_per_um, np.float32)
     table = piece_table(task, regions, kept, crops, measured)
+    bit_depth = 8 * image.pixels.dtype.itemsize
+    table = table.replace_schema_metadata({BITS_KEY: str(bit_depth)})
     overall = sums.overall() or (None, None)
     facts = {
         "height": regions.shape[0],
         "width": regions.shape[1],
-        "bit_depth": 8 * image.pixels.dtype.itemsize,
+        "bit_depth": bit_depth,
         "pixels_per_um": scale.pixels_per_um,
         "scale_source": scale.source,
         "warnings": image_warnings(image.pixels, regions, sums),

@@ -94,6 +94,10 @@ class Receipt:
         return receipt
 
 
+BITS_KEY = b"bit_depth"
+"""Key of the metadata of a piece that says how many bits the pixels of its images have."""
+
+
 def piece_path(pieces_dir: Path, stem: str) -> Path:
     """Return the path of the Arrow IPC file with the rows of one stitched image, sorted by (row_hash, nucleus_id)."""
     return pieces_dir / f"{stem}.rows.arrow"

@@ -20,7 +20,9 @@ def runs_with_fewer(kept: Mapping[str, int]) -> dict[str, int]:
     return {run: kept[run] for run in sorted(kept, key=natural_order) if kept[run] < NUCLEI_PER_RUN}
 
 
-def chosen_tables(receipts: Sequence[Receipt], pieces_dir: Path, *, schema: pa.Schema, seed: int) -> Iterator[pa.Table]:
+def chosen_tables(
+    receipts: Sequence[Receipt], pieces_dir: Path, *, schema: pa.Schema, bit_depth: int, seed: int
+) -> Iterator[pa.Table]:
     """Yield the nuclei of each run whose keyed hash is smallest, all of a run that has too few.
 
     Rows are ordered by run, then by that hash. Memory holds the chosen rows of one run and one piece.
@@ -29,6 +31,7 @@ def chosen_tables(receipts: Sequence[Receipt], pieces_dir: Path, *, schema: pa.S
         receipts: of images with nuclei.
         pieces_dir: where their pieces lie.
         schema: Arrow schema of config 10k.
+        bit_depth: bits of a pixel.
         seed: key of the choice.
     """
     groups: dict[str, list[Receipt]] = {}
@@ -37,7 +40,7 @@ def chosen_tables(receipts: Sequence[Receipt], pieces_dir: Path, *, schema: pa.S
     for group in sorted(groups, key=natural_order):
         pieces = [piece_path(pieces_dir, receipt.stem) for receipt in groups[group]]
         rows = chosen_rows(pieces, seed=seed, count=NUCLEI_PER_RUN)
-        yield from decoded_groups(rows, schema, groups[group][0].bit_depth)
+        yield from decoded_groups(rows, schema, bit_depth)
 
 
 def chosen_rows(pieces: Sequence[Path], *, seed: int, count: int) -> PieceRows:

@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from nucleusnet_core.cells.png import png_layout
+from nucleusnet_core.cells.png import decode_cell, encode_gray, png_layout
 from nucleusnet_core.contract import CROP_PX, ROW_GROUP_ROWS
 from nucleusnet_core.errors import CorruptDataError
+
+from ..pieces.receipt import BITS_KEY
 
 STORED_CELLS = {"image": "image_zstd", "mask": "mask_zstd"}
 """Column of a piece that holds the compressed cells, by column of a dataset."""
@@ -36,11 +38,13 @@ class PieceRows:
     def __len__(self) -> int:
         return len(self.row)
 
-    def cells(self, name: str, start: int, stop: int) -> Iterator[pa.Buffer]:
-        """Yield the compressed cells of rows `start`..`stop` (half-open) of a column."""
+    def cells(self, name: str, start: int, stop: int) -> Iterator[tuple[pa.Buffer, int]]:
+        """Yield the compressed cells of rows `start`..`stop` (half-open) of a column, and the bits of their pixels."""
         columns = [part.column(name) for part in self.parts]
+        is_mask = name == STORED_CELLS["mask"]
+        bits = [_MASK_BITS if is_mask else int(part.schema.metadata[BITS_KEY]) for part in self.parts]
         for part, row in zip(self.part[start:stop].tolist(), self.row[start:stop].tolist(), strict=True):
-            yield columns[part][row].as_buffer()
+            yield columns[part][row].as_buffer(), bits[part]
 
 
 def read_piece(path: Path) -> pa.RecordBatch:
@@ -83,7 +87,7 @@ def decoded_groups(rows: PieceRows, schema: pa.Schema, bit_depth: int) -> Iterat
     Args:
         rows: what to decompress.
         schema: Arrow schema of config default.
-        bit_depth: bits of a pixel.
+        bit_depth: bits of a pixel of the dataset, at least as many as those of its pieces.
     """
     for start in range(0, len(rows), ROW_GROUP_ROWS):
         group = rows.plain.slice(start, ROW_GROUP_ROWS)
@@ -98,8 +102,13 @@ def decoded_groups(rows: PieceRows, schema: pa.Schema, bit_depth: int) -> Iterat
         yield pa.table([columns[name] for name in schema.names], schema=schema)
 
 
-def decompressed(cells: Iterator[pa.Buffer], count: int, bit_depth: int) -> pa.StructArray:
+def decompressed(cells: Iterator[tuple[pa.Buffer, int]], count: int, bit_depth: int) -> pa.StructArray:
     """Return `count` decompressed cells in one buffer, as `datasets.Image` stores them.
+
+    Args:
+        cells: compressed cells, and the bits of their pixels.
+        count: how many there are.
+        bit_depth: of all pixels afterwards; cells of 8 bits become cells of 16 bits with the same values.
 
     Raises:
         CorruptDataError: a cell is damaged.
@@ -108,8 +117,10 @@ def decompressed(cells: Iterator[pa.Buffer], count: int, bit_depth: int) -> pa.S
     codec = pa.Codec("zstd")
     payload = np.empty((count, cell_bytes), np.uint8)
     try:
-        for row, cell in enumerate(cells):
-            payload[row] = np.frombuffer(codec.decompress(cell, decompressed_size=cell_bytes), np.uint8)
+        for row, (cell, bits) in enumerate(cells):
+            own_bytes = png_layout(CROP_PX, CROP_PX, bits).cell_bytes
+            stored = codec.decompress(cell, decompressed_size=own_bytes, asbytes=bits != bit_depth)
+            payload[row] = np.frombuffer(stored if bits == bit_depth else _widened(stored), np.uint8)
     except (OSError, ValueError) as error:
         raise CorruptDataError(
             f"A compressed image in the work folder is damaged: it does not hold {cell_bytes} bytes ({error}); call "
@@ -118,3 +129,8 @@ def decompressed(cells: Iterator[pa.Buffer], count: int, bit_depth: int) -> pa.S
     offsets = np.arange(0, (count + 1) * cell_bytes, cell_bytes, dtype=np.int32)
     data = pa.BinaryArray.from_buffers(pa.binary(), count, [None, pa.py_buffer(offsets), pa.py_buffer(payload)])
     return pa.StructArray.from_arrays([data, pa.nulls(count, pa.string())], ["bytes", "path"])
+
+
+def _widened(cell: bytes) -> bytes:
+    """Return a cell of 8 bits as one of 16 bits with the same pixel values."""
+    return encode_gray(decode_cell(cell).astype(np.uint16))

@@ -117,6 +117,7 @@ def shard_tasks(
     folder: Path,
     parts: Path,
     schema: pa.Schema,
+    bit_depth: int,
 ) -> list[ShardTask]:
     """Return one task for each shard of all splits.
 
@@ -126,6 +127,7 @@ def shard_tasks(
         folder: the dataset folder.
         parts: folder for the rows without images.
         schema: Arrow schema of config default.
+        bit_depth: bits of a pixel.
     """
     tasks: list[ShardTask] = []
     for split, group in receipts.items():
@@ -134,6 +136,6 @@ def shard_tasks(
         ranges = plan_boundaries(row_hashes(pieces), cells_bytes, SHARD_BYTES)
         for number, (first, last) in enumerate(ranges):
             name = f"{split}-{number:05d}-of-{len(ranges):05d}"
-            facts: dict[str, Any] = {"schema": schema, "bit_depth": group[0].bit_depth, "part": parts / f"{name}.arrow"}
+            facts: dict[str, Any] = {"schema": schema, "bit_depth": bit_depth, "part": parts / f"{name}.arrow"}
             tasks.append(ShardTask(folder, f"data/{name}.parquet", split, first, last, pieces, **facts))
     return tasks

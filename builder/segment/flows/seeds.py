@@ -2,7 +2,8 @@
 
 One array of counts, which then holds the labels of the places, is all that is as large as the image.
 
-Source: cellpose 4.2.1.1, `dynamics.get_masks_torch`; the labels and their numbers are the same.
+Source: cellpose 4.2.1.1, `dynamics.get_masks_torch`; the labels and their numbers are the same, but that seeds with
+equally many ends keep the order of the image here, which torch leaves open.
 """
 
 from typing import Any

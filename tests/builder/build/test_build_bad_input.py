@@ -16,11 +16,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from builder.build.assembly import same_bit_depth
 from builder.build.build import build
 from builder.build.options import BuildOptions
 from builder.build.work_folder import is_dataset_folder
-from builder.pieces.receipt import Receipt
 from builder.workers.log import logging_to
 from nucleusnet_core.errors import BuildError, OutputError, PairingError, UsageError
 from nucleusnet_core.files.disk_space import check_space
@@ -83,11 +81,6 @@ BAD: dict[str, tuple[bytes | None, bytes | None, tuple[str, ...]]] = {
         tiff(GREY, ome=True, metadata={"axes": "YX", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}),
         png(NO_LABELS),
         ("other_scale.tif states 4 px/µm in its OME header, but --pixels-per-um is 8.0453",),
-    ),
-    "sixteen_bits": (
-        tiff(GREY.astype(np.uint16)),
-        png(NO_LABELS),
-        ("sixteen_bits.tif has 16 bits a pixel, but Run01TL_top_left.tif has 8",),
     ),
 }
 
@@ -234,21 +227,6 @@ def test_a_build_without_any_nucleus_is_refused(
     with pytest.raises(error, match=message):
         build(BuildOptions(folder, tmp_path / "nucleusnet", pixels_per_um=8.0453))
     assert not (tmp_path / "nucleusnet").exists()
-
-
-def finished(stem: str, bit_depth: int) -> Receipt:
-    unknown: dict[str, Any] = dict.fromkeys(Receipt.__dataclass_fields__)
-    return Receipt(**unknown | {"stem": stem, "image_file": f"{stem}.tif", "bit_depth": bit_depth})
-
-
-@pytest.mark.parametrize(
-    ("depths", "odd"), [((16, 8, 8), ["a"]), ((8, 16), ["b"]), ((16, 8), ["b"]), ((8, 8), []), ((), [])]
-)
-def test_the_bit_depth_of_most_images_is_that_of_the_dataset(depths: tuple[int, ...], odd: list[str]) -> None:
-    receipts = [finished(stem, depth) for stem, depth in zip("abc", depths, strict=False)]
-    kept, failures = same_bit_depth(receipts)
-    assert [failure.name for failure in failures] == odd
-    assert [receipt.stem for receipt in kept] == [one.stem for one in receipts if one.stem not in odd]
 
 
 def test_what_is_refused_at_once_comes_without_a_progress_bar(tmp_path: Path) -> None:

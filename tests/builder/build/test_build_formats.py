@@ -15,6 +15,7 @@ from PIL import Image
 
 from builder.build.build import build
 from builder.build.options import BuildOptions
+from builder.verify.verify import verify
 from nucleusnet_core.cells.png import decode_cell
 from tests.builder.commands import contents
 
@@ -102,3 +103,19 @@ def test_images_that_are_odd_narrow_or_smaller_than_a_crop_are_counted_and_never
     del found["Run01TL_top_left"]
     assert found == {"1x1": (1, 0), "1x900": (1, 0), "363x363": (1, 0), "365x1001": (1, 0), "2003x377": (1, 0)}
     assert pytest.approx(table.column("mean_intensity").to_pylist()[0]) == 9
+
+
+def test_beside_images_of_16_bits_those_of_8_keep_their_values(stitched: Path, tmp_path: Path) -> None:
+    folder = converted(stitched, tmp_path / "converted", 1, np.uint8)
+    first = min(folder.glob("*.tif"))
+    tifffile.imwrite(first, tifffile.imread(first).astype(np.uint16))
+    options = BuildOptions(folder, tmp_path / "mixed", pixels_per_um=8.0453, allow_pickle=True, splits="train=1")
+    assert build(options).failures == []
+    build(BuildOptions(stitched, tmp_path / "shallow", pixels_per_um=8.0453, splits="train=1"))
+    mixed, shallow = rows(tmp_path / "mixed"), rows(tmp_path / "shallow")
+    assert mixed.drop_columns(["image"]).equals(shallow.drop_columns(["image"]))
+    for deep, flat in zip(mixed["image"].to_pylist(), shallow["image"].to_pylist(), strict=True):
+        pixels = decode_cell(deep["bytes"])
+        assert pixels.dtype == np.uint16
+        assert np.array_equal(pixels, decode_cell(flat["bytes"]))
+    assert verify(tmp_path / "mixed").problems == []

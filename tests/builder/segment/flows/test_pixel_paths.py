@@ -1,10 +1,12 @@
 """Pixels end where cellpose lets them end, on any device, in the whole image or in a part, and meet as there."""
 
+from unittest.mock import patch
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from builder.segment.flows.blocks import Block, plan_blocks, whole_block
@@ -89,14 +91,21 @@ def test_other_devices_take_the_same_steps(values: npt.NDArray[np.float32], bloc
     assert np.abs(by_torch - ends).max() <= 1
 
 
+def in_stable_order(values: torch.Tensor) -> torch.Tensor:
+    """`argsort` whose equal values keep their order; that of torch leaves it open, and with it who wins a pixel."""
+    return torch.sort(values, stable=True).indices
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60))
+@example(21_634_757, 10)
 @settings(max_examples=40, deadline=None)
 def test_pixels_that_meet_are_labelled_as_cellpose_does(seed: int, places: int) -> None:
     shape, rng = (40, 50), np.random.default_rng(seed)
     rows, columns = (axis.astype(np.int32) for axis in np.nonzero(rng.random(shape) < 0.9))
     centres = rng.integers(0, shape, (places, 2))[rng.integers(0, places, rows.size)]
     ends = np.clip(centres + rng.integers(-2, 3, centres.shape), 0, np.array(shape) - 1).T.astype(np.int32)
-    expected = cellpose_modules().dynamics.get_masks_torch(torch.from_numpy(ends.copy()), (rows, columns), shape)
+    with patch.object(torch.Tensor, "argsort", in_stable_order):
+        expected = cellpose_modules().dynamics.get_masks_torch(torch.from_numpy(ends.copy()), (rows, columns), shape)
     assert np.array_equal(label_ends((rows, columns), (ends[0], ends[1]), shape), expected)
 
 
