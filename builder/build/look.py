@@ -64,31 +64,16 @@ def read_headers(sources: Sequence[Source], *, ignore_file_scale: bool) -> Heade
     seen = Headers()
     for source in sources:
         try:
-            header = read_header(source.image_path)
+            given, name = source.given_scale, source.image_path.name
+            header = read_header(source.image_path, file_scale=not (ignore_file_scale and given))
             seen.shapes.append(header.shape)
             seen.pixel_bytes.append(header.pixel_bytes)
-            if header.scale is None and source.pixels_per_um is None:
-                seen.unscaled.append(source.image_path.name)
-            seen.scales.append(scale_of(source, header.scale, ignore_file_scale=ignore_file_scale))
+            if header.scale is None and given is None:
+                seen.unscaled.append(name)
+            seen.scales.append(resolve_scale(header.scale, given, ignore_file=ignore_file_scale, name=name))
         except InputImageError as error:
             seen.failures.append(Failure(source.stem, str(error)))
     return seen
-
-
-def scale_of(source: Source, stated: Scale | None, *, ignore_file_scale: bool) -> Scale:
-    """Return the scale of an image.
-
-    Raises:
-        InputImageError: nobody states it, or what is given contradicts the file.
-    """
-    from_sheet, given = source.scale_option == "sample sheet", source.pixels_per_um
-    return resolve_scale(
-        stated,
-        sheet=given if from_sheet else None,
-        option=None if from_sheet else given,
-        ignore_file=ignore_file_scale,
-        name=source.image_path.name,
-    )
 
 
 def read_fates(sources: Sequence[Source], recipe: Recipe, *, allow_pickle: bool) -> Fates:

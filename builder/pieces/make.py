@@ -16,7 +16,7 @@ from nucleusnet_core.files.atomic import atomic_path, write_bytes_atomic
 from nucleusnet_core.inputs.pairs import Source
 from nucleusnet_core.inputs.read_pair import read_pair
 from nucleusnet_core.inputs.regions import Regions, regions_from_runs, shape_measurements
-from nucleusnet_core.inputs.scale import Scale, resolve_scale
+from nucleusnet_core.inputs.scale import resolve_scale
 from nucleusnet_core.orders import keyed_hashes
 
 from ..cutting.crop import Crop
@@ -38,9 +38,15 @@ def make_piece(task: PieceTask) -> Receipt:
     """
     source = task.source
     fingerprint = fingerprint_now(source)  # before reading, so that a change while reading is noticed later
-    pair = read_pair(source.image_path, source.mask_path, allow_pickle=task.allow_pickle)
+    ignore_file = task.parameters.ignore_file_scale
+    pair = read_pair(
+        source.image_path,
+        source.mask_path,
+        allow_pickle=task.allow_pickle,
+        file_scale=not (ignore_file and source.given_scale),
+    )
     image, regions = pair.image, regions_from_runs(pair.runs)
-    scale = scale_of(task, image.scale)
+    scale = resolve_scale(image.scale, source.given_scale, ignore_file=ignore_file, name=source.image_path.name)
     check_label_image(source.mask_path.name, regions)
     sums = sum_intensities(image.pixels, regions)
     crops, outcomes = cut_all(image.pixels, regions, task.parameters)
@@ -85,23 +91,6 @@ class EncodedCrop:
     rotation_deg: float
     clipped: bool
     shrink: float
-
-
-def scale_of(task: PieceTask, stated: Scale | None) -> Scale:
-    """Return the scale of the image of a task.
-
-    Raises:
-        InputImageError: nobody states it, or what is given contradicts the file.
-    """
-    source, given = task.source, task.source.pixels_per_um
-    from_sheet = source.scale_option == "sample sheet"
-    return resolve_scale(
-        stated,
-        sheet=given if from_sheet else None,
-        option=None if from_sheet else given,
-        ignore_file=task.parameters.ignore_file_scale,
-        name=source.image_path.name,
-    )
 
 
 def fingerprint_now(source: Source) -> list[int]:

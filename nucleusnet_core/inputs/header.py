@@ -1,5 +1,6 @@
 """The header of a stitched image: size and scale, without its pixels."""
 
+import contextlib
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +8,12 @@ from pathlib import Path
 import tifffile
 
 from ..cells.png_chunks import SIGNATURE as PNG_SIGNATURE
+from ..cells.png_chunks import PngDamageError
 from ..errors import InputImageError
 from .images import reading
-from .scale import Scale, stated_scale
+from .scale import Scale, stated_png_scale, stated_scale
 
+_PNG_HEADER_BYTES = 1 << 16  # the scale stands before the pixels
 _PNG_HEADER = struct.Struct(">I4sIIB")
 
 
@@ -29,18 +32,24 @@ class Header:
     scale: Scale | None
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path, *, file_scale: bool = True) -> Header:
     """Read the header of an image; whether its pixels can be read, only a build tells.
+
+    Args:
+        path: a TIFF or PNG file.
+        file_scale: read the scale that the file states, as `read_image` does.
 
     Raises:
         InputImageError: there is no header of a TIFF or PNG, or it states a scale that cannot be.
     """
     with reading(path, InputImageError), path.open("rb") as file:
-        start = file.read(len(PNG_SIGNATURE) + _PNG_HEADER.size)
+        start = file.read(_PNG_HEADER_BYTES)
     if not start:
         raise InputImageError(f"{path.name} is empty; copy it again.")
     try:
-        return _png_header(start) if start.startswith(PNG_SIGNATURE) else _tiff_header(path)
+        if start.startswith(PNG_SIGNATURE):
+            return _png_header(start, path.name, file_scale)
+        return _tiff_header(path, file_scale)
     except InputImageError:
         raise
     except Exception as error:  # tifffile raises many types for a damaged file
@@ -50,13 +59,18 @@ def read_header(path: Path) -> Header:
         ) from error
 
 
-def _png_header(start: bytes) -> Header:
-    _, _, width, height, bits = _PNG_HEADER.unpack(start[len(PNG_SIGNATURE) :])
-    return Header((height, width), height * width * max(1, bits // 8), None)
+def _png_header(start: bytes, name: str, file_scale: bool) -> Header:
+    _, _, width, height, bits = _PNG_HEADER.unpack_from(start, len(PNG_SIGNATURE))
+    scale = None
+    if file_scale:
+        with contextlib.suppress(PngDamageError):  # the rest of the file is not here
+            scale = stated_png_scale(start, name)
+    return Header((height, width), height * width * max(1, bits // 8), scale)
 
 
-def _tiff_header(path: Path) -> Header:
+def _tiff_header(path: Path, file_scale: bool) -> Header:
     with tifffile.TiffFile(path) as tiff:
         page = tiff.pages.first
         height, width = page.imagelength, page.imagewidth
-        return Header((height, width), height * width * page.dtype.itemsize, stated_scale(tiff, page, path.name))
+        scale = stated_scale(tiff, page, path.name) if file_scale else None
+        return Header((height, width), height * width * page.dtype.itemsize, scale)

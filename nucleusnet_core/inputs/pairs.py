@@ -21,6 +21,7 @@ from .mask_choice import choose_mask
 from .names import POSITION, QUARTER, NameFacts, compile_name_pattern, read_names
 from .sample_cells import Value
 from .sample_columns import Description, check_splits, describe, read_sample_columns
+from .scale import OPTION, SAMPLE_SHEET, Scale
 from .unpaired import long_names, nothing_to_pair, unpaired
 
 
@@ -56,6 +57,11 @@ class Source:
     split: str | None = None
     pixels_per_um: float | None = None
     scale_option: str = ""
+
+    @property
+    def given_scale(self) -> Scale | None:
+        """The scale that the sample sheet or else the option gives, None where neither does."""
+        return None if self.pixels_per_um is None else Scale(self.pixels_per_um, self.scale_option)
 
 
 @dataclass(frozen=True)
@@ -194,7 +200,7 @@ def _source(image_path: Path, mask_path: Path, facts: NameFacts, said: Descripti
         group=said.group,
         split=said.split,
         pixels_per_um=scale,
-        scale_option="" if scale is None else "sample sheet" if own else "--pixels-per-um",
+        scale_option="" if scale is None else SAMPLE_SHEET if own else OPTION,
     )
 
 

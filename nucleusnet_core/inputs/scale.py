@@ -166,34 +166,31 @@ def _square(x: float, y: float, source: str, name: str) -> Scale | None:
     return Scale((x + y) / 2, source)
 
 
-def resolve_scale(
-    stated: Scale | None, *, sheet: float | None, option: float | None, ignore_file: bool, name: str
-) -> Scale:
+def resolve_scale(stated: Scale | None, given: Scale | None, *, ignore_file: bool, name: str) -> Scale:
     """Return the scale of an image: that of the sample sheet, else of the option, else what its file states.
 
     Args:
         stated: what the file states.
-        sheet: pixels per µm in the sample sheet.
-        option: pixels per µm on the command line.
+        given: what the sample sheet or the option gives.
         ignore_file: take what is given, whatever the file states.
         name: of the image.
 
     Raises:
         InputImageError: there is no scale, or the file contradicts the one that is given by more than 1 %.
     """
-    given, source = (sheet, SAMPLE_SHEET) if sheet is not None else (option, OPTION)
     if given is None and stated is not None:
         return stated
     if given is None:
         raise InputImageError(
             f"{name} does not state its scale; pass --pixels-per-um, or give pixels_per_um in the sample sheet."
         )
-    said = source if source == OPTION else f"pixels_per_um in the {source}"
-    if not LOWEST <= given <= HIGHEST:
-        raise InputImageError(f"{name}: {said} is {given:g}; it must be from {LOWEST:g} to {HIGHEST:g}.")
-    if stated is not None and not ignore_file and abs(stated.pixels_per_um / given - 1) > _LARGEST_DISAGREEMENT:
+    said = given.source if given.source == OPTION else f"pixels_per_um in the {given.source}"
+    value = given.pixels_per_um
+    if not LOWEST <= value <= HIGHEST:
+        raise InputImageError(f"{name}: {said} is {value:g}; it must be from {LOWEST:g} to {HIGHEST:g}.")
+    if stated is not None and not ignore_file and abs(stated.pixels_per_um / value - 1) > _LARGEST_DISAGREEMENT:
         raise InputImageError(
-            f"{name} states {stated.pixels_per_um:.5g} px/µm in its {_WHERE[stated.source]}, but {said} is {given:g}; "
-            f"correct the one that is wrong, or pass --ignore-file-scale to use {given:g}."
+            f"{name} states {stated.pixels_per_um:.5g} px/µm in its {_WHERE[stated.source]}, but {said} is {value:g}; "
+            f"correct the one that is wrong, or pass --ignore-file-scale to use {value:g}."
         )
-    return Scale(given, source)
+    return given

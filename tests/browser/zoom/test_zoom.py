@@ -163,11 +163,12 @@ def save_segmentation(path: Path, labels: npt.NDArray[Any]) -> None:
     np.save(path.with_name("sample_x_seg.npy"), np.array({"masks": labels}), allow_pickle=True)
 
 
+def save_as(dtype: str) -> Callable[[Path, npt.NDArray[Any]], object]:
+    return lambda path, labels: tifffile.imwrite(path, labels.astype(dtype), compression="zlib")
+
+
 SAVED_MASKS: dict[str, Callable[[Path, npt.NDArray[Any]], object]] = {
-    **{
-        dtype: lambda path, labels, dtype=dtype: tifffile.imwrite(path, labels.astype(dtype), compression="zlib")
-        for dtype in ("uint32", "int32", "int16", "int64", "float32")
-    },
+    **{dtype: save_as(dtype) for dtype in ("uint32", "int32", "int16", "int64", "float32")},
     "white is zero": lambda path, labels: tifffile.imwrite(path, labels, photometric="miniswhite"),
     "one plane": lambda path, labels: tifffile.imwrite(path, labels[None, :, :, None]),
     "cellpose": save_segmentation,

@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import tifffile
+from PIL import Image
 
 from nucleusnet_core.errors import InputImageError
+from nucleusnet_core.inputs.header import Header, read_header
 from nucleusnet_core.inputs.images import decode_image, read_image
 from nucleusnet_core.inputs.scale import Scale
 
@@ -217,3 +219,18 @@ def test_an_image_whose_writing_stopped_halfway_is_refused(options: dict[str, An
 def test_a_missing_file_is_an_error_with_the_reason_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(InputImageError, match=r"^a\.tif cannot be read \(No such file or directory\); check"):
         read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_the_header_alone_says_size_and_scale_as_the_whole_file_does(tmp_path: Path, name: str) -> None:
+    path, noise = tmp_path / name, np.random.default_rng(0).integers(0, 256, (400, 300), np.uint8)
+    if name.endswith("png"):
+        Image.fromarray(noise).save(path, dpi=(50_800, 50_800))  # 2,000 px/mm
+    else:
+        tifffile.imwrite(path, noise, resolution=(20_000, 20_000), resolutionunit="CENTIMETER")
+    assert path.stat().st_size > 1 << 16
+    header, image = read_header(path), read_image(path)
+    assert header == Header((400, 300), 120_000, image.scale)
+    assert image.scale is not None
+    assert image.scale.pixels_per_um == pytest.approx(2)
+    assert read_header(path, file_scale=False).scale is None

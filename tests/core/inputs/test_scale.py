@@ -256,14 +256,16 @@ STATED = Scale(4.0, "ImageJ")
 def resolved(
     stated: Scale | None, ignore_file: bool = False, *, sheet: float | None = None, option: float | None = None
 ) -> Scale:
-    return resolve_scale(stated, sheet=sheet, option=option, ignore_file=ignore_file, name="a.tif")
+    given = Scale(sheet, "sample sheet") if sheet is not None else None
+    given = Scale(option, "--pixels-per-um") if given is None and option is not None else given
+    return resolve_scale(stated, given, ignore_file=ignore_file, name="a.tif")
 
 
 def test_the_sample_sheet_comes_before_the_option_and_the_option_before_the_file() -> None:
     assert resolved(STATED) == STATED
     assert resolved(STATED, option=4.02) == Scale(4.02, "--pixels-per-um")
-    assert resolved(STATED, sheet=3.98, option=9) == Scale(3.98, "sample sheet")
-    assert resolved(None, sheet=3, option=9) == Scale(3, "sample sheet")
+    assert resolved(STATED, sheet=3.98) == Scale(3.98, "sample sheet")
+    assert resolved(None, sheet=3) == Scale(3, "sample sheet")
     assert resolved(None, option=9) == Scale(9, "--pixels-per-um")
 
 
