@@ -20,7 +20,7 @@ ROOMS: dict[str, str] = {
     "nucleusnet_core.orders": "errors",
     "nucleusnet_core.manifest": "errors contract",
     "nucleusnet_core.stitched_names": "errors contract",
-    "nucleusnet_core.terminal": "errors contract",
+    "nucleusnet_core.terminal": "errors contract stitched_names",
     "nucleusnet_core.files": "errors terminal",
     "nucleusnet_core.cells": "errors contract",
     "nucleusnet_core.storage": "errors contract",

@@ -21,7 +21,8 @@ from ..cutting.measure import IntensitySums
 from ..cutting.surroundings import mean_surroundings
 
 WARNING_TEXTS = {
-    "duplicate_image": "The image is an exact copy of another one; remove one of the two, or its nuclei count twice.",
+    "duplicate_image": "The image is an exact copy of another one; remove one of the two, or its nuclei count twice, "
+    "perhaps in two splits.",
     "duplicate_mask": "The mask is an exact copy of the mask of another image; give each image the mask made from it.",
     "blank": "All pixels of the image have nearly the same value; export the image again, or leave it out.",
     "mask_does_not_fit": "The nuclei in the mask are not brighter than their surroundings; give the mask that belongs "
