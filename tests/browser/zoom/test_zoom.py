@@ -333,7 +333,7 @@ def replace_both(folder: Path, size_px: int) -> None:
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda folder: (folder / "sample_x_cp_masks.png").unlink(), PairingError, "has no mask sample_x_cp_masks.png"),
+        (lambda folder: (folder / "sample_x_cp_masks.png").unlink(), PairingError, "holds no mask <name>_cp_masks.png"),
         (lambda folder: (folder / "sample_x.tif").write_bytes(b"II*\0"), NucleusNetError, "sample_x.tif"),
         (
             lambda folder: (folder / "sample_x_cp_masks.png").write_bytes(b"nothing"),
@@ -407,8 +407,10 @@ def test_a_bad_image_is_left_out_of_its_coverslip(stitched: Path, opened: OpenDa
 def test_if_no_image_can_be_shown_all_are_named_and_nothing_is_made(
     stitched: Path, opened: OpenDataset, tmp_path: Path
 ) -> None:
-    (tmp_path / "elsewhere").mkdir()
+    shutil.copytree(stitched, tmp_path / "elsewhere")
     names = ("Run07TL_top_left", "sample_x")
+    for name in names:
+        truncate(tmp_path / "elsewhere" / f"{name}.tif")
     with pytest.raises(InputImageError, match=r"none of the 2 images can be shown:\n.*Run07TL_top_left.*\n.*sample_x"):
         make_panoramas(ZoomOptions(tmp_path / "elsewhere", tmp_path / "out", images=names), opened)
     assert [path.name for path in tmp_path.iterdir()] == ["elsewhere"]
