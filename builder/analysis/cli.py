@@ -201,7 +201,8 @@ def representatives(
             rich_help_panel=DATASET,
         ),
     ] = None,
-    n: Annotated[int, typer.Option(help="Number of nuclei.", rich_help_panel=NUCLEI)] = 12,
+    n: Annotated[int, typer.Option(help="Number of nuclei, with --by of each group.", rich_help_panel=NUCLEI)] = 12,
+    by: Annotated[str | None, BY] = None,
     centre: Annotated[
         Centre, typer.Option(help="What counts as the middle of all nuclei.", rich_help_panel=NUCLEI)
     ] = Centre.mean,
@@ -221,13 +222,15 @@ def representatives(
     0 and standard deviation 1 (z-scored). They are read from the dataset's table of measurements (config metadata); of
     the images, only those of the chosen nuclei are fetched.
 
+    With --by treatment, --n nuclei of each value of that column are chosen, each value for itself: its nuclei are
+    scaled and compared as if the dataset held no others. They are shown one value after the other.
+
     Example: nucleusnet representatives nucleusnet --n 12 --centre geometric-median
     """
     from nucleusnet_core.dataset import open_dataset
 
-    from .representatives import (
-        fetch_crops,
-        find_representatives,
+    from .representatives import fetch_crops, find_representatives
+    from .representatives_report import (
         representatives_json,
         representatives_notes,
         representatives_text,
@@ -239,7 +242,7 @@ def representatives(
     splits = [part.strip() for part in split.split("+")] if split is not None else []
     with Bars(quiet=quiet) as bars:
         bars.begin("representatives", 2, unit="step")
-        found = find_representatives(opened, n, splits=splits, centre=centre, metric=metric)
+        found = find_representatives(opened, n, splits=splits, centre=centre, metric=metric, by=by)
         bars.step()
         crops = fetch_crops(opened, found)
         bars.step()
