@@ -32,6 +32,12 @@ from nucleusnet_core.terminal.wording import counted
 
 from .nucleus_ranking import Centre, Metric
 
+BY = typer.Option(
+    metavar="COLUMN",
+    help="Column whose values are the groups, such as one of the sample sheet.",
+    rich_help_panel=DATASET,
+)
+
 
 def stats(
     source: Annotated[
@@ -50,6 +56,7 @@ def stats(
     allow_pickle: ALLOW_PICKLE = False,
     prefer: PREFER = None,
     workers: WORKERS = None,
+    by: Annotated[str | None, BY] = None,
     top: Annotated[int, typer.Option(min=1, help="Number of representatives to show.", rich_help_panel=OUTPUT)] = 10,
     csv: Annotated[
         Path | None,
@@ -93,9 +100,13 @@ def stats(
     Of a dataset, only its table of stitched images is read (config stitched), and no pixel. A CSV has the columns
     image, num_rois, mean_intensity and std_intensity, separated by commas, semicolons or tabs.
 
+    With --by treatment, a second table has one row for each value of that column of a dataset: images, ROIs, nuclei
+    kept in the dataset, and the mean of the images' mean intensities, each image counting once as in the centroid.
+
     Example: nucleusnet stats nucleusnet --csv stitched.csv --page stitched.html
     """
     from . import scatter_page, scatter_plot
+    from .groups import groups_json, groups_text
     from .statistics import notes, rank_images, ranking_json, ranking_text
     from .statistics_csv import write_statistics_csv
     from .statistics_source import FolderOptions, input_files, source_statistics
@@ -120,11 +131,14 @@ def stats(
     if plot is not None:
         scatter_plot.check_matplotlib()
     with Bars(quiet=quiet) as bars:
-        measured = source_statistics(source, options, bars)
+        measured = source_statistics(source, options, bars, by)
     ranking = rank_images(measured.images)
     if csv is not None:
         write_statistics_csv(csv, measured.images)
-    print(json.dumps(ranking_json(ranking, top)) if as_json else ranking_text(ranking, top))
+    if as_json:
+        print(json.dumps(ranking_json(ranking, top) | (groups_json(by, measured.groups) if by is not None else {})))
+    else:
+        print(ranking_text(ranking, top) + (f"\n\n{groups_text(by, measured.groups)}" if by is not None else ""))
     say(notes(ranking, top))
     if plot is not None:
         scatter_plot.write_scatter_plot(plot, ranking, top)
@@ -142,14 +156,7 @@ def mosaic(
     per_run: Annotated[
         int, typer.Option(help=f"Nuclei of each row, 1 to {NUCLEI_PER_RUN}.", rich_help_panel=NUCLEI)
     ] = NUCLEI_PER_RUN,
-    by: Annotated[
-        str,
-        typer.Option(
-            metavar="COLUMN",
-            help="Column whose values become rows, such as one of the sample sheet.",
-            rich_help_panel=NUCLEI,
-        ),
-    ] = "run_name",
+    by: Annotated[str, BY] = "run_name",
     out: Annotated[
         Path,
         typer.Option(
@@ -194,7 +201,8 @@ def representatives(
             rich_help_panel=DATASET,
         ),
     ] = None,
-    n: Annotated[int, typer.Option(help="Number of nuclei.", rich_help_panel=NUCLEI)] = 12,
+    n: Annotated[int, typer.Option(help="Number of nuclei, with --by of each group.", rich_help_panel=NUCLEI)] = 12,
+    by: Annotated[str | None, BY] = None,
     centre: Annotated[
         Centre, typer.Option(help="What counts as the middle of all nuclei.", rich_help_panel=NUCLEI)
     ] = Centre.mean,
@@ -214,13 +222,15 @@ def representatives(
     0 and standard deviation 1 (z-scored). They are read from the dataset's table of measurements (config metadata); of
     the images, only those of the chosen nuclei are fetched.
 
+    With --by treatment, --n nuclei of each value of that column are chosen, each value for itself: its nuclei are
+    scaled and compared as if the dataset held no others. They are shown one value after the other.
+
     Example: nucleusnet representatives nucleusnet --n 12 --centre geometric-median
     """
     from nucleusnet_core.dataset import open_dataset
 
-    from .representatives import (
-        fetch_crops,
-        find_representatives,
+    from .representatives import fetch_crops, find_representatives
+    from .representatives_report import (
         representatives_json,
         representatives_notes,
         representatives_text,
@@ -232,7 +242,7 @@ def representatives(
     splits = [part.strip() for part in split.split("+")] if split is not None else []
     with Bars(quiet=quiet) as bars:
         bars.begin("representatives", 2, unit="step")
-        found = find_representatives(opened, n, splits=splits, centre=centre, metric=metric)
+        found = find_representatives(opened, n, splits=splits, centre=centre, metric=metric, by=by)
         bars.step()
         crops = fetch_crops(opened, found)
         bars.step()

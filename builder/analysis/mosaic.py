@@ -11,16 +11,11 @@ from nucleusnet_core.cells.png import decode_cell
 from nucleusnet_core.contract import CROP_PX, NUCLEI_PER_RUN, STITCHED, TEN_K
 from nucleusnet_core.dataset import OpenDataset
 from nucleusnet_core.errors import CorruptDataError, UsageError
-from nucleusnet_core.manifest import Manifest
 from nucleusnet_core.runs import natural_order
 from nucleusnet_core.shards.tables import GroupPlace, common_scale, read_columns, read_row_group, walk_row_groups
 from nucleusnet_core.terminal.progress import Progress
 
-RUN_NAME = "run_name"
-IMAGE_COLUMNS = (RUN_NAME, "run", "quarter", "position", "stitched_image")
-"""Columns of every dataset that are the same for all nuclei of an image."""
-NOT_STATED = "not stated"
-"""Takes the place of an empty value."""
+from .groups import RUN_NAME, check_by, column_in_stitched, texts
 
 
 @dataclass(frozen=True)
@@ -94,7 +89,7 @@ def plan_mosaic(opened: OpenDataset, per_run: int = NUCLEI_PER_RUN, by: str = RU
         tiles = rows.setdefault(value, [])
         if len(tiles) < per_run:
             tiles.append(Tile(nucleus_id, *place))
-    of_image = "name" if by == "stitched_image" else by
+    of_image = column_in_stitched(by)
     known = set(texts(read_columns(opened, STITCHED, [of_image])[of_image].unique().to_pylist()))
     return Mosaic(
         by,
@@ -104,22 +99,6 @@ def plan_mosaic(opened: OpenDataset, per_run: int = NUCLEI_PER_RUN, by: str = RU
         tuple(sorted(known - rows.keys(), key=natural_order)),
         common_scale(table["crop_pixels_per_um"]),
     )
-
-
-def check_by(by: str, manifest: Manifest) -> None:
-    """Refuse a column that does not tell groups of images apart.
-
-    Raises:
-        UsageError: it is none of those that do.
-    """
-    known = [*IMAGE_COLUMNS, *(name for name, kind in manifest.columns.items() if kind != "float64")]
-    if by not in known:
-        raise UsageError(f"--by is {by!r}; the columns of this dataset by which it can be are {', '.join(known)}.")
-
-
-def texts(values: Sequence[Any]) -> list[str]:
-    """Return values of a column as texts."""
-    return [NOT_STATED if value is None else str(value) for value in values]
 
 
 def row_places(opened: OpenDataset) -> Iterator[tuple[GroupPlace, int]]:

@@ -19,7 +19,8 @@ from nucleusnet_core.files.atomic import atomic_path
 from nucleusnet_core.terminal.outputs import writing
 from nucleusnet_core.terminal.wording import counted
 
-from .mosaic import RUN_NAME, Mosaic
+from .groups import one_and_several
+from .mosaic import Mosaic
 
 SUFFIXES = (".png", ".tif", ".tiff")
 _FILTER_UP = 2
@@ -141,7 +142,7 @@ def mosaic_json(mosaic: Mosaic, out: Path) -> dict[str, Any]:
 def mosaic_text(mosaic: Mosaic, out: Path) -> str:
     """Return what was drawn in a few lines for people."""
     said = mosaic_json(mosaic, out)
-    one, several = ("run", "runs") if mosaic.by == RUN_NAME else (f"value of {mosaic.by}", f"values of {mosaic.by}")
+    one, several = one_and_several(mosaic.by)
     lines = [
         f"{out}: {said['nuclei']:,} nuclei of {counted(said['rows'], one, several)}, "
         f"{said['rows']} x {said['columns']} tiles, {said['height_px']:,} x {said['width_px']:,} px (height x width)",

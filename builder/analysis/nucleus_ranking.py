@@ -1,11 +1,14 @@
 """Which nuclei are nearest to the centre of all nuclei, by their z-scored measurements."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
 from nucleusnet_core.errors import UsageError
+from nucleusnet_core.runs import natural_order
 
 from .statistics import ranks
 
@@ -15,6 +18,10 @@ _SMALLEST_CENTRE = 1e-6
 """A centre that is nearer to the mean of all is the mean itself, but for rounding."""
 _ROUNDING = 1e-8
 """More than distances differ by rounding."""
+
+
+ALL_NUCLEI = ""
+"""Name of the group where all nuclei are one."""
 
 
 class Centre(StrEnum):
@@ -30,6 +37,97 @@ class Metric(StrEnum):
 
     euclidean = "euclidean"
     cosine = "cosine"
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Those of some nuclei that are nearest to the centre of all of them.
+
+    Attributes:
+        rows: int64 (chosen,), nearest first.
+        distance: float64 (chosen,), of each to the centre.
+        centre_values: float64 (measurements,), the centre in the units of the measurements.
+        constant: bool (measurements,), which ones are the same for all nuclei, so that they add nothing.
+    """
+
+    rows: npt.NDArray[np.int64]
+    distance: npt.NDArray[np.float64]
+    centre_values: npt.NDArray[np.float64]
+    constant: npt.NDArray[np.bool_]
+
+
+def members_of(values: Sequence[str], usable: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[np.int64]]:
+    """Return the usable rows of each value, values in natural order.
+
+    Args:
+        values: of each row.
+        usable: rows to be compared.
+    """
+    members: dict[str, list[int]] = {value: [] for value in sorted(set(values), key=natural_order)}
+    for row in usable.tolist():
+        members[values[row]].append(row)
+    return {value: np.array(rows, np.int64) for value, rows in members.items()}
+
+
+def nearest_of_each(
+    members: Mapping[str, npt.NDArray[np.int64]],
+    values: npt.NDArray[np.float64],
+    names: Sequence[str],
+    count: int,
+    *,
+    centre: Centre,
+    metric: Metric,
+) -> dict[str, Nearest]:
+    """Choose of the members of each group, as if there were no others; groups without members are left out.
+
+    Args:
+        members: rows of the nuclei of each group.
+        values: (nuclei, measurements) of all nuclei.
+        names: of all nuclei.
+        count: how many to choose of each group; see `nearest_to_centre` for this and the rest.
+        centre: what the centre is.
+        metric: how distances are measured.
+
+    Returns:
+        What is nearest, with row numbers through all nuclei, by group.
+
+    Raises:
+        UsageError: the metric needs another centre.
+    """
+    found = {}
+    for group, rows in members.items():
+        if not rows.size:
+            continue
+        try:
+            own = [names[row] for row in rows.tolist()]
+            chosen = nearest_to_centre(values[rows], own, count, centre=centre, metric=metric)
+        except UsageError as error:
+            raise UsageError(f"{group}: {error}" if group != ALL_NUCLEI else f"{error}") from error
+        found[group] = replace(chosen, rows=rows[chosen.rows])
+    return found
+
+
+def nearest_to_centre(
+    values: npt.NDArray[np.float64], names: list[str], count: int, *, centre: Centre, metric: Metric
+) -> Nearest:
+    """Choose the nuclei nearest to the centre, after each measurement is z-scored over all nuclei given.
+
+    Args:
+        values: (nuclei, measurements), at least one nucleus.
+        names: of the nuclei; they order equal distances.
+        count: how many to choose; all nuclei where there are fewer.
+        centre: what the centre is.
+        metric: how distances are measured.
+
+    Raises:
+        UsageError: the metric needs another centre.
+    """
+    scores = z_scores(values)
+    middle = centre_of(scores, centre)
+    distance = distances_to(scores, middle, metric)
+    rows = nearest(distance, names, count)
+    centre_values = values.mean(axis=0) + middle * values.std(axis=0)
+    return Nearest(rows, distance[rows], centre_values, np.ptp(values, axis=0) == 0)
 
 
 def z_scores(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

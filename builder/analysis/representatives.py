@@ -1,8 +1,7 @@
 """The nuclei that represent a dataset: chosen by config `metadata` alone, then only their crops are fetched."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,20 +12,13 @@ from nucleusnet_core.cells.png import decode_cell
 from nucleusnet_core.contract import DEFAULT, METADATA
 from nucleusnet_core.dataset import OpenDataset
 from nucleusnet_core.errors import CorruptDataError, SelectionError, UsageError
-from nucleusnet_core.pictures.contact_sheet import (
-    MAX_NUCLEI,
-    NO_SCALE_BAR,
-    draw_sheet,
-    sheet_grid,
-    shrunk,
-    write_sheet,
-)
+from nucleusnet_core.pictures.contact_sheet import MAX_NUCLEI
 from nucleusnet_core.shards.rows import Picks, fetch_rows
 from nucleusnet_core.shards.tables import common_scale, read_columns
 from nucleusnet_core.terminal.wording import counted
 
-from .nucleus_ranking import Centre, Metric, centre_of, distances_to, nearest, z_scores
-from .statistics import aligned
+from .groups import check_by, one_and_several, texts
+from .nucleus_ranking import ALL_NUCLEI, Centre, Metric, Nearest, members_of, nearest_of_each
 
 MEASUREMENTS = (
     "area_um2",
@@ -38,40 +30,65 @@ MEASUREMENTS = (
     "max_intensity",
     "integrated_intensity",
 )
-_SHOWN = ("area_um2", "eccentricity", "mean_intensity", "std_intensity")
+
+
+@dataclass(frozen=True)
+class NucleusGroup:
+    """Nuclei that were compared with each other.
+
+    Attributes:
+        value: of the column `by`, `ALL_NUCLEI` without one.
+        nuclei: number of nuclei compared.
+        chosen: number of nuclei chosen of them.
+        centre_values: their centre in the units of the measurements, by measurement.
+        constant: measurements that are the same for all of them, which add nothing.
+    """
+
+    value: str
+    nuclei: int
+    chosen: int
+    centre_values: dict[str, float]
+    constant: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Representatives:
-    """The nuclei nearest to the centre of all nuclei, nearest first.
+    """The nuclei nearest to the centre of all nuclei, or of those of each value of a column, nearest first.
 
     Attributes:
-        nuclei: number of nuclei compared.
+        n: how many were wanted, of each group.
+        by: the column, None where all nuclei are one group.
+        groups: the nuclei compared, values in natural order.
+        without: values whose nuclei all lack a measurement, so that they have no group.
         left_out: number of nuclei with a measurement that is not a number.
         splits: that were compared.
         centre: what the centre is.
         metric: how distances are measured.
-        centre_values: the centre in the units of the measurements, by measurement.
-        constant: measurements that are the same for all nuclei, which add nothing.
-        rows: row numbers through all shards of the splits.
-        table: `nucleus_id`, `distance` and `MEASUREMENTS` of the chosen ones.
+        rows: row numbers of the chosen ones through all shards of the splits, group by group.
+        table: `value` if there is a column, `nucleus_id`, `distance` and `MEASUREMENTS` of the chosen ones.
         pixels_per_um: scale of their crops, None where they have several.
     """
 
-    nuclei: int
+    n: int
+    by: str | None
+    groups: tuple[NucleusGroup, ...]
+    without: tuple[str, ...]
     left_out: int
     splits: tuple[str, ...]
     centre: Centre
     metric: Metric
-    centre_values: dict[str, float]
-    constant: tuple[str, ...]
     rows: npt.NDArray[np.int64]
     table: pa.Table
     pixels_per_um: float | None
 
+    @property
+    def nuclei(self) -> int:
+        """Number of nuclei compared."""
+        return sum(group.nuclei for group in self.groups)
+
 
 def find_representatives(
-    opened: OpenDataset, n: int, *, splits: Sequence[str], centre: Centre, metric: Metric
+    opened: OpenDataset, n: int, *, splits: Sequence[str], centre: Centre, metric: Metric, by: str | None = None
 ) -> Representatives:
     """Choose the n nuclei nearest to the centre; config `metadata` is read and no pixel.
 
@@ -81,48 +98,101 @@ def find_representatives(
         splits: whose nuclei are compared; all of them if empty.
         centre: what the centre is.
         metric: how distances are measured.
+        by: a column, to choose n nuclei of each of its values, each as if the others were not there; a value with
+            fewer gives all it has.
 
     Raises:
-        UsageError: n is too small or too large, or the metric needs another centre.
+        UsageError: n is too small or too large, the metric needs another centre, or the column cannot be.
         SelectionError: there is no such split, or there are fewer nuclei.
         NucleusNetError: the dataset is damaged or cannot be reached.
     """
     if not 1 <= n <= MAX_NUCLEI:
         raise UsageError(f"--n is {n:,}; give a number from 1 to {MAX_NUCLEI:,}.")
     splits = tuple(splits) or tuple(opened.manifest.splits_of(METADATA))
-    table = read_columns(opened, METADATA, ["nucleus_id", *MEASUREMENTS, "crop_pixels_per_um"], splits)
+    table = read_measurements(opened, splits, by)
     values = measurements(table)
     usable = np.flatnonzero(np.isfinite(values).all(axis=1))
-    if len(usable) < n:
-        raise SelectionError(
-            f"--n is {n:,}, and {' + '.join(splits)} has only {counted(len(usable), 'nucleus', 'nuclei')} with all "
-            "measurements; ask for fewer."
-        )
-    values = values[usable]
-    scores = z_scores(values)
-    middle = centre_of(scores, centre)
-    distance = distances_to(scores, middle, metric)
-    chosen = nearest(distance, table.column("nucleus_id").take(pa.array(usable)).to_pylist(), n)
-    rows = table.take(pa.array(usable[chosen]))
-    centre_values = values.mean(axis=0) + middle * values.std(axis=0)
+    members = {ALL_NUCLEI: usable} if by is None else members_of(table["value"].to_pylist(), usable)
+    refuse_counts(n, by, {value: len(rows) for value, rows in members.items()}, splits)
+    found = nearest_of_each(members, values, table["nucleus_id"].to_pylist(), n, centre=centre, metric=metric)
+    rows = np.concatenate([nearest.rows for nearest in found.values()])
     return Representatives(
-        nuclei=len(usable),
+        n,
+        by,
+        groups=tuple(group_of(value, len(members[value]), nearest) for value, nearest in found.items()),
+        without=tuple(value for value in members if value not in found),
         left_out=len(table) - len(usable),
         splits=splits,
         centre=centre,
         metric=metric,
-        centre_values=dict(zip(MEASUREMENTS, centre_values.tolist(), strict=True)),
-        constant=tuple(np.array(MEASUREMENTS)[np.ptp(values, axis=0) == 0].tolist()),
-        rows=usable[chosen],
-        table=rows.drop_columns("crop_pixels_per_um").add_column(1, "distance", pa.array(distance[chosen])),
-        pixels_per_um=common_scale(rows["crop_pixels_per_um"]),
+        rows=rows,
+        table=chosen_table(table, found.values()),
+        pixels_per_um=common_scale(table["crop_pixels_per_um"].take(pa.array(rows))),
     )
+
+
+def read_measurements(opened: OpenDataset, splits: Sequence[str], by: str | None) -> pa.Table:
+    """Return `nucleus_id`, `MEASUREMENTS`, `crop_pixels_per_um`, and the column `by` as texts, called `value`."""
+    columns = ["nucleus_id", *MEASUREMENTS, "crop_pixels_per_um"]
+    if by is None:
+        return read_columns(opened, METADATA, columns, splits)
+    check_by(by, opened.manifest)
+    table = read_columns(opened, METADATA, [*columns, by], splits)
+    return table.select(columns).append_column("value", pa.array(texts(table[by].to_pylist()), pa.string()))
 
 
 def measurements(table: pa.Table) -> npt.NDArray[np.float64]:
     """Return `MEASUREMENTS` of a table, (nuclei, measurements)."""
     columns = [table.column(name).to_numpy(zero_copy_only=False) for name in MEASUREMENTS]
     return np.column_stack([column.astype(np.float64) for column in columns])
+
+
+def refuse_counts(n: int, by: str | None, nuclei: Mapping[str, int], splits: Sequence[str]) -> None:
+    """Refuse numbers of nuclei of which no contact sheet can be made.
+
+    Args:
+        n: how many are wanted, of each value.
+        by: the column, None for all nuclei together.
+        nuclei: number of nuclei with all measurements, by value.
+        splits: that they are of.
+
+    Raises:
+        UsageError: the contact sheet cannot hold so many.
+        SelectionError: there are fewer nuclei, or with a column none.
+    """
+    total, shown = sum(nuclei.values()), sum(min(n, count) for count in nuclei.values())
+    if by is None and total < n:
+        raise SelectionError(
+            f"--n is {n:,}, and {' + '.join(splits)} has only {counted(total, 'nucleus', 'nuclei')} with all "
+            "measurements; ask for fewer."
+        )
+    if not total:
+        raise SelectionError(f"{' + '.join(splits)} has no nuclei with all measurements; choose another --split.")
+    if by is not None and shown > MAX_NUCLEI:
+        raise UsageError(
+            f"--n is {n:,}, and the {counted(len(nuclei), *one_and_several(by))} have {shown:,} such nuclei together; "
+            f"a contact sheet holds {MAX_NUCLEI:,}: ask for fewer."
+        )
+
+
+def chosen_table(table: pa.Table, found: Iterable[Nearest]) -> pa.Table:
+    """Return the rows that were chosen, with `distance`; see `Representatives.table`."""
+    parts = [
+        table.take(pa.array(nearest.rows)).append_column("distance", pa.array(nearest.distance)) for nearest in found
+    ]
+    value = [name for name in table.column_names if name == "value"]
+    return pa.concat_tables(parts).select([*value, "nucleus_id", "distance", *MEASUREMENTS])
+
+
+def group_of(value: str, nuclei: int, nearest: Nearest) -> NucleusGroup:
+    """Return what is said about the nuclei of a value, of which some were chosen."""
+    return NucleusGroup(
+        value,
+        nuclei,
+        len(nearest.rows),
+        centre_values=dict(zip(MEASUREMENTS, nearest.centre_values.tolist(), strict=True)),
+        constant=tuple(np.array(MEASUREMENTS)[nearest.constant].tolist()),
+    )
 
 
 def fetch_crops(opened: OpenDataset, found: Representatives) -> list[npt.NDArray[Any]]:
@@ -141,63 +211,3 @@ def fetch_crops(opened: OpenDataset, found: Representatives) -> list[npt.NDArray
                 "run `nucleusnet verify`."
             )
     return [decode_cell(cell["bytes"]) for cell in crops.column("image").to_pylist()]
-
-
-def write_contact_sheet(out: Path, found: Representatives, crops: Sequence[npt.NDArray[Any]]) -> None:
-    """Draw the chosen nuclei, nearest first, row by row, on a contact sheet.
-
-    Raises:
-        OutputError: it cannot be written there.
-    """
-    tile_px = sheet_grid(len(crops)).tile_px
-    tile_um = crops[0].shape[1] / found.pixels_per_um if found.pixels_per_um else None
-    shown = counted(len(crops), "nucleus", "nuclei")
-    caption = [f"{shown} nearest to the {name_of(found.centre)} of {found.nuclei:,}", f"{found.metric} distance"]
-    write_sheet(out, draw_sheet(shrunk(np.stack(crops), tile_px), caption=caption, tile_um=tile_um))
-
-
-def representatives_json(found: Representatives) -> dict[str, Any]:
-    """Return everything as JSON values, not rounded."""
-    return {
-        "nuclei": found.nuclei,
-        "left_out": found.left_out,
-        "splits": list(found.splits),
-        "measurements": list(MEASUREMENTS),
-        "centre": str(found.centre),
-        "metric": str(found.metric),
-        "centre_values": found.centre_values,
-        "representatives": found.table.to_pylist(),
-    }
-
-
-def representatives_text(found: Representatives) -> str:
-    """Return how they were chosen, and a table of them, for people."""
-    head = [
-        f"{found.nuclei:,} nuclei of {' + '.join(found.splits)}; nearest to their {name_of(found.centre)} "
-        f"({found.metric} distance) by",
-        f"z-scored {', '.join(MEASUREMENTS)}",
-        "",
-    ]
-    rows = [
-        (row["nucleus_id"], f"{row['distance']:.4f}", *(f"{row[name]:.4g}" for name in _SHOWN))
-        for row in found.table.to_pylist()
-    ]
-    return "\n".join([*head, aligned([("nucleus_id", "distance", *_SHOWN), *rows])])
-
-
-def representatives_notes(found: Representatives) -> list[str]:
-    """Return what a reader of the numbers must know."""
-    said = []
-    if found.left_out:
-        left_out = counted(found.left_out, "nucleus", "nuclei")
-        said.append(f"Left out, as a measurement is not a number: {left_out}.")
-    if found.constant:
-        said.append(f"The same for all nuclei, so it adds nothing to the distance: {', '.join(found.constant)}.")
-    if found.pixels_per_um is None:
-        said.append(NO_SCALE_BAR)
-    return said
-
-
-def name_of(centre: Centre) -> str:
-    """Return a centre in words."""
-    return centre.replace("-", " ")

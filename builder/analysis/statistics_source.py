@@ -16,6 +16,7 @@ from nucleusnet_core.terminal.progress import Progress
 
 from ..workers.engine import Workers, local_workers, run_tasks
 from ..workers.failure import collect
+from .groups import ImageGroup, read_groups
 from .statistics import ImageStatistics
 from .statistics_csv import read_statistics_csv
 
@@ -53,10 +54,17 @@ class FolderOptions:
 
 @dataclass(frozen=True)
 class Measured:
-    """What is known of the stitched images of a source, sorted by name, and the images that cannot be used."""
+    """What is known of the stitched images of a source.
+
+    Attributes:
+        images: sorted by name.
+        failures: the images that cannot be used.
+        groups: those of the images of a dataset by the values of a column, where one was given.
+    """
 
     images: tuple[ImageStatistics, ...]
     failures: tuple[Failure, ...] = ()
+    groups: tuple[ImageGroup, ...] = ()
 
 
 def input_files(source: str, options: FolderOptions) -> list[Path]:
@@ -79,7 +87,12 @@ def is_image_folder(source: str) -> bool:
     return path.is_dir() and source != BARE_NAME and not (path / MANIFEST_NAME).is_file()
 
 
-def source_statistics(source: str, options: FolderOptions, progress: Progress) -> Measured:
+def is_table(source: str) -> bool:
+    """Return whether a source is a file of this machine, and so a CSV."""
+    return home_expanded(source).is_file() or (source.lower().endswith(".csv") and "://" not in source)
+
+
+def source_statistics(source: str, options: FolderOptions, progress: Progress, by: str | None = None) -> Measured:
     """Return the statistics of every stitched image of a source.
 
     Args:
@@ -87,29 +100,46 @@ def source_statistics(source: str, options: FolderOptions, progress: Progress) -
             owner/name on the Hub, of which config `stitched` is read and no pixel.
         options: for a folder of images.
         progress: told of images measured.
+        by: column of a dataset whose values are the groups of its images, None for no groups.
 
     Raises:
-        UsageError: options for a folder of images, and another source.
+        UsageError: options for a folder of images, and another source; or groups by a column that is not there.
         StatisticsTableError: the CSV cannot be used.
         PairingError: the folder holds neither a dataset nor images with masks.
         BuildError: no image can be used; lists why.
         NucleusNetError: the dataset is damaged or cannot be reached.
     """
-    path = home_expanded(source)
+    if by is not None:
+        refuse_groups(source)
     if is_image_folder(source):
-        return measure_folder(path, options, progress)
+        return measure_folder(home_expanded(source), options, progress)
     if options != FolderOptions(workers=options.workers):
         raise UsageError(
             "--masks, --mask-suffix, --recursive, --allow-pickle and --prefer are for a folder of stitched images, "
             f"which {source} is not; leave them out."
         )
-    if path.is_file() or (source.lower().endswith(".csv") and "://" not in source):
-        return Measured(tuple(sorted(read_statistics_csv(path), key=lambda one: one.image)))
+    if is_table(source):
+        return Measured(tuple(sorted(read_statistics_csv(home_expanded(source)), key=lambda one: one.image)))
     try:
         opened = open_dataset(source)
     except DatasetNotFoundError as error:
         raise DatasetNotFoundError(f"{error} A folder of stitched images and masks, or a CSV, will do too.") from error
-    return Measured(tuple(dataset_statistics(opened)))
+    groups = read_groups(opened, by) if by is not None else []
+    return Measured(tuple(dataset_statistics(opened)), groups=tuple(groups))
+
+
+def refuse_groups(source: str) -> None:
+    """Refuse a source whose images have no columns to group them by.
+
+    Raises:
+        UsageError: it is a folder of images or a CSV.
+    """
+    if is_image_folder(source) or is_table(source):
+        kind = "a CSV" if is_table(source) else "a folder of images"
+        raise UsageError(
+            f"--by is for a dataset, which keeps columns such as those of a sample sheet, and {source} is {kind}; make "
+            "a dataset with `nucleusnet build STITCHED --samples SHEET` and give that, or leave --by out."
+        )
 
 
 def measure_folder(folder: Path, options: FolderOptions, progress: Progress) -> Measured:

@@ -15,7 +15,9 @@ from builder.analysis.nucleus_ranking import (
     centre_of,
     distances_to,
     geometric_median,
+    members_of,
     nearest,
+    nearest_of_each,
     z_scores,
 )
 from nucleusnet_core.errors import UsageError
@@ -84,3 +86,15 @@ def test_the_nearest_come_first_and_ties_by_name(numbers: list[int], data: st.Da
     found = nearest(np.array(numbers, np.float64) + rounding, list(names), count)
     expected = sorted(range(len(numbers)), key=lambda row: (numbers[row], names[row]))[:count]
     assert found.tolist() == expected
+
+
+def test_each_group_is_scaled_and_compared_by_itself() -> None:
+    groups = ["10", "2", "10", "2", "10", "2", "3"]
+    values = np.array([[0.0, 1], [0, 70], [4, 1], [300, 80], [5, 1], [100, 90], [np.nan, 0]])
+    members = members_of(groups, np.flatnonzero(np.isfinite(values).all(axis=1)))
+    assert {group: rows.tolist() for group, rows in members.items()} == {"2": [1, 3, 5], "3": [], "10": [0, 2, 4]}
+    found = nearest_of_each(members, values, list("abcdefg"), 2, centre=Centre.mean, metric=Metric.euclidean)
+    assert {group: near.rows.tolist() for group, near in found.items()} == {"2": [5, 3], "10": [2, 4]}
+    assert found["10"].centre_values.tolist() == [3.0, 1.0]
+    assert found["10"].constant.tolist() == [False, True]
+    assert found["10"].distance == pytest.approx(np.array([1, 2]) / np.std([0, 4, 5]))

@@ -15,9 +15,8 @@ from builder.analysis.representatives import (
     MEASUREMENTS,
     fetch_crops,
     find_representatives,
-    representatives_notes,
-    representatives_text,
 )
+from builder.analysis.representatives_report import representatives_notes, representatives_text
 from nucleusnet_core.cells.png import decode_cell
 from nucleusnet_core.dataset import open_dataset
 from nucleusnet_core.errors import CorruptDataError, SelectionError, UsageError
@@ -42,7 +41,7 @@ def test_the_nearest_nuclei_are_those_that_numpy_finds(built: Path, centre: Cent
     values = np.array([[float(row[name]) for name in MEASUREMENTS] for row in rows])  # type: ignore[arg-type]
     scores = (values - values.mean(axis=0)) / values.std(axis=0)
     found = find_representatives(open_dataset(built), 7, splits=(), centre=centre, metric=Metric.euclidean)
-    middle = (np.array(list(found.centre_values.values())) - values.mean(axis=0)) / values.std(axis=0)
+    middle = (np.array(list(found.groups[0].centre_values.values())) - values.mean(axis=0)) / values.std(axis=0)
     if centre is Centre.mean:
         assert middle == pytest.approx(np.zeros(8), abs=1e-9)
     elif centre is Centre.median:
