@@ -3,6 +3,7 @@
 import hashlib
 import io
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,10 @@ def ordinary_png(pixels: npt.NDArray[Any]) -> bytes:
     return file.getvalue()
 
 
-def nucleus_row(number: int, run: int, bit_depth: int, *, stored: bool) -> dict[str, Any]:
-    """Return one row of config default; every 7th nucleus has no quarter."""
+def nucleus_row(
+    number: int, run: int, bit_depth: int, *, stored: bool, own: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return one row of config default; every 7th nucleus has no quarter, and no treatment."""
     pixels, mask = nucleus_pixels(number, bit_depth), nucleus_mask(number)
     stem = f"Run{run:02d}TL_top_left"
     named = {
@@ -59,6 +62,7 @@ def nucleus_row(number: int, run: int, bit_depth: int, *, stored: bool) -> dict[
         "run_name": str(run),
         "quarter": "TL" if number % 7 else None,
         "position": "top_left",
+        "treatment": f"drug {number % 3}" if number % 7 else None,
         "label": number,
         "pixels_per_um": PIXELS_PER_UM,
         "crop_pixels_per_um": PIXELS_PER_UM,
@@ -69,7 +73,7 @@ def nucleus_row(number: int, run: int, bit_depth: int, *, stored: bool) -> dict[
         "touches_border": False,
         "clipped": bool(number % 2),
     }
-    schema = features("default", bit_depth=bit_depth).arrow_schema
+    schema = features("default", bit_depth=bit_depth, extra=own or {}).arrow_schema
     return {name: named.get(name, number % 100) for name in schema.names}
 
 
@@ -81,6 +85,7 @@ def write_dataset_folder(
     shard_rows: int = 512,
     group_rows: int = 256,
     stored: bool = True,
+    treated: bool = False,
     parquet_options: Mapping[str, Any] | None = None,
 ) -> Manifest:
     """Write a dataset folder with all configs, without its README.md, and return its manifest.
@@ -92,34 +97,38 @@ def write_dataset_folder(
         shard_rows: rows of a shard of config default.
         group_rows: rows of a row group.
         stored: whether cells are stored PNGs; otherwise they are ordinary ones.
+        treated: whether there is a column treatment, of the dataset's own.
         parquet_options: options of `pyarrow.parquet.write_table` that differ from those of a build.
     """
     shards: list[ShardEntry] = []
+    own = {"treatment": "string"} if treated else {}
     first = 1
     for split, count in splits.items():
         runs = RUNS_OF[split]
         rows = [
-            nucleus_row(number, runs[number % len(runs)], bit_depth, stored=stored)
+            nucleus_row(number, runs[number % len(runs)], bit_depth, stored=stored, own=own)
             for number in range(first, first + count)
         ]
         first += count
-        for config, part in _tables(rows, bit_depth).items():
+        for config, part in _tables(rows, bit_depth, own).items():
             name, size = ("data", shard_rows) if config == "default" else (config, len(part))
             options = {"row_group_size": group_rows, **(parquet_options or {})}
             for path, table in _shard_tables(name, split, part, size):
                 shards.append(_write_shard(folder, config, split, path, table, options=options))
-    manifest = _manifest(splits, bit_depth, shards)
+    manifest = replace(_manifest(splits, bit_depth, shards), columns=own)
     (folder / "manifest.json").write_bytes(manifest.to_json())
     return manifest
 
 
-def _tables(rows: list[dict[str, Any]], bit_depth: int) -> dict[str, pa.Table]:
+def _tables(rows: list[dict[str, Any]], bit_depth: int, own_columns: Mapping[str, str]) -> dict[str, pa.Table]:
     """Return the table of each config."""
     rows = sorted(rows, key=lambda row: keyed_hash(row["nucleus_id"], seed=0, purpose="row"))
-    default = pa.Table.from_pylist(rows, schema=features("default", bit_depth=bit_depth).arrow_schema)
-    metadata = features("metadata", bit_depth=bit_depth).arrow_schema
+    default = pa.Table.from_pylist(
+        rows, schema=features("default", bit_depth=bit_depth, extra=own_columns).arrow_schema
+    )
+    metadata = features("metadata", bit_depth=bit_depth, extra=own_columns).arrow_schema
     runs = {row["stitched_image"]: row["run_name"] for row in rows}
-    stitched = features("stitched").arrow_schema
+    stitched = features("stitched", extra=own_columns).arrow_schema
     texts = [field.name for field in stitched if pa.types.is_string(field.type)]
     own = {"pixels_per_um": PIXELS_PER_UM, "scale_source": "--pixels-per-um", "warnings": []}
     images = [

@@ -1,8 +1,9 @@
 /** The controls above the sheet: what they offer and show. */
 
-import { SORTABLE, runOf } from "./measurements.js";
+import { SORTABLE, valueOf } from "./measurements.js";
 import { CHOICES_OF_N, MOST_N, splitRows } from "./view.js";
 
+const NAMES = { run_name: "Run", stitched_image: "Image" };
 const element = (id) => document.getElementById(id);
 
 export const number = (value) => value.toLocaleString("en");
@@ -23,20 +24,20 @@ export function fillControls(view, info, nuclei) {
   element("seed").value = view.seed;
   element("seed").setCustomValidity("");
   options(element("sort"), [["", "as drawn"], ...SORTABLE], view.sort);
-  if (![...element("run").options].some(({ value }) => value === view.run)) fillRuns(nuclei, view.run);
-  element("run").value = view.run;
+  options(element("by"), info.groupings.map((name) => [name, NAMES[name] ?? name]), view.by);
+  fillValues(nuclei, view);
   element("direction").textContent = view.descending ? "\u2193" : "\u2191";
   element("direction").setAttribute("aria-label", view.descending ? "Descending; click to reverse" : "Ascending; click to reverse");
   element("outline").checked = view.outline;
 }
 
-/** Offer the runs of a sample, each with its number of nuclei. */
-export function fillRuns(nuclei, run) {
+/** Offer the values of a sample in the chosen column, each with its number of nuclei. */
+export function fillValues(nuclei, { by, value }) {
   const counts = new Map();
-  for (const nucleus of nuclei) if (nucleus) counts.set(runOf(nucleus), (counts.get(runOf(nucleus)) ?? 0) + 1);
-  const runs = [...counts].sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
-  if (run && !counts.has(run)) runs.push([run, 0]);
-  options(element("run"), [["", "all"], ...runs.map(([name, count]) => [name, `${name} (${count})`])], run);
+  for (const nucleus of nuclei) if (nucleus) counts.set(valueOf(nucleus, by), (counts.get(valueOf(nucleus, by)) ?? 0) + 1);
+  const values = [...counts].sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
+  if (value && !counts.has(value)) values.push([value, 0]);
+  options(element("value"), [["", "all"], ...values.map(([name, count]) => [name, `${name} (${count})`])], value);
 }
 
 function options(select, entries, chosen) {

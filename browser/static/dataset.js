@@ -29,7 +29,7 @@ export class Dataset {
     return { dataset, info: await dataset.open() };
   }
 
-  /** Read the manifest; return what it says about splits, runs, scale and bit depth. */
+  /** Read the manifest; return what it says about splits, columns, scale and bit depth. */
   async open(signal) {
     const manifest = await this.files.json("manifest.json", signal);
     if (manifest.format !== FORMAT || !Array.isArray(manifest.shards)) {
@@ -43,6 +43,8 @@ export class Dataset {
       splits,
       groups: Object.values(manifest.runs ?? {}).flat().length,
       groupBy: manifest.group_by,
+      columns: Object.keys(manifest.columns ?? {}),
+      groupings: groupings(manifest),
       bitDepth: manifest.bit_depth,
       pixelsPerUm: manifest.parameters?.pixels_per_um ?? null,
       version: manifest.version,
@@ -109,6 +111,12 @@ export class Dataset {
     ]);
     return wanted.map(({ row }) => nucleus({ ...rows[row - rowStart], ...images[row - rowStart] }));
   }
+}
+
+/** Return the columns whose values tell nuclei apart, that of the splits first. */
+function groupings(manifest) {
+  const own = Object.entries(manifest.columns ?? {}).filter(([, kind]) => kind !== "float64").map(([name]) => name);
+  return [...new Set([manifest.group_by ?? "run_name", "run_name", "stitched_image", ...own])];
 }
 
 const columnName = (column) => column.meta_data.path_in_schema[0];

@@ -19,7 +19,7 @@ const COLUMNS = [
 export const SORTABLE = COLUMNS.filter(([name]) => !["area_px", "rotation_deg"].includes(name)).map(([name, text]) => [name, text]);
 
 /** Return the name and value, as text, of everything known about a nucleus. */
-export function facts(nucleus) {
+export function facts(nucleus, columns = []) {
   const known = (name) => nucleus[name] !== null && nucleus[name] !== undefined;
   const rows = COLUMNS.filter(([name]) => known(name)).map(([name, text, unit, digits]) => {
     const value = nucleus[name].toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
@@ -27,7 +27,8 @@ export function facts(nucleus) {
   });
   const where = [
     ["Stitched image", nucleus.stitched_image],
-    ["Run", known("run_name") ? runOf(nucleus) : null],
+    ["Run", known("run_name") ? nucleus.run_name : null],
+    ...columns.filter(known).map((name) => [name, String(nucleus[name])]),
     ["Quarter", [nucleus.quarter, nucleus.position?.replaceAll("_", " ")].filter(Boolean).join(", ") || null],
     ["Label", known("label") ? String(nucleus.label) : null],
     ["Centroid", known("centroid_x") ? `x ${nucleus.centroid_x.toFixed(0)}, y ${nucleus.centroid_y.toFixed(0)} px` : null],
@@ -37,14 +38,14 @@ export function facts(nucleus) {
   return [...rows, ...where, ...remarks];
 }
 
-/** Return the run of a nucleus as text. */
-export function runOf(nucleus) {
-  return nucleus.run_name;
+/** Return the value of a nucleus in a column as text. */
+export function valueOf(nucleus, by) {
+  return nucleus[by] === null || nucleus[by] === undefined ? "not stated" : String(nucleus[by]);
 }
 
-/** Return the nuclei of a run (or all) in the order of a column (or as drawn); those without a value come last. */
-export function arranged(nuclei, { run, sort, descending }) {
-  const chosen = nuclei.filter((nucleus) => nucleus && (run === "" || runOf(nucleus) === run));
+/** Return the nuclei with a value (or all) in the order of a column (or as drawn); those without one come last. */
+export function arranged(nuclei, { by, value, sort, descending }) {
+  const chosen = nuclei.filter((nucleus) => nucleus && (value === "" || valueOf(nucleus, by) === value));
   if (!sort) return descending ? chosen.reverse() : chosen;
   const sign = descending ? -1 : 1;
   return chosen.sort((a, b) => {

@@ -2,7 +2,7 @@
 
 import { foldOnPhones, sheetScale, theme, tileSize } from "./appearance.js";
 import { contrastControls } from "./contrast.js";
-import { fillControls, fillRuns, megabytes, number, plural } from "./controls.js";
+import { fillControls, fillValues, megabytes, number, plural } from "./controls.js";
 import { arranged } from "./measurements.js";
 import { automaticContrast } from "./picture.js";
 import { Sheet } from "./sheet.js";
@@ -71,7 +71,7 @@ class Page {
   }
 
   async drawn({ groups, shards, requests, bytes }) {
-    fillRuns(this.nuclei, this.view.run);
+    fillValues(this.nuclei, this.view);
     this.arrange();
     await this.judge();
     performance.mark("all nuclei");
@@ -102,10 +102,11 @@ class Page {
     });
     element("split").addEventListener("change", ({ target }) => {
       const split = target.value;
-      this.redrawWith({ split, n: Math.min(this.view.n, splitRows(split, this.info)), run: "" });
+      this.redrawWith({ split, n: Math.min(this.view.n, splitRows(split, this.info)), value: "" });
     });
     element("n").addEventListener("change", ({ target }) => this.redrawWith({ n: Number(target.value) }));
-    element("run").addEventListener("change", ({ target }) => this.change({ run: target.value }));
+    element("by").addEventListener("change", ({ target }) => this.change({ by: target.value, value: "" }));
+    element("value").addEventListener("change", ({ target }) => this.change({ value: target.value }));
     element("sort").addEventListener("change", ({ target }) => this.change({ sort: target.value }));
     element("direction").addEventListener("click", () => this.change({ descending: !this.view.descending }));
     element("outline").addEventListener("change", ({ target }) => this.change({ outline: target.checked }));
@@ -132,7 +133,7 @@ class Page {
 
   redrawWith(changes) {
     Object.assign(this.view, changes, { open: "" });
-    history.pushState(null, "", writeView(this.view));
+    history.pushState(null, "", writeView(this.view, this.info));
     this.draw();
   }
 
@@ -141,12 +142,12 @@ class Page {
     Object.assign(this.view, changes);
     this.remember();
     this.fill();
-    if ("run" in changes || "sort" in changes || "descending" in changes || !Object.keys(changes).length) this.arrange();
+    if ("value" in changes || "sort" in changes || "descending" in changes || !Object.keys(changes).length) this.arrange();
     this.redraw();
   }
 
   remember() {
-    history.replaceState(null, "", writeView(this.view));
+    history.replaceState(null, "", writeView(this.view, this.info));
   }
 
   draw() {

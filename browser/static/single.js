@@ -58,7 +58,7 @@ export class Single {
     this.nucleus = this.nuclei[index];
     const { nucleus } = this;
     element("single-name").replaceChildren(...breakable(nucleus.nucleus_id));
-    element("facts").replaceChildren(...facts(nucleus).flatMap(([name, value]) => {
+    element("facts").replaceChildren(...facts(nucleus, this.info.columns).flatMap(([name, value]) => {
       const [term, said] = [document.createElement("dt"), document.createElement("dd")];
       term.textContent = name;
       said.textContent = value;

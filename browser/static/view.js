@@ -9,7 +9,8 @@ const MAX_SEED = (1n << 64n) - 1n;
  * @property {string} split a split, or several joined with +
  * @property {number} n how many nuclei
  * @property {string} seed decimal
- * @property {string} run show only nuclei of this run; "" for all
+ * @property {string} by column whose values tell nuclei apart
+ * @property {string} value show only nuclei with this value in it; "" for all
  * @property {string} sort column that orders the sheet; "" for the order of the draw
  * @property {boolean} descending
  * @property {boolean} outline whether the border of the mask is drawn
@@ -22,7 +23,7 @@ const MAX_SEED = (1n << 64n) - 1n;
 export function defaultView(info) {
   const [split] = Object.keys(info.splits);
   const n = Math.min(1000, info.splits[split]);
-  const rest = { run: "", sort: "", descending: false, outline: false, min: null, max: null, open: "" };
+  const rest = { by: info.groupings[0], value: "", sort: "", descending: false, outline: false, min: null, max: null, open: "" };
   return { split, n, seed: randomSeed(), ...rest };
 }
 
@@ -46,7 +47,8 @@ export function readView(hash, info) {
   view.n = Math.min(view.n, most);
   take("n", (text) => /^\d{1,6}$/.test(text) && Number(text) >= 1 && Number(text) <= most, Number);
   take("seed", isSeed);
-  take("run", () => true);
+  take("by", (text) => info.groupings.includes(text));
+  take("value", () => true);
   take("sort", () => true);
   take("open", () => true);
   const grey = (text) => /^\d{1,5}$/.test(text) && Number(text) < 2 ** info.bitDepth;
@@ -59,10 +61,11 @@ export function readView(hash, info) {
 }
 
 /** Return the address of a view: what decides the sample, and whatever else differs from the defaults. */
-export function writeView(view) {
+export function writeView(view, info) {
   const { split, n, seed } = view;
   const parts = [["split", split], ["n", n], ["seed", seed]];
-  for (const name of ["run", "sort", "min", "max", "open"]) {
+  if (view.by !== info.groupings[0]) parts.push(["by", view.by]);
+  for (const name of ["value", "sort", "min", "max", "open"]) {
     if (view[name] !== "" && view[name] !== null) parts.push([name, view[name]]);
   }
   if (view.descending) parts.push(["order", "descending"]);

@@ -246,7 +246,7 @@ def test_filter_and_order_act_on_the_sample_and_are_in_the_address(look: Callabl
     page.click("#direction")
     turned = page.eval_on_selector_all(TILES, "tiles => tiles.map(tile => tile.nucleus.area_um2)")
     assert turned == sorted(areas, reverse=True)
-    page.select_option("#run", "3")
+    page.select_option("#value", "3")
     some = names(page)
     assert some
     assert sorted(some) == [name for name in everything if name.startswith("Run03")]
@@ -256,14 +256,36 @@ def test_filter_and_order_act_on_the_sample_and_are_in_the_address(look: Callabl
     )
     link = page.url
     assert "sort=area_um2" in link
-    assert "run=3" in link
+    assert "value=3" in link
     assert "order=descending" in link
     page.goto("about:blank")
     page.goto(link)
     drawn(page)
     assert names(page) == some
-    page.select_option("#run", "")
+    page.select_option("#value", "")
     assert sorted(names(page)) == everything
+
+
+def test_nuclei_are_told_apart_by_a_column_of_the_dataset(
+    look: Callable[..., Tab], tmp_path: Path, serve: Serve
+) -> None:
+    folder = tmp_path / "treated"
+    write_dataset_folder(folder, {"train": 40}, treated=True)
+    with serve(folder) as server:
+        page = look("split=train&n=40&seed=7", url=server.url).page
+        offered = page.eval_on_selector_all("#by option", "options => options.map(option => option.text)")
+        assert offered == ["Run", "Image", "treatment"]
+        page.select_option("#by", "treatment")
+        values = page.eval_on_selector_all("#value option", "options => options.map(option => option.text)")
+        assert values == ["all", "drug 0 (12)", "drug 1 (12)", "drug 2 (11)", "not stated (5)"]
+        page.select_option("#value", "drug 1")
+        assert sorted(numbers(page)) == [number for number in range(1, 41) if number % 3 == 1 and number % 7]
+        assert "by=treatment&value=drug+1" in page.url
+        page.reload()
+        drawn(page)
+        assert len(numbers(page)) == 12
+        open_tile(page, 0)
+        assert "treatment\ndrug 1" in page.inner_text("#facts")
 
 
 def test_a_link_shows_the_same_nucleus_to_others(look: Callable[..., Tab]) -> None:
