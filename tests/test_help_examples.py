@@ -80,7 +80,7 @@ def test_the_example_of_a_verb_runs(verb: str, desk: Path, environment: dict[str
         assert process.stdout is not None
         assert process.stdout.readline().startswith("http://127.0.0.1:")
         process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=900)
     assert process.returncode in ({0, 130} if verb == "browse" else {0}), err
     assert "Traceback" not in err
     assert out or verb == "browse"

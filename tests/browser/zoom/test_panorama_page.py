@@ -177,10 +177,10 @@ def test_the_cell_browser_filters_by_runs_that_are_names(tab: NewTab, named: Nam
     page = tab().page
     page.goto(f"{named.url}#split=train&n={named.opened.manifest.kept}&seed=1")
     page.wait_for_selector("body[data-drawn]")
-    assert page.eval_on_selector_all("#run option", "all => all.map(one => one.value)") == [
+    assert page.eval_on_selector_all("#value option", "all => all.map(one => one.value)") == [
         "", "plateA", "plateB", SLIDE,
     ]  # fmt: skip
-    page.select_option("#run", "plateA")
+    page.select_option("#value", "plateA")
     images = page.eval_on_selector_all(".tile", "tiles => tiles.map(tile => tile.nucleus.stitched_image)")
     assert set(images) == {"plateA_1", "plateA_2"}
     page.locator(".tile").first.click()
