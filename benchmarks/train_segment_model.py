@@ -36,6 +36,8 @@ DIAMETER_PX, NETWORK_DIAMETER_PX = 152.91, 30.0
 CELLPROB_THRESHOLD = -2.0
 FIELD_PX, TILE_PX, BATCH, PADDING_PX = 1536, 192, 8, 16
 TRAINING_SEED = 1000
+MASK_MARGIN_UM = 2.1
+"""Of the masks that it learns: as far outside of nuclei as those of the published custom model."""
 SIZES, LABEL_GAINS, GAINS, GAMMAS, NOISE, BLUR_PX = (0.75, 1.3), (0.3, 1.2), (0.6, 1.6), (0.75, 1.33), (0.0, 0.04), 3.0
 PLACES_SHARE = 0.4
 """Of the tiles, this share shows a pair or debris, where their field has any."""
@@ -71,7 +73,7 @@ def field(index, rng):
     Returns:
         Pixels (H, W); share in a nucleus, flow y, flow x (3, H, W); and places (y, x) of pairs and debris.
     """
-    image = simulate_image(index, size_px=FIELD_PX, seed=TRAINING_SEED)
+    image = simulate_image(index, size_px=FIELD_PX, seed=TRAINING_SEED, mask_margin_um=MASK_MARGIN_UM)
     sides = rng.integers(FIELD_PX * 2 // 5, FIELD_PX + 1, 2)
     top, left = rng.integers(0, FIELD_PX - sides + 1)
     window = np.s_[top : top + sides[0], left : left + sides[1]]

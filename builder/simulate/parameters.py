@@ -8,8 +8,9 @@ from typing import Self
 from nucleusnet_core.contract import PUBLISHED_PIXELS_PER_UM
 from nucleusnet_core.errors import UsageError
 
-MASK_MARGIN_UM = 2.1
-"""A mask of the custom cellpose model lies about this far outside the visible edge of the nucleus."""
+MASK_MARGIN_UM = 0.3
+"""A mask lies this far outside the edge of its nucleus, so that it holds all that is brighter than half of the nucleus
+and is at most about a tenth larger than that, at 20x as at 100x."""
 
 _LIMITS: dict[str, tuple[str, float, float]] = {
     "images": ("images (--images)", 1, 100_000),
@@ -17,7 +18,7 @@ _LIMITS: dict[str, tuple[str, float, float]] = {
     "seed": ("seed (--seed)", 0, 2**63 - 1),
     "nuclei_per_mm2": ("nuclei_per_mm2 (--density)", 0, 3000),
     "pixels_per_um": ("pixels_per_um (--like)", 1, 40),
-    "mask_margin_um": ("mask_margin_um (--like)", 0.1, 10),
+    "mask_margin_um": ("mask_margin_um", 0.1, 10),
 }
 """How messages call each parameter, its smallest and its largest value."""
 
@@ -31,7 +32,7 @@ class Like(StrEnum):
     def parameters(self) -> dict[str, float]:
         """Return what these images have in common; 20x: 300 nuclei of about 30 px on 1,000 x 1,000 px."""
         if self is Like.air_20x:
-            return {"pixels_per_um": 2.0, "nuclei_per_mm2": 1200.0, "mask_margin_um": 0.3}
+            return {"pixels_per_um": 2.0, "nuclei_per_mm2": 1200.0}
         return {}
 
 

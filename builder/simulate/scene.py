@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .look import RunLook
-from .nuclei import Kind, Nucleus, draw_nucleus
-from .parameters import MASK_MARGIN_UM
+from .nuclei import Kind, Nucleus, draw_nucleus, lone_gap_um
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -19,8 +18,9 @@ LIGHT_STEPS = 64
 
 _REACH_STEPS_PER_UM = 24
 _FAR = 255
-_RIM = int(MASK_MARGIN_UM * _REACH_STEPS_PER_UM)
 _TOUCHING_SHARE = 0.25
+_TOUCHING_GAP = (0.8, 1.7)
+"""Between the chromatin of touching nuclei, relative to the margin of a mask; their masks meet below 2."""
 _ANAPHASE_SHARE = 0.03
 _MICRONUCLEUS_SHARE = 0.035
 _TRIES = 40
@@ -81,10 +81,7 @@ class Scene:
 
 
 class _Canvas:
-    """A scene in the making. `reach` (H, W) uint8 is the distance to the nearest chromatin.
-
-    It is scaled so that the rim of every mask lies at `_RIM`, however far outside of its chromatin that is.
-    """
+    """A scene in the making; `reach` (H, W) uint8 is the distance to the nearest chromatin."""
 
     def __init__(self, size_px: int, pixels_per_um: float) -> None:
         self.size_px = size_px
@@ -94,28 +91,31 @@ class _Canvas:
         self.reach = np.full((size_px, size_px), _FAR, np.uint8)
         self.nuclei: list[Placed] = []
 
-    def is_free(self, at: Placed, core: npt.NDArray[np.uint8], gap_um: float) -> bool:
-        """Whether no chromatin on the canvas is nearer than `gap_um` and enough of the patch is visible."""
+    def is_free(self, at: Placed, nucleus: Nucleus, gap_um: float) -> bool:
+        """Whether no chromatin on the canvas is nearer than `gap_um` and enough of the nucleus is visible."""
         if at.misses(self.size_px):
             return False
-        visible = at.cut(core, self.size_px)[::3, ::3] > 0
+        visible = at.cut(nucleus.core, self.size_px)[::3, ::3] > 0
         if np.count_nonzero(visible) * 9 < _MIN_VISIBLE_UM2 * self.pixels_per_um**2:
             return False
-        nearest = self.reach[at.window(self.size_px)][::3, ::3][visible].min()
+        ys, xs = nucleus.edge[0] + at.y0, nucleus.edge[1] + at.x0
+        seen = (ys >= 0) & (ys < self.size_px) & (xs >= 0) & (xs < self.size_px)
+        nearest = self.reach[ys[seen], xs[seen]].min(initial=_FAR)
         return int(nearest) > min(gap_um * _REACH_STEPS_PER_UM, _FAR - 1)
 
     def paste(self, at: Placed, nucleus: Nucleus) -> None:
         """Add a nucleus; a pixel between two masks goes to the nearer one, so neighbours touch along a seam."""
         window = at.window(self.size_px)
         distance = cv2.distanceTransform(1 - nucleus.core, cv2.DIST_L2, 5)
-        scale = _REACH_STEPS_PER_UM / self.pixels_per_um * MASK_MARGIN_UM / nucleus.margin_um
+        scale = _REACH_STEPS_PER_UM / self.pixels_per_um
         near = np.minimum(distance * np.float32(scale), np.float32(_FAR)).astype(np.uint8)
         near = at.cut(near, self.size_px)
-        reach = self.reach[window]
+        mask = at.cut(distance <= nucleus.margin_um * self.pixels_per_um, self.size_px)
+        reach, owner = self.reach[window], self.owner[window]
         wins = near < reach
         reach[wins] = near[wins]
         self.nuclei.append(at)
-        self.owner[window][wins & (near <= _RIM)] = len(self.nuclei)
+        owner[mask & (wins | (owner == 0))] = len(self.nuclei)
         self.shine(window, at.cut(nucleus.light, self.size_px))
 
     def shine(self, window: tuple[slice, slice], light: npt.NDArray[np.float32]) -> None:
@@ -186,7 +186,7 @@ def _alone(
         if rng.random() > crowding[cell[0], cell[1]]:
             continue
         place = _at(nucleus, centre_y, centre_x)
-        if canvas.is_free(place, nucleus.core, 2.4 * MASK_MARGIN_UM):
+        if canvas.is_free(place, nucleus, lone_gap_um(nucleus.margin_um)):
             return place
     return None
 
@@ -200,14 +200,15 @@ def _beside_another(canvas: _Canvas, nucleus: Nucleus, rng: np.random.Generator)
         middle = np.array([other.y0 + other.height / 2, other.x0 + other.width / 2])
         angle = float(rng.uniform(0, 2 * math.pi))
         step = np.array([math.sin(angle), math.cos(angle)])
-        gap_um = float(rng.uniform(0.4, 2.2))
-        place = None
-        for distance_um in np.arange(34.0, 4.0, -0.5):
-            centre_y, centre_x = (middle + step * distance_um * canvas.pixels_per_um).tolist()
-            candidate = _at(nucleus, centre_y, centre_x)
-            if not canvas.is_free(candidate, nucleus.core, gap_um):
-                break
-            place = candidate
+        gap_um = float(rng.uniform(*_TOUCHING_GAP)) * nucleus.margin_um
+        place, distance_um = None, 34.5
+        for slide_um in (0.5, 0.05):
+            while distance_um > 4.0:
+                nearer = middle + step * (distance_um - slide_um) * canvas.pixels_per_um
+                candidate = _at(nucleus, *nearer.tolist())
+                if not canvas.is_free(candidate, nucleus, gap_um):
+                    break
+                place, distance_um = candidate, distance_um - slide_um
         if place is not None:
             return place
     return None

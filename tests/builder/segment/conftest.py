@@ -12,6 +12,8 @@ from builder.simulate.simulate import simulate_image
 torch.set_num_threads(1)  # small arrays, and other tests beside these: threads would wait for each other
 
 MODEL = Path(__file__).parent / "simulated_nuclei.pth"
+MASK_MARGIN_UM = 2.1
+"""Of the masks that the model has learned, as in `benchmarks/train_segment_model.py`."""
 
 
 @pytest.fixture(scope="session")
@@ -23,4 +25,4 @@ def weights() -> WeightsFile:
 @pytest.fixture(scope="session")
 def fields() -> list[SimulatedImage]:
     """Six fields that the model has not seen."""
-    return [simulate_image(index, size_px=1200, seed=0) for index in (0, 1, 2, 4, 5, 6)]
+    return [simulate_image(index, size_px=1200, seed=0, mask_margin_um=MASK_MARGIN_UM) for index in (0, 1, 2, 4, 5, 6)]

@@ -210,13 +210,26 @@ def test_folder_and_numbers_are_checked_before_the_weights(
 
 
 def test_images_are_found_with_and_without_masks_and_twins_refused(tmp_path: Path) -> None:
-    with pytest.raises(PairingError, match=r"holds no stitched image <name>\.tif among its 0 files"):
+    with pytest.raises(PairingError, match=r"holds no stitched image <name>\.tif or \.png among its 0 files"):
         find_images(tmp_path, recursive=False)
-    for name in ("x.tif", "x_cp_masks.png", "y.ome.tif", "z.tif", "z.tiff", "notes.txt"):
+    for name in ("x.tif", "x_cp_masks.png", "y.ome.tif", "z.tif", "z.tiff", "notes.txt", "p.png"):
         (tmp_path / name).touch()
     images, failures = find_images(tmp_path, recursive=False)
-    assert sorted(images) == ["x", "y"]
+    assert sorted(images) == ["p", "x", "y"]
     assert [failure.name for failure in failures] == ["z"]
+
+
+def test_a_mask_beside_its_image_is_called_after_it_and_elsewhere_after_its_folders_too(
+    tmp_path: Path, weights: WeightsFile
+) -> None:
+    for folder in ("control", "treated"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "f1.tif").touch()
+    images, failures = find_images(tmp_path, recursive=True)
+    assert (sorted(images), failures) == (["control__f1", "treated__f1"], [])
+    one = replace(task(tmp_path, "f1", weights), stem="control__f1", image_path=images["control__f1"])
+    assert replace(one, out=tmp_path / "control").mask_stem == "f1"
+    assert replace(one, out=tmp_path / "masks").mask_stem == "control__f1"
 
 
 def test_a_foreign_mask_is_kept_until_it_may_be_replaced_and_a_bad_image_costs_no_other(folder: Path) -> None:
@@ -229,7 +242,7 @@ def test_a_foreign_mask_is_kept_until_it_may_be_replaced_and_a_bad_image_costs_n
     result = segment_folder(options, NoProgress())
     assert [receipt.image_file for receipt in result.receipts] == ["b.tif"]
     assert [failure.name for failure in result.failures] == ["a", "empty"]
-    assert "truncated" in result.failures[0].message
+    assert "was not written to its end" in result.failures[0].message
     assert "--overwrite to replace it" in result.failures[1].message
     assert (folder / "empty_cp_masks.png").read_bytes() == foreign
     (folder / "a.tif").unlink()
@@ -254,7 +267,7 @@ def test_a_killed_command_is_resumed_by_the_next_and_its_masks_compared(folder: 
     ]
     command += ["--cellprob-threshold", "-1", "--out", "masks", "--device", "cpu", "--quiet", "--json"]
     running = start(*command, cwd=folder)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 400
     while not list(folder.glob("masks/*_cp_masks.png")) and time.monotonic() < deadline and running.poll() is None:
         time.sleep(0.02)
     running.kill()
