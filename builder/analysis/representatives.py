@@ -23,6 +23,7 @@ from nucleusnet_core.pictures.contact_sheet import (
 )
 from nucleusnet_core.shards.rows import Picks, fetch_rows
 from nucleusnet_core.shards.tables import common_scale, read_columns
+from nucleusnet_core.shards.warning_filter import WarningFilter
 from nucleusnet_core.terminal.wording import counted
 
 from .nucleus_ranking import Centre, Metric, centre_of, distances_to, nearest, z_scores
@@ -38,6 +39,7 @@ MEASUREMENTS = (
     "max_intensity",
     "integrated_intensity",
 )
+EVERY_NUCLEUS = WarningFilter()
 _SHOWN = ("area_um2", "eccentricity", "mean_intensity", "std_intensity")
 
 
@@ -48,6 +50,8 @@ class Representatives:
     Attributes:
         nuclei: number of nuclei compared.
         left_out: number of nuclei with a measurement that is not a number.
+        warned: number of nuclei left out by their warnings.
+        wanted: which nuclei were compared, by their warnings.
         splits: that were compared.
         centre: what the centre is.
         metric: how distances are measured.
@@ -60,6 +64,8 @@ class Representatives:
 
     nuclei: int
     left_out: int
+    warned: int
+    wanted: WarningFilter
     splits: tuple[str, ...]
     centre: Centre
     metric: Metric
@@ -71,7 +77,13 @@ class Representatives:
 
 
 def find_representatives(
-    opened: OpenDataset, n: int, *, splits: Sequence[str], centre: Centre, metric: Metric
+    opened: OpenDataset,
+    n: int,
+    *,
+    splits: Sequence[str],
+    centre: Centre,
+    metric: Metric,
+    wanted: WarningFilter = EVERY_NUCLEUS,
 ) -> Representatives:
     """Choose the n nuclei nearest to the centre; config `metadata` is read and no pixel.
 
@@ -81,6 +93,7 @@ def find_representatives(
         splits: whose nuclei are compared; all of them if empty.
         centre: what the centre is.
         metric: how distances are measured.
+        wanted: which nuclei are compared, by their warnings.
 
     Raises:
         UsageError: n is too small or too large, or the metric needs another centre.
@@ -91,12 +104,14 @@ def find_representatives(
         raise UsageError(f"--n is {n:,}; give a number from 1 to {MAX_NUCLEI:,}.")
     splits = tuple(splits) or tuple(opened.manifest.splits_of(METADATA))
     table = read_columns(opened, METADATA, ["nucleus_id", *MEASUREMENTS, "crop_pixels_per_um"], splits)
+    compared = wanted.rows(opened, splits) if wanted else np.arange(len(table))
     values = measurements(table)
-    usable = np.flatnonzero(np.isfinite(values).all(axis=1))
+    usable = compared[np.isfinite(values[compared]).all(axis=1)]
     if len(usable) < n:
+        chosen_by = f" {wanted}," if wanted else ""
         raise SelectionError(
-            f"--n is {n:,}, and {' + '.join(splits)} has only {counted(len(usable), 'nucleus', 'nuclei')} with all "
-            "measurements; ask for fewer."
+            f"--n is {n:,}, and {' + '.join(splits)} has only {counted(len(usable), 'nucleus', 'nuclei')}{chosen_by} "
+            "with all measurements; ask for fewer."
         )
     values = values[usable]
     scores = z_scores(values)
@@ -107,7 +122,9 @@ def find_representatives(
     centre_values = values.mean(axis=0) + middle * values.std(axis=0)
     return Representatives(
         nuclei=len(usable),
-        left_out=len(table) - len(usable),
+        left_out=len(compared) - len(usable),
+        warned=len(table) - len(compared),
+        wanted=wanted,
         splits=splits,
         centre=centre,
         metric=metric,
@@ -161,6 +178,9 @@ def representatives_json(found: Representatives) -> dict[str, Any]:
     return {
         "nuclei": found.nuclei,
         "left_out": found.left_out,
+        "without": list(found.wanted.without),
+        "only": found.wanted.only,
+        "left_out_by_warnings": found.warned,
         "splits": list(found.splits),
         "measurements": list(MEASUREMENTS),
         "centre": str(found.centre),
@@ -188,6 +208,8 @@ def representatives_text(found: Representatives) -> str:
 def representatives_notes(found: Representatives) -> list[str]:
     """Return what a reader of the numbers must know."""
     said = []
+    if found.warned:
+        said.append(f"Only nuclei {found.wanted} are compared; left out: {counted(found.warned, 'nucleus', 'nuclei')}.")
     if found.left_out:
         left_out = counted(found.left_out, "nucleus", "nuclei")
         said.append(f"Left out, as a measurement is not a number: {left_out}.")
