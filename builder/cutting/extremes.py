@@ -39,7 +39,7 @@ def saturation_value(pixels: npt.NDArray[Any], regions: Regions, maximum: npt.ND
     """Return the value at which the camera ends: the largest of the type, or the highest one if it stands out.
 
     A camera of 12 bits ends at 4095 in a file of 16: its highest value is then far more common than those just below,
-    while in an image of few grey values it is less so.
+    while in an image of few grey values it is less so. Where no value lies just below it, it is no end.
 
     Args:
         pixels: (H, W) uint8 or uint16.

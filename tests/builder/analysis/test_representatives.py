@@ -116,7 +116,7 @@ def test_the_text_names_the_measurements(built: Path) -> None:
 
 
 def test_nuclei_are_compared_without_some_warnings_or_only_with_one(built: Path, tmp_path: Path) -> None:
-    words: list[object] = [["dim"], ["cut", "dim"], ["many_bodies"], []] + [["saturated"]] * 3
+    words: list[object] = [["dim"], ["cut", "dim"], ["many_bodies"], [], *[["saturated"]] * 3]
     folder = changed_metadata(built, tmp_path / "nn", "warnings", words)
     opened = open_dataset(folder)
     ids = pq.read_table(folder / "metadata" / "test-00000-of-00001.parquet").column("nucleus_id").to_pylist()

@@ -36,6 +36,7 @@ def write_image(folder: Path) -> None:
         if label == 2:
             pixels[box] = 1500
         if label == 3:
+            pixels[box] = rng.integers(1000, 4095, (40, 50))
             pixels[box][:10] = 4095
         if label == 4:
             pixels[box] = rng.integers(1450, 1550, (40, 50))
