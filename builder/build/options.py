@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from nucleusnet_core.contract import WARNING_THRESHOLDS
 from nucleusnet_core.errors import UsageError
 from nucleusnet_core.inputs.pairs import FindOptions
 from nucleusnet_core.orders import check_seed
@@ -135,6 +136,7 @@ class BuildOptions:
             "splits": self.fractions,
             "name_pattern": self.name_pattern or DEFAULT_NAME_PATTERN,
             "outside": self.outside.value,
+            "warning_thresholds": dict(WARNING_THRESHOLDS),
         }
         if self.recipe is Recipe.refined:
             from ..cutting.refined import REFINED_PARAMETERS  # noqa: PLC0415 - brings numba and OpenCV, which only workers need
