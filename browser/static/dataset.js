@@ -45,6 +45,7 @@ export class Dataset {
       groupBy: manifest.group_by,
       bitDepth: manifest.bit_depth,
       pixelsPerUm: manifest.parameters?.pixels_per_um ?? null,
+      cropPx: manifest.crop_px,
       version: manifest.version,
     };
   }
