@@ -139,23 +139,26 @@ def zoom(
     """Make panoramas to walk through in a web browser: images, masks in random colours, and their outlines.
 
     SOURCE is the dataset that was built from the images: it says which are the most representative, and what is known
-    about each nucleus. Images are stored as JPEG, for looking and not for measuring. Labels of
-    masks go up to 262,143. An image that cannot be shown is listed at the end, and the others are made.
+    about each nucleus. Images are stored as JPEG, for looking and not for measuring. The labels of a mask go
+    up to 262,143. An image that cannot be shown is listed at the end, and the others are made.
 
     Example: nucleusnet zoom stitched nucleusnet --out panoramas --top 10
     """
     from nucleusnet_core.dataset import open_dataset
+    from nucleusnet_core.inputs.pairs import FindOptions
 
     from .zoom.zoom import ZoomOptions, make_panoramas
 
     options = ZoomOptions(
         stitched,
         output_folder(out, inputs=[stitched, *([masks] if masks else [])]),
-        masks,
-        mask_suffixes=tuple(mask_suffix or ()),
-        recursive=recursive,
-        allow_pickle=allow_pickle,
-        prefer=prefer or "",
+        FindOptions(
+            masks,
+            tuple(mask_suffix or ()),
+            recursive=recursive,
+            prefer=prefer or "",
+            allow_pickle=allow_pickle,
+        ),
         top=top,
         images=tuple(images or ()),
         join=join,

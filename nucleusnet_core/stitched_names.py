@@ -75,9 +75,9 @@ def find_files(
     mask_files = files if masks is None else list_files(masks, recursive=recursive)
     if masks is None or masks.resolve() == folder.resolve():
         found = group_masks(files, suffixes=suffixes, folder=folder)
-        return FoundFiles(files, files, find_image_files(files, mask_suffixes=suffixes, folder=folder), found, suffixes)
+        return FoundFiles(files, files, _group_images(files, suffixes, folder), found, suffixes)
     files, mask_files = _outside(files, masks, of=folder), _outside(mask_files, folder, of=masks)
-    images = find_image_files(files, mask_suffixes=suffixes, folder=folder)
+    images = _group_images(files, suffixes, folder)
     named = group_masks(mask_files, suffixes=suffixes, folder=masks)
     same = _grouped(mask_files, IMAGE_SUFFIXES, masks, lambda name: not name.lower().endswith(suffixes))
     if named:  # then masks have other names than images, and what else lies there is none without an image
@@ -157,24 +157,12 @@ def _what_else(path: Path) -> str:
     return "is a URL, not a folder" if url else "is a file, not a folder" if path.exists() else "does not exist"
 
 
-def find_image_files(
-    paths: Iterable[Path],
-    *,
-    suffixes: Sequence[str] = IMAGE_SUFFIXES,
-    mask_suffixes: tuple[str, ...] = ALL_MASK_SUFFIXES,
-    folder: Path | None = None,
-) -> dict[str, list[Path]]:
+def _group_images(files: Iterable[Path], mask_suffixes: tuple[str, ...], folder: Path) -> dict[str, list[Path]]:
     """Group the stitched images among some files by stem; masks, and names that are no text, are left out.
 
     An image in PNG is left out where there is a TIFF of this stem.
-
-    Args:
-        paths: files, as `list_files` returns them.
-        suffixes: of images, a longer one before a shorter one that it ends with.
-        mask_suffixes: of masks.
-        folder: stems are paths below it; None for names without folders.
     """
-    groups = _grouped(paths, suffixes, folder, lambda name: not name.lower().endswith(mask_suffixes))
+    groups = _grouped(files, IMAGE_SUFFIXES, folder, lambda name: not name.lower().endswith(mask_suffixes))
     return {stem: [path for path in images if not _is_png(path)] or images for stem, images in groups.items()}
 
 

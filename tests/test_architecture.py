@@ -69,7 +69,7 @@ ROOMS: dict[str, str] = {
     " sampling nucleusnet_dataset loaders",
     "browser.zoom": "errors contract terminal files cells dataset shards runs pictures inputs",
     "browser.page": "errors contract location storage files dataset browser.zoom",
-    "browser": "errors contract location terminal dataset files browser.page browser.zoom",
+    "browser": "errors contract location terminal dataset files inputs browser.page browser.zoom",
 }
 """Room -> rooms that it may import, all of them further up: so no circle can be, neither short nor long."""
 

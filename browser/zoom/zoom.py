@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from nucleusnet_core.dataset import OpenDataset
 from nucleusnet_core.errors import InputImageError, InputMaskError, NucleusNetError, PairingError, SelectionError
 from nucleusnet_core.files.whole_folder import whole_folder
-from nucleusnet_core.inputs.pairs import FindOptions, FoundInputs, find_sources
+from nucleusnet_core.inputs.pairs import USUAL, FindOptions, FoundInputs, find_sources
 from nucleusnet_core.terminal.progress import NoProgress, Progress
 
 from .free_folder import check_free
@@ -45,11 +45,7 @@ class ZoomOptions:
     Attributes:
         stitched: folder of the stitched images and masks.
         out: folder of the panoramas.
-        masks: folder of the masks; None for that of the images.
-        mask_suffixes: further endings of the names of masks.
-        recursive: look for images in subfolders too.
-        allow_pickle: read masks that are `_seg.npy` files.
-        prefer: which of two masks counts where a `_seg.npy` is newer than the other: "seg-npy", "image", or "".
+        find: where images and masks are looked for.
         top: how many of the most representative images.
         images: stitched images by name, instead of these.
         join: join what lies on one coverslip.
@@ -61,11 +57,7 @@ class ZoomOptions:
 
     stitched: Path
     out: Path
-    masks: Path | None = None
-    mask_suffixes: tuple[str, ...] = ()
-    recursive: bool = False
-    allow_pickle: bool = False
-    prefer: str = ""
+    find: FindOptions = USUAL
     top: int = 10
     images: tuple[str, ...] = ()
     join: bool = False
@@ -73,16 +65,6 @@ class ZoomOptions:
     quality: int = 85
     seed: int = 0
     overwrite: bool = False
-
-    def find_options(self) -> FindOptions:
-        """Return where images and masks are looked for."""
-        return FindOptions(
-            self.masks,
-            self.mask_suffixes,
-            recursive=self.recursive,
-            prefer=self.prefer,
-            allow_pickle=self.allow_pickle,
-        )
 
 
 @dataclass(frozen=True)
@@ -149,7 +131,7 @@ def _chosen(
     names = choose_images(rows, top=options.top, names=options.images)
     if not names and not options.mosaic:
         raise SelectionError(f"{opened.store.name} has no stitched images with nuclei; name some with --images.")
-    found = find_sources(options.stitched, options.find_options())
+    found = find_sources(options.stitched, options.find)
     wanted = with_neighbours(names, rows, found) if options.join else names
     built_px = {row["name"]: (row["width"], row["height"]) for row in rows}
     sizes_px = {name: built_px[name] for name in wanted}
@@ -174,7 +156,7 @@ def _read_parts(
             break
         try:
             source = source_of(found, name, options.stitched)
-            parts.append(read_part(source, built_px, allow_pickle=options.allow_pickle))
+            parts.append(read_part(source, built_px, allow_pickle=options.find.allow_pickle))
         except _OF_ONE_IMAGE as error:
             errors[name] = error
         progress.step()

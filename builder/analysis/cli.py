@@ -105,20 +105,18 @@ def stats(
 
     Example: nucleusnet stats nucleusnet --csv stitched.csv --page stitched.html
     """
+    from nucleusnet_core.inputs.pairs import FindOptions
+
     from . import scatter_page, scatter_plot
     from .groups import groups_json, groups_text
     from .statistics import notes, rank_images, ranking_json, ranking_text
     from .statistics_csv import write_statistics_csv
     from .statistics_source import FolderOptions, input_files, source_statistics
 
-    options = FolderOptions(
-        masks,
-        tuple(mask_suffix or ()),
-        recursive=recursive,
-        allow_pickle=allow_pickle,
-        prefer=prefer or "",
-        workers=workers or available_cores(),
+    find = FindOptions(
+        masks, tuple(mask_suffix or ()), recursive=recursive, prefer=prefer or "", allow_pickle=allow_pickle
     )
+    options = FolderOptions(find, workers or available_cores())
     if panoramas is not None:
         if page is None:
             raise UsageError("--panoramas is an address that images of --page link to; give --page too.")

@@ -8,7 +8,7 @@ from pathlib import Path
 from nucleusnet_core.contract import BARE_NAME, MANIFEST_NAME, STITCHED
 from nucleusnet_core.dataset import OpenDataset, open_dataset
 from nucleusnet_core.errors import BuildError, CorruptDataError, DatasetNotFoundError, Failure, UsageError
-from nucleusnet_core.inputs.pairs import FindOptions, find_sources
+from nucleusnet_core.inputs.pairs import USUAL, FindOptions, find_sources
 from nucleusnet_core.location import home_expanded
 from nucleusnet_core.shards.tables import read_columns
 from nucleusnet_core.stitched_names import is_image, is_mask, list_files
@@ -26,30 +26,12 @@ class FolderOptions:
     """How a folder of stitched images is measured; nothing of it matters to a dataset or a table.
 
     Attributes:
-        masks: folder of the masks, None for that of the images.
-        mask_suffixes: further endings of the names of masks.
-        recursive: look for images in subfolders too.
-        allow_pickle: read masks `<name>_seg.npy` of images that have no other.
-        prefer: which of two masks counts where a `_seg.npy` is newer than the other: "seg-npy", "image", or "".
+        find: where images and masks are looked for.
         workers: number of worker processes; the numbers are the same.
     """
 
-    masks: Path | None = None
-    mask_suffixes: tuple[str, ...] = ()
-    recursive: bool = False
-    allow_pickle: bool = False
-    prefer: str = ""
+    find: FindOptions = USUAL
     workers: int = 1
-
-    def find_options(self) -> FindOptions:
-        """Return where images and masks are looked for."""
-        return FindOptions(
-            self.masks,
-            self.mask_suffixes,
-            recursive=self.recursive,
-            prefer=self.prefer,
-            allow_pickle=self.allow_pickle,
-        )
 
 
 @dataclass(frozen=True)
@@ -76,8 +58,8 @@ def input_files(source: str, options: FolderOptions) -> list[Path]:
     if not is_image_folder(source):
         path = home_expanded(source)
         return [path] if path.is_file() else []
-    folders = {home_expanded(source), options.masks or home_expanded(source)}
-    files = [path for folder in folders for path in list_files(folder, recursive=options.recursive)]
+    folders = {home_expanded(source), options.find.masks or home_expanded(source)}
+    files = [path for folder in folders for path in list_files(folder, recursive=options.find.recursive)]
     return [path for path in files if is_image(path.name) or is_mask(path.name)]
 
 
@@ -113,7 +95,7 @@ def source_statistics(source: str, options: FolderOptions, progress: Progress, b
         refuse_groups(source)
     if is_image_folder(source):
         return measure_folder(home_expanded(source), options, progress)
-    if options != FolderOptions(workers=options.workers):
+    if options.find != USUAL:
         raise UsageError(
             "--masks, --mask-suffix, --recursive, --allow-pickle and --prefer are for a folder of stitched images, "
             f"which {source} is not; leave them out."
@@ -151,9 +133,9 @@ def measure_folder(folder: Path, options: FolderOptions, progress: Progress) -> 
     """
     from .image_statistics import MeasureTask, measure_file  # noqa: PLC0415 - needs no codecs for a dataset or a table
 
-    found = find_sources(folder, options.find_options())
+    found = find_sources(folder, options.find)
     sources, failures = found.sources, [*found.failures]
-    tasks = [MeasureTask(source, options.allow_pickle) for source in sources]
+    tasks = [MeasureTask(source, options.find.allow_pickle) for source in sources]
     workers: Workers = local_workers(max(1, min(options.workers, len(tasks))))
     progress.begin("images", len(tasks))
     images, failed = collect(

@@ -76,9 +76,10 @@ def assemble_dataset(
     refuse_nothing(receipts, failures, work.path, options.recipe)
     needed = int(1.1 * sum(receipt.cells_bytes for receipt in receipts)) + (16 << 20)
     check_space(work.path, needed, "the files of the dataset")
+    warnings = all_warnings(receipts)
     work.dataset.mkdir()
     try:
-        manifest = write_folder(options, receipts, found, work, workers=workers, progress=progress)
+        manifest = write_folder(options, receipts, found, work, warnings, workers=workers, progress=progress)
     except OSError:
         shutil.rmtree(work.dataset, ignore_errors=True)  # makes room on a full disk
         raise
@@ -91,7 +92,7 @@ def assemble_dataset(
         len(receipts),
         found=found,
         scales=scales,
-        warnings=all_warnings(receipts),
+        warnings=warnings,
         work=work.path if failures else None,
     )
 

@@ -207,7 +207,7 @@ def build(
         samples_missing_null=samples_missing is not None,
         pixels_per_um=pixels_per_um,
         ignore_file_scale=ignore_file_scale,
-        prefer=prefer.value if prefer else BuildOptions.prefer,
+        prefer=prefer or BuildOptions.prefer,
         seed=seed,
         splits=splits,
         group_by=group_by,

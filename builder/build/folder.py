@@ -57,6 +57,7 @@ def write_folder(
     receipts: Sequence[Receipt],
     found: FoundInputs,
     work: WorkFolder,
+    warnings: Mapping[str, Sequence[str]],
     *,
     workers: Workers,
     progress: Progress,
@@ -68,13 +69,14 @@ def write_folder(
         receipts: of all images, sorted by name, at least one of them with a kept nucleus.
         found: what was found of them, with the dataset's own columns.
         work: holds the pieces, and the empty dataset folder.
+        warnings: of each image, as `all_warnings` returns them.
         workers: write the shards if these are large.
         progress: told of shards, and then of the last steps.
     """
     folder = work.dataset
     schemas = {config: schema_with_facts(options, config, receipts, found) for config in CONFIGS}
     by_split = split_receipts(options, receipts)
-    warnings, bit_depth = all_warnings(receipts), bits_of(receipts)
+    bit_depth = bits_of(receipts)
     filled = {split: [one for one in group if one.kept] for split, group in by_split.items()}
     cells = {"schema": schemas[DEFAULT], "bit_depth": bit_depth}
     tasks = shard_tasks(filled, work.pieces, folder=folder, parts=work.parts, **cells)

@@ -9,8 +9,8 @@ from nucleusnet_core.contract import PUBLISHED_PIXELS_PER_UM
 from nucleusnet_core.errors import UsageError
 
 MASK_MARGIN_UM = 0.3
-"""A mask lies this far outside the edge of its nucleus, so that it holds all that is brighter than half of the nucleus
-and is at most about a tenth larger than that, at 20x as at 100x."""
+"""A mask lies this far outside the edge of its nucleus: it is as large as what is brighter than half of the nucleus,
+within about a tenth, at 20x as at 100x."""
 
 _LIMITS: dict[str, tuple[str, float, float]] = {
     "images": ("images (--images)", 1, 100_000),

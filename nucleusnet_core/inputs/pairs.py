@@ -94,6 +94,10 @@ class FindOptions:
     allow_pickle: bool = False
 
 
+USUAL = FindOptions()
+"""Masks beside their images, with the usual names."""
+
+
 @dataclass(frozen=True)
 class FoundInputs:
     """What was found in the folders.
@@ -115,7 +119,7 @@ class FoundInputs:
     mask_rules: dict[str, int] = field(default_factory=dict)
 
 
-def find_sources(folder: Path, options: FindOptions | None = None) -> FoundInputs:
+def find_sources(folder: Path, options: FindOptions = USUAL) -> FoundInputs:
     """Pair the stitched images of a folder with their masks.
 
     An image is <stem>.tif (.tiff, .ome.tif, .ome.tiff) or <stem>.png, its mask <stem>_cp_masks.png (_masks, _mask,
@@ -132,7 +136,6 @@ def find_sources(folder: Path, options: FindOptions | None = None) -> FoundInput
         UsageError: a folder does not exist; the pattern, the sample sheet or the column to group by cannot be used.
         PairingError: a folder holds no images, or no masks.
     """
-    options = options or FindOptions()
     pattern = None if options.name_pattern is None else compile_name_pattern(options.name_pattern)
     files = find_files(folder, masks=options.masks, recursive=options.recursive, mask_suffixes=options.mask_suffixes)
     if not files.images or not files.masks:

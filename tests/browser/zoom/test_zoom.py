@@ -38,6 +38,7 @@ from nucleusnet_core.errors import (
     UsageError,
 )
 from nucleusnet_core.files.whole_folder import whole_folder
+from nucleusnet_core.inputs.pairs import FindOptions
 from nucleusnet_core.pictures.label_colours import packed
 from tests.browser.zoom.conftest import SIZE_PX, SLIDE, Named, entry
 from tests.builder.commands import COMMAND, contents, environment, nucleusnet
@@ -190,7 +191,9 @@ def test_masks_of_every_kind_that_a_build_reads_look_the_same(
     shutil.copy(stitched / "sample_x.tif", folder)
     labels = np.asarray(Image.open(stitched / "sample_x_cp_masks.png")).astype(np.uint16)
     SAVED_MASKS[kind](folder / "sample_x_cp_masks.tif", labels)
-    make_panoramas(ZoomOptions(folder, tmp_path / "out", images=("sample_x",), allow_pickle=True), opened)
+    make_panoramas(
+        ZoomOptions(folder, tmp_path / "out", images=("sample_x",), find=FindOptions(allow_pickle=True)), opened
+    )
     for layer in ("fill", "contours"):
         shown, expected = (whole(folder / "sample_x" / f"{layer}.szi") for folder in (tmp_path / "out", panoramas))
         assert (shown == expected).all()
