@@ -100,7 +100,7 @@ def listed(names: Iterable[str], most: int = 5) -> str:
 
 def _of(path: Path) -> Estimate | None:
     try:
-        return estimate_nuclei(read_image(path).pixels)
+        return estimate_nuclei(read_image(path, file_scale=False).pixels)
     except (NucleusNetError, MemoryError):  # its own task says why
         return None
 

@@ -99,7 +99,7 @@ def segment_image(task: SegmentTask) -> SegmentReceipt:
         with reading(task.image_path, InputImageError):
             stamp = file_fingerprint(task.image_path)  # before the pixels: a change while reading is noticed later
         device = _device(task.place)
-        image = read_image(task.image_path)
+        image = read_image(task.image_path, file_scale=False)
         labels, labelled = label_image(image.pixels, task, device)
         data, name = mask_bytes(labels), mask_name(task.mask_stem, labels)
         doubt = doubt_of(image.pixels, labels)

@@ -27,6 +27,7 @@ from nucleusnet_core.errors import (
     UsageError,
     WeightsError,
 )
+from nucleusnet_core.inputs.images import read_image
 from nucleusnet_core.inputs.masks import LabelRuns, read_label_runs, runs_from_array
 from nucleusnet_core.inputs.pairs import FindOptions, find_sources
 from nucleusnet_core.terminal.progress import NoProgress
@@ -230,6 +231,14 @@ def test_a_mask_beside_its_image_is_called_after_it_and_elsewhere_after_its_fold
     one = replace(task(tmp_path, "f1", weights), stem="control__f1", image_path=images["control__f1"])
     assert replace(one, out=tmp_path / "control").mask_stem == "f1"
     assert replace(one, out=tmp_path / "masks").mask_stem == "control__f1"
+
+
+def test_a_scale_that_cannot_be_does_not_matter_to_a_mask(folder: Path, weights: WeightsFile) -> None:
+    pixels = tifffile.imread(folder / "empty.tif")
+    tifffile.imwrite(folder / "stretched.tif", pixels, resolution=(20_000, 40_000), resolutionunit="CENTIMETER")
+    with pytest.raises(InputImageError, match="images must have square pixels"):
+        read_image(folder / "stretched.tif")
+    assert segment_image(task(folder, "stretched", weights)).rois == 0
 
 
 def test_a_foreign_mask_is_kept_until_it_may_be_replaced_and_a_bad_image_costs_no_other(folder: Path) -> None:
