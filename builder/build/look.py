@@ -12,9 +12,6 @@ from nucleusnet_core.inputs.scale import Scale, resolve_scale
 
 from ..cutting.recipe import Recipe
 
-LOOKED_AT = 3
-"""Number of images that stand for all."""
-
 
 @dataclass(frozen=True)
 class Headers:
@@ -50,13 +47,6 @@ class Fates:
     found: int
     dropped: dict[str, int]
     failures: list[Failure]
-
-
-def spread(sources: Sequence[Source]) -> list[Source]:
-    """Return the images to look at: first, middle and last."""
-    last = len(sources) - 1
-    places = sorted({last * place // (LOOKED_AT - 1) for place in range(LOOKED_AT)}) if sources else []
-    return [sources[place] for place in places]
 
 
 def read_headers(sources: Sequence[Source], *, ignore_file_scale: bool) -> Headers:

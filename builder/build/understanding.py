@@ -8,13 +8,14 @@ from pathlib import Path
 
 from nucleusnet_core.errors import Failure
 from nucleusnet_core.files.disk_space import readable_size, space_for_images
+from nucleusnet_core.inputs.header import spread
 from nucleusnet_core.inputs.pairs import FoundInputs, Source
 from nucleusnet_core.runs import natural_order
 from nucleusnet_core.terminal.wording import counted
 
 from ..cutting.recipe import Recipe
 from ..shards.splits import assign_splits
-from .look import Fates, Headers, read_fates, read_headers, spread
+from .look import Fates, Headers, read_fates, read_headers
 from .options import BuildOptions
 from .sentences import NAMED, drop_sentences, first_names, scale_words, unmatched_words
 

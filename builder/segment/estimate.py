@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nucleusnet_core.errors import NucleusNetError
+from nucleusnet_core.inputs.header import spread
 from nucleusnet_core.inputs.images import read_image
 
-SAMPLE_IMAGES = 3
 LARGEST_RATIO = 2
 """A diameter that differs from the estimate by more than this factor is doubted."""
 
@@ -72,9 +72,7 @@ def doubted_diameter(paths: Sequence[Path], diameter_px: float) -> str:
         paths: images; those that cannot be read are passed over.
         diameter_px: that was given.
     """
-    last = max(1, len(paths) - 1)
-    chosen = sorted({round(last * part / (SAMPLE_IMAGES - 1)) for part in range(SAMPLE_IMAGES)})
-    seen = {path.name: estimate for path in (paths[at] for at in chosen if at < len(paths)) if (estimate := _of(path))}
+    seen = {path.name: estimate for path in spread(paths) if (estimate := _of(path))}
     if not seen:
         return ""
     found_px = max(1, round(median(estimate.diameter_px for estimate in seen.values())))

@@ -1,9 +1,11 @@
-"""The header of a stitched image: size and scale, without its pixels."""
+"""A look at stitched images before work begins: which stand for all, and what their headers say of size and scale."""
 
 import contextlib
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import tifffile
 
@@ -15,6 +17,7 @@ from .scale import Scale, stated_png_scale, stated_scale
 
 _PNG_HEADER_BYTES = 1 << 16  # the scale stands before the pixels
 _PNG_HEADER = struct.Struct(">I4sIIB")
+Image = TypeVar("Image")
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,16 @@ class Header:
     shape: tuple[int, int]
     pixel_bytes: int
     scale: Scale | None
+
+
+def spread(images: Sequence[Image]) -> list[Image]:
+    """Return the images that stand for all where a few are looked at: first, middle and last.
+
+    >>> spread("abcdefg"), spread("ab"), spread("")
+    (['a', 'd', 'g'], ['a', 'b'], [])
+    """
+    last = len(images) - 1
+    return [images[place] for place in sorted({0, last // 2, last})] if images else []
 
 
 def read_header(path: Path, *, file_scale: bool = True) -> Header:
