@@ -11,14 +11,14 @@ from nucleusnet_core.compiled import compiled
 
 @dataclass(frozen=True)
 class Crop:
-    """One nucleus in its 256 px frame.
+    """One nucleus in its frame.
 
     Attributes:
-        pixels: (256, 256) in the type of the stitched image, camera values.
-        mask: bool (256, 256), the rotated mask in the same frame.
+        pixels: (crop_px, crop_px) in the type of the stitched image, camera values.
+        mask: bool (crop_px, crop_px), the rotated mask in the same frame.
         rotation_deg: rotation applied, counter-clockwise as seen, 0 to 180.
         clipped: whether a part of the nucleus lies outside the frame.
-        shrink: pixels of the crop for each pixel of the image, below 1 where a large nucleus was scaled down.
+        shrink: scale of the crop over that of all whose nucleus fits; below 1 where a large nucleus was scaled down.
     """
 
     pixels: npt.NDArray[Any]

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nucleusnet_core.compiled import compiled
-from nucleusnet_core.contract import CROP_PX
 
 Runs = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]]
 
@@ -30,6 +29,7 @@ class Sampling(NamedTuple):
         x_right: step from one frame column to the next.
         y_down: step from one frame row to the next.
         x_down: step from one frame row to the next.
+        samples: along the side of a pixel, spread evenly over it; more than 1 divide half of every step.
     """
 
     y: int
@@ -38,6 +38,7 @@ class Sampling(NamedTuple):
     x_right: int
     y_down: int
     x_down: int
+    samples: int
 
 
 class Extent(NamedTuple):
@@ -121,14 +122,14 @@ def resample(
     part: tuple[int, int, int, int],
     frame: tuple[npt.NDArray[Any], npt.NDArray[np.bool_]],
 ) -> None:
-    """Sample image (bilinear) and mask (nearest), and write the pixels that are mask.
+    """Sample image (bilinear, averaged over each pixel) and mask (nearest), and write the pixels that are mask.
 
     Args:
         image: stitched image (H, W) uint8 or uint16; 0 beyond its border.
         patch: 0/1 mask, and (row, column) of its first pixel in the stitched image; 0 beyond it.
         sampling: of the frame.
         part: (y0, x0, y1, x1) of the frame that is computed, half-open.
-        frame: pixels, zeros in the type of the image, and mask, False; both (256, 256), both filled.
+        frame: pixels, zeros in the type of the image, and mask, False; both square, both filled.
     """
     mask, corner = patch
     pixels, covered = frame
@@ -141,18 +142,18 @@ def resample(
             inside = 0 <= mask_y < mask.shape[0] and 0 <= mask_x < mask.shape[1]
             if inside and mask[np.uint64(mask_y), np.uint64(mask_x)]:
                 covered[j, i] = True
-                pixels[j, i] = _bilinear(image, y, x)
+                pixels[j, i] = _average(image, y, x, sampling)
             y += sampling.y_right
             x += sampling.x_right
 
 
 @compiled
 def resample_surroundings(image: npt.NDArray[Any], sampling: Sampling, pixels: npt.NDArray[Any]) -> None:
-    """Sample the image (bilinear, 0 beyond its border) at every pixel of the frame."""
-    for j in range(CROP_PX):
+    """Sample the image (bilinear, 0 beyond its border) at every pixel of the frame, averaged over it."""
+    for j in range(pixels.shape[0]):
         y, x = _position(sampling, j, 0)
-        for i in range(CROP_PX):
-            pixels[j, i] = _bilinear(image, y, x)
+        for i in range(pixels.shape[1]):
+            pixels[j, i] = _average(image, y, x, sampling)
             y += sampling.y_right
             x += sampling.x_right
 
@@ -178,8 +179,26 @@ def _nudged(sampling: Sampling) -> tuple[int, int]:
 
 
 @compiled
+def _average(image: npt.NDArray[Any], y: int, x: int, sampling: Sampling) -> int:
+    """Return the mean of the samples of the frame pixel around a position, rounded half up."""
+    many = sampling.samples
+    if many == 1:
+        return (_bilinear(image, y, x) + (1 << (2 * _WEIGHT_BITS - 1))) >> (2 * _WEIGHT_BITS)
+    half_y_right, half_x_right = sampling.y_right // (2 * many), sampling.x_right // (2 * many)
+    half_y_down, half_x_down = sampling.y_down // (2 * many), sampling.x_down // (2 * many)
+    total = 0
+    for j in range(1 - many, many, 2):
+        for i in range(1 - many, many, 2):
+            sample_y = y + j * half_y_down + i * half_y_right
+            sample_x = x + j * half_x_down + i * half_x_right
+            total += _bilinear(image, sample_y, sample_x)
+    weights = many * many << (2 * _WEIGHT_BITS)
+    return (total + weights // 2) // weights
+
+
+@compiled
 def _bilinear(image: npt.NDArray[Any], y: int, x: int) -> int:
-    """Return the four neighbours weighted in 2**-16, positions and result rounded half up; 0 beyond the border."""
+    """Return the four neighbours weighted in 2**-16, in 2**-32; positions are rounded half up; 0 beyond the border."""
     cut = POSITION_BITS - _WEIGHT_BITS
     y, x = (y + (1 << (cut - 1))) >> cut, (x + (1 << (cut - 1))) >> cut
     row, column, below, right = y >> _WEIGHT_BITS, x >> _WEIGHT_BITS, y & (_ONE - 1), x & (_ONE - 1)
@@ -189,7 +208,7 @@ def _bilinear(image: npt.NDArray[Any], y: int, x: int) -> int:
     else:
         upper = _or_zero(image, row, column) * (_ONE - right) + _or_zero(image, row, column + 1) * right
         lower = _or_zero(image, row + 1, column) * (_ONE - right) + _or_zero(image, row + 1, column + 1) * right
-    return (upper * (_ONE - below) + lower * below + (1 << (2 * _WEIGHT_BITS - 1))) >> (2 * _WEIGHT_BITS)
+    return upper * (_ONE - below) + lower * below
 
 
 @compiled

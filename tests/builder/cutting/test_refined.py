@@ -15,7 +15,7 @@ from builder.build.build import build
 from builder.build.options import BuildOptions
 from builder.cutting.crop import Crop
 from builder.cutting.recipe import Outside, Recipe
-from builder.cutting.refined import central_moments, cut_refined, long_axis, side_that_holds
+from builder.cutting.refined import central_moments, cut_refined, eighths_that_hold, long_axis
 from builder.cutting.refined_warp import Extent, power_sums
 from nucleusnet_core.cells.png import decode_cell
 from nucleusnet_core.contract import EMPTY_AFTER_ROTATION
@@ -126,8 +126,8 @@ def test_a_nucleus_of_300_px_is_shown_whole_at_the_scale_of_a_320_px_square() ->
     ("reach_px", "side_px"), [(3.0, 256), (128.0, 256), (128.01, 288), (144.0, 288), (144.01, 320), (5000.0, 10016)]
 )
 def test_the_side_is_the_next_of_256_288_320(reach_px: float, side_px: int) -> None:
-    assert side_that_holds(Extent(-2.0, 2.0, -reach_px, 1.0)) == side_px
-    assert side_that_holds(Extent(-2.0, reach_px, -1.0, 1.0)) == side_px
+    assert 32 * eighths_that_hold(Extent(-2.0, 2.0, -reach_px, 1.0), 256.0) == side_px
+    assert 32 * eighths_that_hold(Extent(-2.0, reach_px, -1.0, 1.0), 256.0) == side_px
 
 
 @pytest.mark.parametrize("outside", list(Outside))
