@@ -25,10 +25,11 @@ from builder.cutting.measure import sum_intensities
 from builder.pieces.make import cut_all, make_piece, piece_table, write_piece
 from builder.pieces.receipt import Receipt, piece_path
 from builder.pieces.task import PieceTask
+from builder.shards.row_groups import Cells
 from builder.shards.write import shard_tasks, write_shard
 from builder.simulate.simulate import simulate
 from builder.workers.engine import local_workers, run_tasks
-from nucleusnet_core.contract import DEFAULT, KEPT, PUBLISHED_PIXELS_PER_UM
+from nucleusnet_core.contract import CROP_PX, DEFAULT, KEPT, PUBLISHED_PIXELS_PER_UM
 from nucleusnet_core.inputs.images import decode_image, read_file
 from nucleusnet_core.inputs.masks import read_label_runs
 from nucleusnet_core.inputs.pairs import find_sources
@@ -76,7 +77,9 @@ def least(call: Callable[[], Any]) -> tuple[Cost, Any]:
 def write_shards(receipts: dict[str, list[Receipt]], task: PieceTask, folder: Path) -> None:
     """Write the shards of some pieces."""
     parts = folder / "parts"
-    for shard in shard_tasks(receipts, task.pieces_dir, folder=folder, parts=parts, schema=task.columns, bit_depth=8):
+    for shard in shard_tasks(
+        receipts, task.pieces_dir, folder=folder, parts=parts, schema=task.columns, cells=Cells(8, CROP_PX)
+    ):
         write_shard(shard)
 
 
@@ -96,7 +99,7 @@ def stages(task: PieceTask, receipt: Receipt, scratch: Path) -> list[tuple[str, 
     image, _ = step("find the pixels", lambda: decode_image(pixels, "image"))
     regions = step("runs to regions", lambda: regions_from_runs(runs))
     sums = step("add up intensities", lambda: sum_intensities(image, regions))
-    crops, outcomes = step("cut and encode", lambda: cut_all(image, regions, task.parameters))
+    crops, outcomes = step("cut and encode", lambda: cut_all(image, regions, task.parameters, PUBLISHED_PIXELS_PER_UM))
     kept = np.array([index for index, outcome in enumerate(outcomes) if outcome == KEPT])
     measured_columns = step("measure", lambda: shape_measurements(regions, PUBLISHED_PIXELS_PER_UM) | sums.columns())
     rows = step("rows of the piece", lambda: piece_table(task, regions, kept, crops, measured_columns))

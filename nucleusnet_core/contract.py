@@ -32,7 +32,12 @@ TEN_K = "10k"
 CONFIGS = (DEFAULT, METADATA, STITCHED, TEN_K)
 
 CROP_PX = 256
-"""Side of a crop, px."""
+"""Side of a crop, px, where no other is chosen; `manifest.json` says which one a dataset has."""
+CROP_PX_LIMITS = (32, 1024)
+CROP_PX_STEP = 8
+"""The side of a crop is a multiple of it."""
+FRAME_UM_LIMITS = (0.1, 1000.0)
+"""Of the side of what a crop shows, um."""
 ROW_GROUP_ROWS = 256
 """Rows of a row group of config default and 10k; the last of a shard may have fewer."""
 NUCLEI_PER_RUN = 100

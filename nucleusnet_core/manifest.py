@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from types import UnionType
 from typing import Any, Self
 
-from .contract import EXTRA_KINDS, FORMAT, RESERVED_COLUMNS
+from .contract import CROP_PX, CROP_PX_LIMITS, CROP_PX_STEP, EXTRA_KINDS, FORMAT, FRAME_UM_LIMITS, RESERVED_COLUMNS
 from .errors import ManifestError
 
 MAX_MANIFEST_BYTES = 4 << 20
@@ -83,6 +83,9 @@ class Manifest:
         group_by: the column whose values splits keep together.
         scale_sources: number of stitched images by where their scale was taken from.
         warnings: number of stitched images by warning.
+        crop_px: side of every crop, px.
+        frame_um: side of what a crop shows unless its nucleus is larger, um; None for `crop_px` pixels of the
+            stitched image.
     """
 
     version: str
@@ -101,6 +104,8 @@ class Manifest:
     group_by: str = "run_name"
     scale_sources: dict[str, int] = field(default_factory=dict)
     warnings: dict[str, int] = field(default_factory=dict)
+    crop_px: int = CROP_PX
+    frame_um: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that contradict each other."""
@@ -120,6 +125,7 @@ class Manifest:
         _expect(self.parameters, dict, "parameters")
         _check_scale(self.parameters.get("pixels_per_um"))
         _expect(self.recipe, str, "recipe")
+        _check_frame(self.crop_px, self.frame_um)
         if not isinstance(self.version, str) or not _VERSION.fullmatch(self.version):
             raise ManifestError(f"version is {self.version!r}; it must be three numbers such as 1.0.0.")
         if self.bit_depth not in (8, 16):
@@ -214,6 +220,23 @@ def _check_scale(pixels_per_um: Any) -> None:
         return
     if isinstance(pixels_per_um, bool) or not isinstance(pixels_per_um, int | float) or not 0 < pixels_per_um < 1e6:
         raise ManifestError(f"pixels_per_um is {pixels_per_um!r}; it must be a number above 0: the file is damaged.")
+
+
+def _check_frame(crop_px: Any, frame_um: Any) -> None:
+    least_px, most_px = CROP_PX_LIMITS
+    whole = isinstance(crop_px, int) and not isinstance(crop_px, bool)
+    if not whole or not least_px <= crop_px <= most_px or crop_px % CROP_PX_STEP:
+        raise ManifestError(
+            f"crop_px is {crop_px!r}; it must be a multiple of {CROP_PX_STEP} from {least_px} to {most_px}: the file "
+            "is damaged."
+        )
+    least_um, most_um = FRAME_UM_LIMITS
+    number = isinstance(frame_um, int | float) and not isinstance(frame_um, bool)
+    if frame_um is not None and (not number or not least_um <= frame_um <= most_um):
+        raise ManifestError(
+            f"frame_um is {frame_um!r}; it must be null, or a number from {least_um:g} to {most_um:g}: the file is "
+            "damaged."
+        )
 
 
 def _check_count(value: Any, name: str) -> None:

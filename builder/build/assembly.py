@@ -18,6 +18,7 @@ from ..pieces.receipt import Receipt
 from ..workers.engine import Workers
 from ..workers.log import LOG
 from .folder import all_warnings, write_folder
+from .frame_use import FrameUse, read_frame_use
 from .options import BuildOptions
 from .sentences import drop_sentences
 from .work_folder import WorkFolder
@@ -42,6 +43,7 @@ class BuildResult:
         found: the inputs, as names and sample sheet tell them.
         scales: number of these images by scale, px per um.
         warnings: of each image, by its name, as words of `checks.WARNING_TEXTS`.
+        frame_use: how well the nuclei fill their frame.
         work: the work folder, if it is kept because something failed.
     """
 
@@ -51,6 +53,7 @@ class BuildResult:
     found: FoundInputs
     scales: dict[float, int]
     warnings: dict[str, list[str]]
+    frame_use: FrameUse
     work: Path | None
 
 
@@ -83,6 +86,7 @@ def assemble_dataset(
     except OSError:
         shutil.rmtree(work.dataset, ignore_errors=True)  # makes room on a full disk
         raise
+    use = read_frame_use(work.dataset, manifest)
     work.put_in_place()
     LOG.info("finished: %s", manifest.splits)
     scales = dict(Counter(receipt.pixels_per_um for receipt in receipts))
@@ -93,6 +97,7 @@ def assemble_dataset(
         found=found,
         scales=scales,
         warnings=warnings,
+        frame_use=use,
         work=work.path if failures else None,
     )
 

@@ -102,6 +102,17 @@ _OUTSIDE = Annotated[
         rich_help_panel=NUCLEI,
     ),
 ]
+_CROP_PX = Annotated[
+    int, typer.Option(help="Side of a crop in pixels, with --recipe refined: 32, 40, ... 1024.", rich_help_panel=NUCLEI)
+]
+_FRAME_UM = Annotated[
+    float | None,
+    typer.Option(
+        help="Side of what a crop shows in micrometres, with --recipe refined; default: the pixels of the image.",
+        show_default=False,
+        rich_help_panel=NUCLEI,
+    ),
+]
 _SPLITS = Annotated[
     str, typer.Option(help="Splits and their fractions of the runs; a run is never divided.", rich_help_panel=DATASET)
 ]
@@ -168,6 +179,8 @@ def build(
     prefer: PREFER = None,
     recipe: _RECIPE = BuildOptions.recipe,
     outside: _OUTSIDE = BuildOptions.outside,
+    crop_px: _CROP_PX = BuildOptions.crop_px,
+    frame_um: _FRAME_UM = BuildOptions.frame_um,
     splits: _SPLITS = BuildOptions.splits,
     group_by: _GROUP_BY = BuildOptions.group_by,
     study: _STUDY = BuildOptions.study,
@@ -213,6 +226,8 @@ def build(
         group_by=group_by,
         recipe=recipe,
         outside=outside,
+        crop_px=crop_px,
+        frame_um=frame_um,
         workers=workers or available_cores(),
         scheduler=scheduler,
         recursive=recursive,

@@ -39,6 +39,7 @@ from ..shards.config_10k import chosen_tables, runs_with_fewer
 from ..shards.config_stitched import stitched_table
 from ..shards.parquet_writer import SMALL_ROW_GROUP_ROWS, in_groups, shard_entry, write_parquet
 from ..shards.provenance import write_provenance
+from ..shards.row_groups import Cells
 from ..shards.splits import assign_splits
 from ..shards.write import SHARD_BYTES, ShardTask, shard_tasks, write_shard
 from ..workers.engine import Workers, in_order
@@ -78,8 +79,8 @@ def write_folder(
     by_split = split_receipts(options, receipts)
     bit_depth = bits_of(receipts)
     filled = {split: [one for one in group if one.kept] for split, group in by_split.items()}
-    cells = {"schema": schemas[DEFAULT], "bit_depth": bit_depth}
-    tasks = shard_tasks(filled, work.pieces, folder=folder, parts=work.parts, **cells)
+    cells = Cells(bit_depth, options.crop_px)
+    tasks = shard_tasks(filled, work.pieces, folder=folder, parts=work.parts, schema=schemas[DEFAULT], cells=cells)
     progress.begin("data files", len(tasks), unit="file")
     shards = []
     for entry in written_shards(tasks, receipts, workers):
@@ -88,7 +89,7 @@ def write_folder(
     small = [
         *metadata_tables(tasks),
         *stitched_tables(receipts, by_split, schemas[STITCHED], list(found.columns), warnings),
-        *chosen_nuclei(filled, work.pieces, schema=schemas[TEN_K], bit_depth=bit_depth, seed=options.seed),
+        *chosen_nuclei(filled, work.pieces, schema=schemas[TEN_K], cells=cells, seed=options.seed),
     ]
     progress.begin("finishing", len(small) + 3, unit="step")
     for config, split, tables in small:
@@ -202,11 +203,11 @@ def stitched_tables(
 
 
 def chosen_nuclei(
-    by_split: BySplit, pieces: Path, *, schema: pa.Schema, bit_depth: int, seed: int
+    by_split: BySplit, pieces: Path, *, schema: pa.Schema, cells: Cells, seed: int
 ) -> Iterator[SplitTables]:
     """Yield config 10k; images without nuclei are not in `by_split`."""
     for split, group in by_split.items():
-        tables = chosen_tables(group, pieces, schema=schema, bit_depth=bit_depth, seed=seed)
+        tables = chosen_tables(group, pieces, schema=schema, cells=cells, seed=seed)
         yield TEN_K, split, in_groups(tables, ROW_GROUP_ROWS)
 
 
@@ -248,6 +249,8 @@ def make_manifest(
         group_by=found.group_by,
         scale_sources=dict(sorted(Counter(one.scale_source for one in receipts).items())),
         warnings=dict(sorted(Counter(word for words in warnings.values() for word in words).items())),
+        crop_px=options.frame.crop_px,
+        frame_um=options.frame.frame_um,
     )
 
 

@@ -1,17 +1,18 @@
 """What a build is asked for, and which part of that decides the bytes of its output."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from nucleusnet_core.contract import CROP_PX, CROP_PX_LIMITS, CROP_PX_STEP, FRAME_UM_LIMITS
 from nucleusnet_core.errors import UsageError
 from nucleusnet_core.inputs.pairs import FindOptions
 from nucleusnet_core.orders import check_seed
 from nucleusnet_core.stitched_names import DEFAULT_NAME_PATTERN, Prefer
 
 from ..card.study import NO_STUDY, Study, read_study
-from ..cutting.recipe import Outside, Recipe
+from ..cutting.recipe import USUAL_FRAME, Frame, Outside, Recipe
 from ..pieces.task import PieceParameters
 from ..shards.splits import parse_splits
 
@@ -39,6 +40,8 @@ class BuildOptions:
         prefer: which of two masks counts where a `_seg.npy` is newer than the other: "seg-npy", "image", or "".
         recipe: how a nucleus is cut.
         outside: what a crop shows outside its nucleus.
+        crop_px: side of a crop, px.
+        frame_um: side of what a crop shows unless its nucleus is larger, um; None for `crop_px` pixels of the image.
         workers: number of worker processes on this machine.
         scheduler: address or scheduler file of a Dask cluster that works instead.
         recursive: look for images in subfolders too.
@@ -64,6 +67,8 @@ class BuildOptions:
     prefer: str = ""
     recipe: Recipe = Recipe.published
     outside: Outside = Outside.zero
+    crop_px: int = CROP_PX
+    frame_um: float | None = None
     workers: int = 1
     scheduler: str | None = None
     recursive: bool = False
@@ -88,6 +93,7 @@ class BuildOptions:
             raise UsageError("--samples-missing is about a sample sheet; give one with --samples.")
         if self.prefer not in ("", *Prefer):
             raise UsageError(f"--prefer is {self.prefer!r}; it must be {' or '.join(Prefer)}.")
+        check_frame(self.frame, self.recipe)
         if self.workers < 1:
             raise UsageError(f"--workers is {self.workers}; it must be at least 1.")
         if self.log is not None:
@@ -98,6 +104,11 @@ class BuildOptions:
     def fractions(self) -> dict[str, float]:
         """Fractions of the runs, by split."""
         return parse_splits(self.splits)
+
+    @property
+    def frame(self) -> Frame:
+        """What a crop shows, and in how many pixels."""
+        return Frame(self.crop_px, None if self.frame_um is None else float(self.frame_um))
 
     @property
     def versions(self) -> dict[str, str]:
@@ -137,19 +148,42 @@ class BuildOptions:
             "outside": self.outside.value,
         }
         if self.recipe is Recipe.refined:
-            from ..cutting.refined import REFINED_PARAMETERS  # noqa: PLC0415 - brings numba and OpenCV, which only workers need
+            from ..cutting.refined import refined_parameters  # noqa: PLC0415 - brings numba and OpenCV, which only workers need
 
-            parameters["refined"] = dict(REFINED_PARAMETERS)
+            parameters["refined"] = refined_parameters(self.frame)
         return parameters
 
     def recorded_parameters(self) -> dict[str, Any]:
         """Return what a work folder is begun with; it is not resumed with another."""
-        return self.manifest_parameters() | {"seed": self.seed, "recipe": self.recipe.value}
+        own = {"seed": self.seed, "recipe": self.recipe.value, **asdict(self.frame)}
+        return self.manifest_parameters() | own
 
     def piece_parameters(self) -> PieceParameters:
         """Return what decides the bytes of a piece."""
         versions = tuple(f"{name} {number}" for name, number in self.versions.items())
-        return PieceParameters(self.recipe, self.outside, self.ignore_file_scale, self.seed, versions)
+        return PieceParameters(self.recipe, self.frame, self.outside, self.ignore_file_scale, self.seed, versions)
+
+
+def check_frame(frame: Frame, recipe: Recipe) -> None:
+    """Refuse a frame that cannot be, or that the recipe does not have.
+
+    Raises:
+        UsageError: it is such a one.
+    """
+    least_px, most_px = CROP_PX_LIMITS
+    if not least_px <= frame.crop_px <= most_px or frame.crop_px % CROP_PX_STEP:
+        raise UsageError(
+            f"--crop-px is {frame.crop_px}; it must be a multiple of {CROP_PX_STEP} from {least_px} to {most_px}."
+        )
+    least_um, most_um = FRAME_UM_LIMITS
+    if frame.frame_um is not None and not least_um <= frame.frame_um <= most_um:
+        raise UsageError(f"--frame-um is {frame.frame_um:g}; it must be from {least_um:g} to {most_um:g}.")
+    if recipe is not Recipe.refined and frame != USUAL_FRAME:
+        option = "--crop-px" if frame.crop_px != CROP_PX else "--frame-um"
+        raise UsageError(
+            f"{option}: recipe {recipe} always cuts {CROP_PX} px of the image; pass --recipe refined to choose "
+            "another frame."
+        )
 
 
 def check_log(log: Path) -> None:

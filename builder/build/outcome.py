@@ -13,7 +13,7 @@ from nucleusnet_core.terminal.wording import counted
 from .assembly import BuildResult
 from .build import ShareResult
 from .options import BuildOptions
-from .sentences import drop_sentences, scale_words, unmatched_words, warning_paragraphs
+from .sentences import drop_sentences, frame_sentences, scale_words, unmatched_words, warning_paragraphs
 from .shares import Share
 from .understanding import Understanding, all_lines
 
@@ -56,6 +56,7 @@ def build_outcome(result: BuildResult, out: Path, options: BuildOptions) -> Outc
     manifest, found = result.manifest, result.found
     paragraphs = [
         *drop_sentences(manifest.dropped, manifest.found, options.recipe),
+        *frame_sentences(result.frame_use, options.recipe),
         *warning_paragraphs(result.warnings),
     ]
     lines = [
@@ -111,6 +112,7 @@ def build_summary(result: BuildResult, out: Path) -> dict[str, Any]:
         "splits": manifest.splits,
         "group_by": manifest.group_by,
         "columns": manifest.columns,
+        "frame": asdict(result.frame_use),
         "scales": scales_as_dicts(result.scales),
         "scale_sources": manifest.scale_sources,
         "unmatched": result.found.unmatched,

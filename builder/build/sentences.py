@@ -8,12 +8,15 @@ from nucleusnet_core.terminal.wording import counted
 
 from ..cutting.recipe import Recipe
 from ..pieces.checks import WARNING_TEXTS
+from .frame_use import HELD, FrameUse
 from .options import BuildOptions
 
 NAMED = 3
 """How many names stand for many."""
 MUCH = 0.25
-"""The share of the nuclei above which a build that drops them for one reason says so first."""
+"""The share of the nuclei above which a build that drops them for one reason, or shrinks them, says so."""
+LITTLE = 0.05
+"""The share of a crop that half of the nuclei fall below where the frame is too large for them."""
 
 # Reason: what holds for one nucleus, for several, and what keeps them.
 _PUBLISHED_REASONS = {
@@ -124,6 +127,30 @@ def _drop_sentence(reason: str, count: int, found: int, recipe: Recipe) -> str:
         return f"{share} {vanish} when scaled down, as single pixels far apart do: check {it} in the mask."
     one, many, keeps = _PUBLISHED_REASONS[reason]
     return f"{share} {one if count == 1 else many}: {keeps} {it}."
+
+
+def frame_sentences(use: FrameUse, recipe: Recipe) -> list[str]:
+    """Return what is amiss with the frame, and which one would suit the nuclei; nothing where it suits them.
+
+    Args:
+        use: how well the nuclei fill the frame.
+        recipe: how they are cut.
+    """
+    said = []
+    if use.shrunk > MUCH * use.nuclei:
+        share = f"{use.shrunk:,} of {counted(use.nuclei, 'nucleus', 'nuclei')}"
+        are = "is larger than the frame and" if use.shrunk == 1 else "are larger than the frame and"
+        said.append(
+            f"Note: {share} {are} shown at a smaller scale: --frame-um {use.fitting_um:g} would hold {HELD} % of all."
+        )
+    elif use.covered < LITTLE and use.fitting_um < use.frame_um:
+        choose = "" if recipe is Recipe.refined else "--recipe refined "
+        said.append(
+            f"Note: half of the nuclei cover less than {100 * use.covered:.2g} % of their crop, and the rest is empty: "
+            f"{choose}--crop-px {use.fitting_px} --frame-um {use.fitting_um:g} would hold {HELD} % of all, and less "
+            "around them."
+        )
+    return said
 
 
 def warning_paragraphs(warnings: Mapping[str, Sequence[str]]) -> list[str]:

@@ -1,6 +1,8 @@
 """One stitched image with its mask -> one piece: its rows, measured and encoded, and a receipt."""
 
+import functools
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,7 +51,7 @@ def make_piece(task: PieceTask) -> Receipt:
     scale = resolve_scale(image.scale, source.given_scale, ignore_file=ignore_file, name=source.image_path.name)
     check_label_image(source.mask_path.name, regions)
     sums = sum_intensities(image.pixels, regions)
-    crops, outcomes = cut_all(image.pixels, regions, task.parameters)
+    crops, outcomes = cut_all(image.pixels, regions, task.parameters, scale.pixels_per_um)
     kept = np.array([index for index, outcome in enumerate(outcomes) if outcome == KEPT], np.int64)
     measured = shape_measurements(regions, scale.pixels_per_um) | sums.columns()
     measured["pixels_per_um"] = np.full(len(regions), scale.pixels_per_um, np.float32)
@@ -83,14 +85,14 @@ class EncodedCrop:
         mask: its mask cell, compressed.
         rotation_deg: as in `Crop`.
         clipped: as in `Crop`.
-        shrink: as in `Crop`.
+        pixels_per_um: its scale, exactly a float32.
     """
 
     pixels: bytes
     mask: bytes
     rotation_deg: float
     clipped: bool
-    shrink: float
+    pixels_per_um: float
 
 
 def fingerprint_now(source: Source) -> list[int]:
@@ -108,13 +110,13 @@ def fingerprint_now(source: Source) -> list[int]:
 
 
 def cut_all(
-    image: npt.NDArray[Any], regions: Regions, parameters: PieceParameters
+    image: npt.NDArray[Any], regions: Regions, parameters: PieceParameters, pixels_per_um: float
 ) -> tuple[list[EncodedCrop], list[str]]:
     """Return each label that is kept, and the outcomes of all labels.
 
     Cells are compressed one by one, so that the shuffle can move them without decompressing.
     """
-    cut = cut_refined if parameters.recipe == Recipe.refined else cut_published
+    cut, scale = cutter(parameters, pixels_per_um), np.float32(parameters.frame.pixels_per_um(pixels_per_um))
     codec = pa.Codec("zstd", compression_level=1)
     kept: list[EncodedCrop] = []
     outcomes: list[str] = []
@@ -124,8 +126,16 @@ def cut_all(
         if isinstance(crop, Crop):
             pixels = codec.compress(encode_gray(crop.pixels), asbytes=True)
             mask = codec.compress(encode_mask(crop.mask), asbytes=True)
-            kept.append(EncodedCrop(pixels, mask, crop.rotation_deg, crop.clipped, crop.shrink))
+            own_scale = float(scale * np.float32(crop.shrink))
+            kept.append(EncodedCrop(pixels, mask, crop.rotation_deg, crop.clipped, own_scale))
     return kept, outcomes
+
+
+def cutter(parameters: PieceParameters, pixels_per_um: float) -> Callable[..., Crop | str]:
+    """Return what cuts one label of an image of this scale, by the recipe and into the frame."""
+    if parameters.recipe == Recipe.refined:
+        return functools.partial(cut_refined, frame=parameters.frame, pixels_per_um=pixels_per_um)
+    return cut_published
 
 
 def piece_table(
@@ -155,7 +165,7 @@ def piece_table(
         "centroid_y": regions.centroid_y[kept].astype(np.float32),
         "centroid_x": regions.centroid_x[kept].astype(np.float32),
         **{name: values[kept] for name, values in measured.items()},
-        "crop_pixels_per_um": measured["pixels_per_um"][kept] * np.array([crop.shrink for crop in crops], np.float32),
+        "crop_pixels_per_um": np.array([crop.pixels_per_um for crop in crops], np.float32),
         "rotation_deg": np.array([crop.rotation_deg for crop in crops], np.float32),
         "touches_border": (boxes["bbox_y0"] == 0)
         | (boxes["bbox_x0"] == 0)

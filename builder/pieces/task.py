@@ -13,7 +13,7 @@ import pyarrow as pa
 from nucleusnet_core.files.hashing import file_fingerprint, file_sha256
 from nucleusnet_core.inputs.pairs import Source
 
-from ..cutting.recipe import Outside, Recipe
+from ..cutting.recipe import Frame, Outside, Recipe
 from .receipt import Receipt, labels_path, piece_path, receipt_path
 
 PIECE_FORMAT = 2
@@ -25,6 +25,7 @@ class PieceParameters:
 
     Attributes:
         recipe: how a nucleus is cut, "published" or "refined".
+        frame: what a crop shows, and in how many pixels.
         outside: what the frame shows outside the mask: nothing ("zero") or the surroundings ("keep").
         ignore_file_scale: whether a scale that was given wins over another one that a file states.
         seed: key of the row order.
@@ -32,6 +33,7 @@ class PieceParameters:
     """
 
     recipe: Recipe
+    frame: Frame
     outside: Outside
     ignore_file_scale: bool
     seed: int

@@ -12,7 +12,7 @@ from nucleusnet_core.orders import keyed_hashes
 from nucleusnet_core.runs import natural_order
 
 from ..pieces.receipt import Receipt, piece_path
-from .row_groups import STORED_CELLS, PieceRows, decoded_groups, read_piece
+from .row_groups import STORED_CELLS, Cells, PieceRows, decoded_groups, read_piece
 
 
 def runs_with_fewer(kept: Mapping[str, int]) -> dict[str, int]:
@@ -21,7 +21,7 @@ def runs_with_fewer(kept: Mapping[str, int]) -> dict[str, int]:
 
 
 def chosen_tables(
-    receipts: Sequence[Receipt], pieces_dir: Path, *, schema: pa.Schema, bit_depth: int, seed: int
+    receipts: Sequence[Receipt], pieces_dir: Path, *, schema: pa.Schema, cells: Cells, seed: int
 ) -> Iterator[pa.Table]:
     """Yield the nuclei of each run whose keyed hash is smallest, all of a run that has too few.
 
@@ -31,7 +31,7 @@ def chosen_tables(
         receipts: of images with nuclei.
         pieces_dir: where their pieces lie.
         schema: Arrow schema of config 10k.
-        bit_depth: bits of a pixel.
+        cells: what all cells are to be.
         seed: key of the choice.
     """
     groups: dict[str, list[Receipt]] = {}
@@ -40,7 +40,7 @@ def chosen_tables(
     for group in sorted(groups, key=natural_order):
         pieces = [piece_path(pieces_dir, receipt.stem) for receipt in groups[group]]
         rows = chosen_rows(pieces, seed=seed, count=NUCLEI_PER_RUN)
-        yield from decoded_groups(rows, schema, bit_depth)
+        yield from decoded_groups(rows, schema, cells)
 
 
 def chosen_rows(pieces: Sequence[Path], *, seed: int, count: int) -> PieceRows:

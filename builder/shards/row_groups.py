@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nucleusnet_core.cells.png import decode_cell, encode_gray, png_layout
-from nucleusnet_core.contract import CROP_PX, ROW_GROUP_ROWS
+from nucleusnet_core.contract import ROW_GROUP_ROWS
 from nucleusnet_core.errors import CorruptDataError
 
 from ..pieces.receipt import BITS_KEY
@@ -17,6 +17,23 @@ from ..pieces.receipt import BITS_KEY
 STORED_CELLS = {"image": "image_zstd", "mask": "mask_zstd"}
 """Column of a piece that holds the compressed cells, by column of a dataset."""
 _MASK_BITS = 1
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What all cells of a dataset are.
+
+    Attributes:
+        bit_depth: bits of a pixel of an image, at least as many as those of the pieces.
+        crop_px: side of an image and of a mask, px.
+    """
+
+    bit_depth: int
+    crop_px: int
+
+    def bytes(self, bits: int) -> int:
+        """Return the size of a cell whose pixels have so many bits."""
+        return png_layout(self.crop_px, self.crop_px, bits).cell_bytes
 
 
 @dataclass(frozen=True)
@@ -81,20 +98,23 @@ def in_hash_order(parts: Sequence[pa.RecordBatch]) -> PieceRows:
     return PieceRows(plain.take(places.column("place")).combine_chunks(), parts, part[place], row[place])
 
 
-def decoded_groups(rows: PieceRows, schema: pa.Schema, bit_depth: int) -> Iterator[pa.Table]:
+def decoded_groups(rows: PieceRows, schema: pa.Schema, cells: Cells) -> Iterator[pa.Table]:
     """Yield tables of 256 rows, of which the last may have fewer, with decompressed images.
 
     Args:
         rows: what to decompress.
         schema: Arrow schema of config default.
-        bit_depth: bits of a pixel of the dataset, at least as many as those of its pieces.
+        cells: what all cells are to be.
     """
     for start in range(0, len(rows), ROW_GROUP_ROWS):
         group = rows.plain.slice(start, ROW_GROUP_ROWS)
         stop = start + group.num_rows
         columns = {
             name: decompressed(
-                rows.cells(stored, start, stop), group.num_rows, _MASK_BITS if name == "mask" else bit_depth
+                rows.cells(stored, start, stop),
+                group.num_rows,
+                cells,
+                _MASK_BITS if name == "mask" else cells.bit_depth,
             )
             for name, stored in STORED_CELLS.items()
         }
@@ -102,24 +122,26 @@ def decoded_groups(rows: PieceRows, schema: pa.Schema, bit_depth: int) -> Iterat
         yield pa.table([columns[name] for name in schema.names], schema=schema)
 
 
-def decompressed(cells: Iterator[tuple[pa.Buffer, int]], count: int, bit_depth: int) -> pa.StructArray:
+def decompressed(
+    compressed: Iterator[tuple[pa.Buffer, int]], count: int, cells: Cells, bit_depth: int
+) -> pa.StructArray:
     """Return `count` decompressed cells in one buffer, as `datasets.Image` stores them.
 
     Args:
-        cells: compressed cells, and the bits of their pixels.
+        compressed: cells, and the bits of their pixels.
         count: how many there are.
+        cells: their size.
         bit_depth: of all pixels afterwards; cells of 8 bits become cells of 16 bits with the same values.
 
     Raises:
         CorruptDataError: a cell is damaged.
     """
-    cell_bytes = png_layout(CROP_PX, CROP_PX, bit_depth).cell_bytes
+    cell_bytes = cells.bytes(bit_depth)
     codec = pa.Codec("zstd")
     payload = np.empty((count, cell_bytes), np.uint8)
     try:
-        for row, (cell, bits) in enumerate(cells):
-            own_bytes = png_layout(CROP_PX, CROP_PX, bits).cell_bytes
-            stored = codec.decompress(cell, decompressed_size=own_bytes, asbytes=bits != bit_depth)
+        for row, (cell, bits) in enumerate(compressed):
+            stored = codec.decompress(cell, decompressed_size=cells.bytes(bits), asbytes=bits != bit_depth)
             payload[row] = np.frombuffer(stored if bits == bit_depth else _widened(stored), np.uint8)
     except (OSError, ValueError) as error:
         raise CorruptDataError(

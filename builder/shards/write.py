@@ -18,7 +18,7 @@ from nucleusnet_core.manifest import ShardEntry
 
 from ..pieces.receipt import Receipt, piece_path
 from .parquet_writer import shard_entry, write_parquet
-from .row_groups import PieceRows, copy_rows, decoded_groups, in_hash_order, read_piece
+from .row_groups import Cells, PieceRows, copy_rows, decoded_groups, in_hash_order, read_piece
 
 SHARD_BYTES = 300 << 20
 """About the size of a shard; cells are counted in their compressed size."""
@@ -37,7 +37,7 @@ class ShardTask:
         last_hash: last row hash of the shard, inclusive.
         pieces: the pieces of the split.
         schema: Arrow schema of config default.
-        bit_depth: bits of a pixel.
+        cells: what all cells are to be.
         part: where the rows without images go, for config metadata.
     """
 
@@ -48,7 +48,7 @@ class ShardTask:
     last_hash: int
     pieces: tuple[Path, ...]
     schema: pa.Schema
-    bit_depth: int
+    cells: Cells
     part: Path
 
 
@@ -86,7 +86,7 @@ def write_shard(task: ShardTask) -> ShardEntry:
     rows = gather(task.pieces, task.first_hash, task.last_hash)
     for path in (task.folder / task.path, task.part):
         path.parent.mkdir(parents=True, exist_ok=True)
-    write_parquet(task.folder / task.path, task.schema, decoded_groups(rows, task.schema, task.bit_depth))
+    write_parquet(task.folder / task.path, task.schema, decoded_groups(rows, task.schema, task.cells))
     plain = rows.plain.drop_columns(["row_hash"])
     with pa.OSFile(str(task.part), "wb") as sink, pa.ipc.new_file(sink, plain.schema) as writer:
         writer.write_table(plain)
@@ -117,7 +117,7 @@ def shard_tasks(
     folder: Path,
     parts: Path,
     schema: pa.Schema,
-    bit_depth: int,
+    cells: Cells,
 ) -> list[ShardTask]:
     """Return one task for each shard of all splits.
 
@@ -127,7 +127,7 @@ def shard_tasks(
         folder: the dataset folder.
         parts: folder for the rows without images.
         schema: Arrow schema of config default.
-        bit_depth: bits of a pixel.
+        cells: what all cells are to be.
     """
     tasks: list[ShardTask] = []
     for split, group in receipts.items():
@@ -136,6 +136,6 @@ def shard_tasks(
         ranges = plan_boundaries(row_hashes(pieces), cells_bytes, SHARD_BYTES)
         for number, (first, last) in enumerate(ranges):
             name = f"{split}-{number:05d}-of-{len(ranges):05d}"
-            facts: dict[str, Any] = {"schema": schema, "bit_depth": bit_depth, "part": parts / f"{name}.arrow"}
+            facts: dict[str, Any] = {"schema": schema, "cells": cells, "part": parts / f"{name}.arrow"}
             tasks.append(ShardTask(folder, f"data/{name}.parquet", split, first, last, pieces, **facts))
     return tasks

@@ -105,6 +105,10 @@ def test_a_shard_of_another_content_is_damaged(damaged: Path) -> None:
         ({"runs": {"train": 5}}, "runs of train must be list, not int"),
         ({"runs": {"train": [None]}}, "runs of train must be str, not NoneType"),
         ({"parameters": {"pixels_per_um": "8"}}, "pixels_per_um is '8'; it must be a number above 0"),
+        ({"crop_px": 100}, "crop_px is 100; it must be a multiple of 8 from 32 to 1024"),
+        ({"crop_px": 256.0}, "crop_px is 256.0; it must be a multiple of 8 from 32 to 1024"),
+        ({"frame_um": "20"}, "frame_um is '20'; it must be null, or a number from 0.1 to 1000"),
+        ({"frame_um": 0}, "frame_um is 0; it must be null, or a number from 0.1 to 1000"),
         ({"kept": -1}, "kept is -1; it must be a whole number, 0 or more"),
     ],
 )
