@@ -103,7 +103,7 @@ def dataset_info(manifest: Manifest, config: str) -> datasets.DatasetInfo:
     from nucleusnet_core.shards.tables import arrow_row_bytes
 
     columns = features(config, bit_depth=manifest.bit_depth, extra=manifest.columns)
-    row_bytes = arrow_row_bytes(columns.arrow_schema, manifest.bit_depth)
+    row_bytes = arrow_row_bytes(columns.arrow_schema, manifest.bit_depth, manifest.crop_px)
     rows = {split: manifest.rows(config, split) for split in manifest.splits_of(config)}
     splits = [
         datasets.SplitInfo(split, num_bytes=count * row_bytes, num_examples=count) for split, count in rows.items()

@@ -1,9 +1,10 @@
 """Train the convolutional autoencoder of the published study from the stream, and show what it learned.
 
-The network turns crops of 256 x 256 px into 512 numbers (latents) and back: four stages of two 3 x 3 convolutions and
-an average pool (16, 32, 64, 128 filters), a linear layer to the latents, and transposed convolutions back to a sigmoid.
-It learns from the mean squared error, with Adam, a learning rate of 3e-4 and batches of 32, and computes in bfloat16
-where the GPU or CPU does that natively. Stop it with Ctrl-C or a limit, and call it again to go on.
+The network turns crops of 256 x 256 px, or of any side that is a multiple of 16 px, into 512 numbers (latents) and
+back: four stages of two 3 x 3 convolutions and an average pool (16, 32, 64, 128 filters), a linear layer to the
+latents, and transposed convolutions back to a sigmoid. It learns from the mean squared error, with Adam, a learning
+rate of 3e-4 and batches of 32, and computes in bfloat16 where the GPU or CPU does that natively. Stop it with Ctrl-C or
+a limit, and call it again to go on.
 
 Example: python examples/train_autoencoder.py --source nucleusnet --minutes 2 --batch-size 8
 """
@@ -24,6 +25,7 @@ from PIL import Image
 from torch import nn
 
 from nucleusnet_core.contract import CROP_PX
+from nucleusnet_core.dataset import open_dataset
 
 FILTERS = (16, 32, 64, 128)
 LATENTS = 512
@@ -37,11 +39,15 @@ SAVE_SECONDS = 60
 
 
 class Autoencoder(nn.Module):
-    """Turns crops, float32 (B, 1, 256, 256) in [0, 1], into 512 latents each, and back."""
+    """Turns crops, float32 (B, 1, crop_px, crop_px) in [0, 1], into 512 latents each, and back.
 
-    def __init__(self) -> None:
+    Args:
+        crop_px: side of a crop, a multiple of 16 px.
+    """
+
+    def __init__(self, crop_px: int = CROP_PX) -> None:
         super().__init__()
-        side = CROP_PX >> len(FILTERS)
+        side = crop_px >> len(FILTERS)
         widths = list(zip((1, *FILTERS), FILTERS, strict=False))
         down = [layer for given, wanted in widths for layer in (*convolutions(given, wanted), nn.AvgPool2d(2))]
         self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(FILTERS[-1] * side**2, LATENTS))
@@ -140,9 +146,9 @@ class Training:
             state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
         except (OSError, RuntimeError, pickle.UnpicklingError) as error:
             raise SystemExit(f"{path} is not a checkpoint of this program ({error}); give another one.") from error
+        self.loader.load_state_dict(state["loader"])  # first, as it refuses another dataset in words
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.loader.load_state_dict(state["loader"])
         self.images, self.position = state["images"], state["loader"]
 
     def step(self, crops: torch.Tensor) -> torch.Tensor:
@@ -252,8 +258,15 @@ def prepared(options: argparse.Namespace) -> Training:
     """Return the network and the stream, at the beginning or where the checkpoint was written.
 
     Raises:
-        SystemExit: the checkpoint cannot be read, or its folder does not exist.
+        SystemExit: the crops have another size than the network takes; the checkpoint cannot be read, or its folder
+            does not exist.
     """
+    crop_px = open_dataset(options.source).manifest.crop_px
+    if crop_px % (1 << len(FILTERS)):
+        raise SystemExit(
+            f"The crops have {crop_px} px, and the network halves them {len(FILTERS)} times; build the dataset with a "
+            f"--crop-px that is a multiple of {1 << len(FILTERS)}."
+        )
     torch.manual_seed(options.seed)
     device = torch.device(options.device)
     loader = train_loader(
@@ -264,7 +277,7 @@ def prepared(options: argparse.Namespace) -> Training:
         num_workers=options.workers,
         pin_memory=device.type == "cuda",
     )
-    model = Autoencoder().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = Autoencoder(crop_px).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
     training = Training(model, optimizer, loader, device, has_bfloat16(device))
     if not options.checkpoint.absolute().parent.is_dir():

@@ -9,7 +9,6 @@ import torch
 
 from nucleusnet_core.cells.png import decode_cell, png_layout
 from nucleusnet_core.cells.unfilter import UNFILTERED_TOGETHER, Packed, UnfilteredCells
-from nucleusnet_core.contract import CROP_PX
 from nucleusnet_core.errors import CorruptDataError
 
 from .buffers import BufferPool
@@ -23,18 +22,19 @@ class CellDecoder:
 
     Args:
         bit_depth: bits of a pixel: 1 gives bool, 8 uint8 and 16 uint16 tensors.
+        crop_px: side of every image, px.
 
     Attributes:
         layout: of the column's cells, if they are stored PNG cells.
     """
 
-    def __init__(self, bit_depth: int) -> None:
-        self.layout = png_layout(CROP_PX, CROP_PX, bit_depth)
+    def __init__(self, bit_depth: int, crop_px: int) -> None:
+        self.layout = png_layout(crop_px, crop_px, bit_depth)
         self._pixel_type = np.dtype(_PIXEL_TYPES[bit_depth])
         self._pool = BufferPool()
 
     def decode(self, placed: Iterable[PlacedCells], count: int, locate: Callable[[int], str]) -> torch.Tensor:
-        """Return cells as a new tensor `(count, 1, 256, 256)`.
+        """Return cells as a new tensor `(count, 1, crop_px, crop_px)`.
 
         Stored PNG cells are decoded together, ordinary PNG cells one by one.
 
@@ -46,8 +46,8 @@ class CellDecoder:
         Raises:
             CorruptDataError: a cell is damaged, or has another size or bit depth.
         """
-        size = count * CROP_PX * self.layout.row_bytes
-        packed = self._pool.take(size).reshape(count, CROP_PX, self.layout.row_bytes)
+        height, row_bytes = self.layout.height, self.layout.row_bytes
+        packed = self._pool.take(count * height * row_bytes).reshape(count, height, row_bytes)
         ordinary: list[tuple[int, bytes]] = []
         for places, cells, rows in placed:
             if isinstance(cells, UnfilteredCells):
@@ -70,19 +70,19 @@ class CellDecoder:
         return [(place, cell) for place, cell in cells if isinstance(cell, bytes)]
 
     def _pixels(self, packed: Packed) -> npt.NDArray[Any]:
-        """Return packed rows `(n, 256, row_bytes)` as pixels `(n, 256, 256)`."""
+        """Return packed rows `(n, crop_px, row_bytes)` as pixels `(n, crop_px, crop_px)`."""
         if self.layout.bit_depth == 1:
-            return np.unpackbits(packed, axis=2, count=CROP_PX).view(np.bool_)
+            return np.unpackbits(packed, axis=2, count=self.layout.width).view(np.bool_)
         pixels = packed.view(self._pixel_type)
         return pixels.byteswap(inplace=True) if self.layout.bit_depth == 16 and np.little_endian else pixels
 
     def _decode_ordinary(self, cell: bytes, where: str) -> npt.NDArray[Any]:
-        """Return the pixels `(256, 256)` of any grey PNG of the right size and bit depth."""
+        """Return the pixels `(crop_px, crop_px)` of any grey PNG of the right size and bit depth."""
         try:
             pixels = decode_cell(cell)
         except CorruptDataError as error:
             raise CorruptDataError(f"{where}: {error} Run `nucleusnet verify`, and get the file again.") from error
-        shape = (CROP_PX, CROP_PX)
+        shape = (self.layout.height, self.layout.width)
         if (pixels.dtype, pixels.shape) != (self._pixel_type, shape):
             raise CorruptDataError(
                 f"{where}: the pixels are {pixels.dtype} {pixels.shape}, and those of all other cells are "

@@ -123,8 +123,8 @@ def sample_loader(
     """Draw n distinct random nuclei, every one of the split equally likely, for iterating in batches.
 
     What a batch holds is the same as with `train_loader`. The sample is read here, only the bytes that hold it, and
-    kept in memory, 66 kB a nucleus of 8 bits; batches are decoded when they are asked for, 0.1 ms a nucleus, so
-    there is nothing for worker processes to do.
+    kept in memory, 66 kB a nucleus of 256 x 256 px and 8 bits; batches are decoded when they are asked for, 0.1 ms
+    a nucleus, so there is nothing for worker processes to do.
 
     Args:
         n: number of nuclei.
@@ -157,7 +157,7 @@ def sample_loader(
         table,
         source=opened.store.name,
         split=str(split),
-        decoders={name: CellDecoder(bits) for name, bits in depths.items()},
+        decoders={name: CellDecoder(bits, opened.manifest.crop_px) for name, bits in depths.items()},
         places=picks,
         seed=seed,
         batch_size=batch_size,

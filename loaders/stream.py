@@ -40,7 +40,8 @@ class BatchReader:
         self._split = split
         self._plan = plan
         self._consumer = consumer
-        self._decoders = {name: CellDecoder(bits) for name, bits in split.bit_depths.items()}
+        crop_px = split.opened.manifest.crop_px
+        self._decoders = {name: CellDecoder(bits, crop_px) for name, bits in split.bit_depths.items()}
         self._memory = BufferPool().take
         self._layouts = {name: decoder.layout for name, decoder in self._decoders.items()}
         self._cursors: dict[int, LaneCursor] = {}

@@ -167,7 +167,7 @@ def mosaic(
 ) -> None:
     """Show random nuclei of every run as one grid, one row for each run, or for each value of another column.
 
-    Every nucleus is a tile of 256 x 256 px with raw camera values. The legend, OUT_legend.csv, says which nucleus lies
+    Every nucleus is a tile at its full size with raw camera values. The legend, OUT_legend.csv, says which nucleus lies
     in which row and column, counted from 0. The nuclei are those of config 10k, the dataset's random selection of 100
     nuclei of each run.
 

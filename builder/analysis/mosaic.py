@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nucleusnet_core.cells.png import decode_cell
-from nucleusnet_core.contract import CROP_PX, NUCLEI_PER_RUN, STITCHED, TEN_K
+from nucleusnet_core.contract import NUCLEI_PER_RUN, STITCHED, TEN_K
 from nucleusnet_core.dataset import OpenDataset
 from nucleusnet_core.errors import CorruptDataError, UsageError
 from nucleusnet_core.runs import natural_order
@@ -44,6 +44,7 @@ class Mosaic:
         per_run: how many of a value were wanted.
         without: values of images of the dataset that have no nuclei in it, and so no row.
         pixels_per_um: scale of all crops of config `10k`, None where they have several.
+        crop_px: side of a tile, px.
     """
 
     by: str
@@ -52,11 +53,12 @@ class Mosaic:
     per_run: int
     without: tuple[str, ...]
     pixels_per_um: float | None
+    crop_px: int
 
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width, px."""
-        return len(self.rows) * CROP_PX, self.columns * CROP_PX
+        return len(self.rows) * self.crop_px, self.columns * self.crop_px
 
     @property
     def fewer(self) -> dict[str, int]:
@@ -98,6 +100,7 @@ def plan_mosaic(opened: OpenDataset, per_run: int = NUCLEI_PER_RUN, by: str = RU
         per_run,
         tuple(sorted(known - rows.keys(), key=natural_order)),
         common_scale(table["crop_pixels_per_um"]),
+        opened.manifest.crop_px,
     )
 
 
@@ -116,7 +119,7 @@ class GroupReader:
         self.kept: dict[str, tuple[GroupPlace, list[dict[str, Any]]]] = {}
 
     def pixels(self, tile: Tile) -> npt.NDArray[Any]:
-        """Return the pixels of one nucleus, (256, 256) uint8 or uint16.
+        """Return the pixels of one nucleus, (crop_px, crop_px) uint8 or uint16.
 
         Raises:
             CorruptDataError: the cell is damaged or has another size.
@@ -126,11 +129,12 @@ class GroupReader:
             table = read_row_group(self.opened, entry, tile.place.group)
             self.kept[entry.split] = (tile.place, table.column("image").to_pylist())
         pixels = decode_cell(self.kept[entry.split][1][tile.row]["bytes"])
-        bits, depth = pixels.dtype.itemsize * 8, self.opened.manifest.bit_depth
-        if pixels.shape != (CROP_PX, CROP_PX) or bits != depth:
+        manifest = self.opened.manifest
+        bits, depth, crop_px = pixels.dtype.itemsize * 8, manifest.bit_depth, manifest.crop_px
+        if pixels.shape != (crop_px, crop_px) or bits != depth:
             raise CorruptDataError(
                 f"{self.opened.store.name}/{entry.path}: nucleus {tile.nucleus_id} has {pixels.shape[0]} x "
-                f"{pixels.shape[1]} px of {bits} bits, not {CROP_PX} x {CROP_PX} px of {depth} bits; run "
+                f"{pixels.shape[1]} px of {bits} bits, not {crop_px} x {crop_px} px of {depth} bits; run "
                 "`nucleusnet verify`."
             )
         return pixels
@@ -146,7 +150,7 @@ def mosaic_tiles(opened: OpenDataset, mosaic: Mosaic, progress: Progress) -> Ite
     """
     progress.begin("mosaic", len(mosaic.rows) * mosaic.columns, unit="tile")
     reader = GroupReader(opened)
-    black = np.zeros((CROP_PX, CROP_PX), f"u{opened.manifest.bit_depth // 8}")
+    black = np.zeros((mosaic.crop_px, mosaic.crop_px), f"u{opened.manifest.bit_depth // 8}")
     for tiles in mosaic.rows.values():
         for column in range(mosaic.columns):
             yield reader.pixels(tiles[column]) if column < len(tiles) else black

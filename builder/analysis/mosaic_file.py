@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -12,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nucleusnet_core.cells.png_chunks import SIGNATURE, chunk
-from nucleusnet_core.contract import CROP_PX
 from nucleusnet_core.dataset import OpenDataset
 from nucleusnet_core.errors import UsageError
 from nucleusnet_core.files.atomic import atomic_path
@@ -25,6 +25,7 @@ from .mosaic import Mosaic
 SUFFIXES = (".png", ".tif", ".tiff")
 _FILTER_UP = 2
 _COMPRESSION_LEVEL = 6
+_TIFF_TILE_STEP_PX = 16
 _MOST_PIXELS_PER_UM = 4000
 """A PNG states whole pixels per metre in 32 bits."""
 
@@ -79,7 +80,7 @@ def write_mosaic(out: Path, opened: OpenDataset, mosaic: Mosaic, tiles: Iterator
     with writing(out), atomic_path(legend_path(out)) as legend, atomic_path(out) as partial:
         legend.write_bytes(legend_csv(mosaic).encode())
         if out.suffix.lower() != ".png":
-            write_tiff_tiles(partial, tiles, mosaic.shape, opened.manifest.bit_depth, pixels_per_um)
+            write_tiff_tiles(partial, tiles, mosaic, opened.manifest.bit_depth, pixels_per_um)
             return
         with partial.open("wb") as file:
             write_png_rows(
@@ -92,22 +93,24 @@ def write_mosaic(out: Path, opened: OpenDataset, mosaic: Mosaic, tiles: Iterator
 
 
 def write_tiff_tiles(
-    path: Path, tiles: Iterator[npt.NDArray[Any]], shape: tuple[int, int], bit_depth: int, pixels_per_um: float | None
+    path: Path, tiles: Iterator[npt.NDArray[Any]], mosaic: Mosaic, bit_depth: int, pixels_per_um: float | None
 ) -> None:
-    """Write a tiled TIFF in which every nucleus is one tile."""
+    """Write a TIFF in which every nucleus is one tile, or every row one strip: tiles have multiples of 16 px."""
     import tifffile  # noqa: PLC0415 - only for TIFF, and an extra
 
+    side, tiled = mosaic.crop_px, mosaic.crop_px % _TIFF_TILE_STEP_PX == 0
     per_cm = 1e4 * pixels_per_um if pixels_per_um else 0.0
     tifffile.imwrite(
         path,
-        tiles,
-        shape=shape,
+        tiles if tiled else mosaic_rows(tiles, mosaic.columns),
+        shape=mosaic.shape,
         dtype=f"u{bit_depth // 8}",
-        tile=(CROP_PX, CROP_PX),
+        tile=(side, side) if tiled else None,
+        rowsperstrip=None if tiled else side,
         photometric="minisblack",
         compression="zlib",
         predictor=True,
-        bigtiff=shape[0] * shape[1] * bit_depth // 8 > 2**31,
+        bigtiff=math.prod(mosaic.shape) * bit_depth // 8 > 2**31,
         resolution=(per_cm, per_cm) if per_cm else None,
         resolutionunit="CENTIMETER" if per_cm else None,
         metadata=None,
@@ -117,7 +120,7 @@ def write_tiff_tiles(
 
 
 def mosaic_rows(tiles: Iterator[npt.NDArray[Any]], columns: int) -> Iterator[npt.NDArray[Any]]:
-    """Yield each row of tiles as pixels, (256, columns * 256)."""
+    """Yield each row of tiles as pixels, (crop_px, columns * crop_px)."""
     for first in tiles:
         yield np.hstack([first, *(next(tiles) for _ in range(columns - 1))])
 

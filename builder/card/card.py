@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nucleusnet_dataset
-from nucleusnet_core.contract import CARD_NAME
+from nucleusnet_core.contract import CARD_NAME, CROP_PX
 from nucleusnet_core.files.atomic import write_bytes_atomic
 from nucleusnet_core.manifest import Manifest
 from nucleusnet_core.terminal.wording import counted
@@ -32,9 +32,7 @@ _RECIPES = {
         "Every label becomes a row; those that touch the image border have `touches_border` set. The centroid of the "
         "mask lies in the middle of the crop, its major axis (from the second moments) lies flat, and its longer tail "
         "(from the third moment) points right. Image and mask are resampled once, the image bilinearly, the mask by "
-        "the nearest pixel. A crop shows 256 x 256 px of the image. Where a nucleus does not fit, it shows the square "
-        "of 288, 320, ... px that holds it, scaled down to 256; the side of that square is "
-        "32 * round(8 * sqrt(`area_px` / pixels of `mask`))."
+        "the nearest pixel."
     ),
 }
 _CONFIGS = {
@@ -88,6 +86,7 @@ def count_values(manifest: Manifest, images: int) -> dict[str, str]:
     """Return what the card says about splits, configs and columns."""
     first = next(iter(manifest.splits))
     outside = str(manifest.parameters["outside"])
+    cells = manifest.bit_depth, manifest.columns, manifest.crop_px
     return {
         "kept": f"{manifest.kept:,}",
         "found": f"{manifest.found:,}",
@@ -101,16 +100,40 @@ def count_values(manifest: Manifest, images: int) -> dict[str, str]:
         "split_rows": "\n".join(split_row(manifest, split) for split in manifest.splits),
         "config_rows": "\n".join(config_row(manifest, config) for config in manifest.configs),
         "bit_depth": str(manifest.bit_depth),
-        "recipe_text": recipe_text(manifest.recipe),
+        "crop_px": str(manifest.crop_px),
+        "recipe_text": recipe_text(manifest),
         "outside": _OUTSIDE.get(outside, outside),
-        "nucleus_columns": schema_table("default", manifest.bit_depth, manifest.columns),
-        "stitched_columns": schema_table("stitched", manifest.bit_depth, manifest.columns),
+        "nucleus_columns": schema_table("default", *cells),
+        "stitched_columns": schema_table("stitched", *cells),
     }
 
 
-def recipe_text(recipe: str) -> str:
+def recipe_text(manifest: Manifest) -> str:
     """Return how nuclei were cut, after a sentence that says what a recipe is."""
-    return f"The recipe is the way in which nuclei are cut; here it is `{recipe}`. {_RECIPES.get(recipe, '')}".strip()
+    said = f"The recipe is the way in which nuclei are cut; here it is `{manifest.recipe}`."
+    frame = [frame_text(manifest)] if manifest.recipe == "refined" else []
+    return " ".join([said, *filter(None, [_RECIPES.get(manifest.recipe)]), *frame])
+
+
+def frame_text(manifest: Manifest) -> str:
+    """Return what the crops of recipe `refined` show, and how that follows from the rows."""
+    px, step = manifest.crop_px, manifest.crop_px // 8
+    if (px, manifest.frame_um) == (CROP_PX, None):
+        return (
+            "A crop shows 256 x 256 px of the image. Where a nucleus does not fit, it shows the square "
+            "of 288, 320, ... px that holds it, scaled down to 256; the side of that square is "
+            "32 * round(8 * sqrt(`area_px` / pixels of `mask`))."
+        )
+    shown, um = f"{px} x {px} px of the image", manifest.frame_um
+    wider = f"the square of {px + step}, {px + 2 * step}, ... px"
+    if um is not None:
+        shown = f"{um:g} x {um:g} µm in {px} x {px} px, whatever the scale of its image"
+        wider = f"the square of {um * 9 / 8:g}, {um * 10 / 8:g}, ... µm"
+    return (
+        f"A crop shows {shown}. Where a nucleus does not fit, it shows {wider} that holds it, scaled down to {px} "
+        f"px; the side of that square is {px} / `crop_pixels_per_um` µm. Where a crop has fewer pixels than the image, "
+        "each is the average over what it covers."
+    )
 
 
 def study_values(facts: CardFacts) -> dict[str, str]:

@@ -17,7 +17,6 @@ class Meaning(NamedTuple):
 
 _CAMERA = "camera values"
 NUCLEI: Mapping[str, Meaning] = {
-    "image": Meaning(_CAMERA, "the crop, 256 x 256 px"),
     "mask": Meaning("", "the nucleus in the same frame"),
     "nucleus_id": Meaning("", "`<stitched image>_ROI_<label>`, unique"),
     "stitched_image": Meaning("", "name of the stitched image; `name` in config `stitched`"),
@@ -74,9 +73,16 @@ STITCHED: Mapping[str, Meaning] = {
 }
 
 
-def meanings(config: str) -> Mapping[str, Meaning]:
-    """Return the meanings of the columns of a config."""
-    return STITCHED if config == "stitched" else NUCLEI
+def meanings(config: str, crop_px: int) -> Mapping[str, Meaning]:
+    """Return the meanings of the columns of a config.
+
+    Args:
+        config: one of those of the dataset.
+        crop_px: side of its crops, px.
+    """
+    if config == "stitched":
+        return STITCHED
+    return {"image": Meaning(_CAMERA, f"the crop, {crop_px} x {crop_px} px"), **NUCLEI}
 
 
 def type_name(feature: Any, bit_depth: int) -> str:
@@ -92,9 +98,9 @@ OWN_COLUMN = Meaning("", "of the image, from its name or the sample sheet")
 """What is known of a dataset's own columns."""
 
 
-def schema_table(config: str, bit_depth: int, extra: Mapping[str, str]) -> str:
+def schema_table(config: str, bit_depth: int, extra: Mapping[str, str], crop_px: int) -> str:
     """Return the columns of a config as a Markdown table."""
-    known = meanings(config)
+    known = meanings(config, crop_px)
     lines = ["| column | type | unit | meaning |", "|---|---|---|---|"]
     for name, feature in nucleusnet_dataset.features(config, bit_depth=bit_depth, extra=extra).items():
         meaning = known.get(name, OWN_COLUMN)

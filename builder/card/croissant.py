@@ -156,13 +156,13 @@ def record_set(manifest: Manifest, config: str) -> dict[str, Any]:
         "@id": config,
         "name": config,
         "description": f"Config {config}: {rows} rows.",
-        "field": [field_of(config, name, feature) for name, feature in columns.items()],
+        "field": [field_of(config, name, feature, manifest.crop_px) for name, feature in columns.items()],
     }
 
 
-def field_of(config: str, name: str, feature: Any) -> dict[str, Any]:
+def field_of(config: str, name: str, feature: Any, crop_px: int) -> dict[str, Any]:
     """Return a description of a column."""
-    meaning = meanings(config).get(name, OWN_COLUMN)
+    meaning = meanings(config, crop_px).get(name, OWN_COLUMN)
     source: dict[str, Any] = {"fileSet": {"@id": f"files-of-{config}"}, "extract": {"column": name}}
     if isinstance(feature, datasets.Image):
         source["transform"] = {"jsonPath": "bytes"}

@@ -1,5 +1,6 @@
 """Checks one file of a dataset folder after the other, in any process: its hash, and every image and row of a shard."""
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nucleusnet_core.cells.png import are_stored_cells, check_cell, check_checksums, layout_of
-from nucleusnet_core.contract import SUMS_NAME
+from nucleusnet_core.contract import CROP_PX, SUMS_NAME
 from nucleusnet_core.errors import CorruptDataError
 from nucleusnet_core.files.hashing import file_sha256
 from nucleusnet_core.manifest import Manifest, ShardEntry
@@ -42,6 +43,7 @@ class FileTask:
         shard: its entry in the manifest, if it is a shard.
         beside: paths of config metadata that hold the same rows, for a shard of config default.
         first_row: row of those where this shard begins.
+        crop_px: side of its images and masks, px.
     """
 
     folder: Path
@@ -50,6 +52,7 @@ class FileTask:
     shard: ShardEntry | None = None
     beside: tuple[str, ...] = ()
     first_row: int = 0
+    crop_px: int = CROP_PX
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ def file_tasks(folder: Path, manifest: Manifest, present: dict[str, str]) -> lis
         beside: tuple[str, ...] = ()
         if entry is not None and entry.config == "default":
             beside = tuple(s.path for s in manifest.shards_of("metadata", entry.split) if s.path in present)
-        tasks.append(FileTask(folder, path, sha256, entry, beside, first_rows.get(path, 0)))
+        first_row = first_rows.get(path, 0)
+        tasks.append(FileTask(folder, path, sha256, entry, beside, first_row, manifest.crop_px))
     return sorted(tasks, key=lambda task: (-(task.shard.bytes if task.shard else 0), task.path))
 
 
@@ -122,7 +126,7 @@ def check_rows(task: FileTask, shard: ShardEntry, report: Report) -> int:
             table = file.read_row_group(group, use_threads=False)
             for name in CELL_COLUMNS:
                 if name in table.column_names:
-                    check_cells(table.column(name), task.path, name, row, report)
+                    check_cells(table.column(name), task, name, row, report)
             check_facts(table, task.path, row, report)
             if shard.config == "default":
                 plain = table.drop_columns([name for name in CELL_COLUMNS if name in table.column_names])
@@ -145,17 +149,17 @@ def check_facts(table: pa.Table, path: str, first_row: int, report: Report) -> N
             report.add(f"{path}, row {first_row + row}, column {name}", f"it is {value}; it must be {must}.")
 
 
-def check_cells(cells: pa.ChunkedArray, path: str, column: str, first_row: int, report: Report) -> None:
+def check_cells(cells: pa.ChunkedArray, task: FileTask, column: str, first_row: int, report: Report) -> None:
     """Check the images of one column of a row group."""
     row = first_row
     for chunk in cells.chunks:
-        for message in cell_problems(chunk.field("bytes")):
+        for message in cell_problems(chunk.field("bytes"), task.crop_px):
             if message is not None:
-                report.add(f"{path}, row {row}, column {column}", message)
+                report.add(f"{task.path}, row {row}, column {column}", message)
             row += 1
 
 
-def cell_problems(payloads: pa.BinaryArray) -> Iterator[str | None]:
+def cell_problems(payloads: pa.BinaryArray, crop_px: int) -> Iterator[str | None]:
     """Yield what is wrong with each PNG, None for nothing.
 
     Cells of one size are looked at together for the bytes that are the same in all stored cells; only their checksums
@@ -175,7 +179,15 @@ def cell_problems(payloads: pa.BinaryArray) -> Iterator[str | None]:
         except CorruptDataError as error:
             yield str(error)
         else:
-            yield None
+            yield size_problem(payloads[number].as_buffer(), crop_px)
+
+
+def size_problem(cell: pa.Buffer, crop_px: int) -> str | None:
+    """Return what is wrong with the size that the header of a sound PNG states, None for nothing."""
+    width, height = struct.unpack_from(">II", cell, 16)
+    if (width, height) == (crop_px, crop_px):
+        return None
+    return f"it has {height} x {width} px, and {BY_MANIFEST} crop_px is {crop_px}; build the dataset again."
 
 
 def cells_together(payloads: pa.BinaryArray) -> npt.NDArray[np.uint8] | None:

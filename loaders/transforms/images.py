@@ -19,8 +19,8 @@ def images_of(batch: Batch) -> torch.Tensor:
     if not isinstance(images, torch.Tensor) or images.ndim != _BATCH_AXES:
         found = ", ".join(batch) or "no column"
         raise UsageError(
-            f"The batch has no images (B, 1, 256, 256) in column image; it holds {found}. Ask the loader for column "
-            "image."
+            f"The batch has no images (B, 1, height, width) in column image; it holds {found}. Ask the loader for "
+            "column image."
         )
     return images
 

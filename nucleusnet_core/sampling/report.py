@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ..contract import CROP_PX, DEFAULT
+from ..contract import DEFAULT
 from ..dataset import OpenDataset, open_dataset
 from ..pictures.contact_sheet import MAX_NUCLEI, NO_SCALE_BAR, draw_sheet, sheet_grid, shrunk, write_sheet
 from ..runs import natural_order
@@ -135,7 +135,8 @@ def show_sample(request: SampleRequest, loader: Loader, progress: Progress) -> S
     pixels_per_um = common_scale(table["crop_pixels_per_um"])
     if pixels_per_um is None:
         progress.say(NO_SCALE_BAR)
-    _write_sheet(request, n, seed, pixels_per_um, tiles)
+    tile_um = opened.manifest.crop_px / pixels_per_um if pixels_per_um else None
+    _write_sheet(request, n, seed, tile_um, tiles)
     return SampleReport(
         dataset=opened.store.name,
         split=request.split,
@@ -198,10 +199,9 @@ def _count_by_run(runs: pa.ChunkedArray) -> dict[str, int]:
 
 
 def _write_sheet(
-    request: SampleRequest, n: int, seed: int, pixels_per_um: float | None, tiles: npt.NDArray[np.float32]
+    request: SampleRequest, n: int, seed: int, tile_um: float | None, tiles: npt.NDArray[np.float32]
 ) -> None:
     """Draw and write the contact sheet, with a scale bar if the scale is known."""
     shown = f"{len(tiles):,} of {n:,}" if len(tiles) < n else f"{n:,}"
     caption = [f"{shown} random nuclei", f"split {request.split}", f"seed {seed}"]
-    tile_um = CROP_PX / pixels_per_um if pixels_per_um else None
     write_sheet(request.out, draw_sheet(tiles, caption=caption, tile_um=tile_um))

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..cells.layout import png_layout
-from ..contract import CROP_PX
 from ..dataset import OpenDataset
 from ..errors import CorruptDataError, SelectionError
 from ..manifest import ShardEntry
@@ -103,15 +102,16 @@ def read_row_group(opened: OpenDataset, entry: ShardEntry, group: int) -> pa.Tab
         ) from error
 
 
-def arrow_row_bytes(schema: pa.Schema, bit_depth: int) -> int:
+def arrow_row_bytes(schema: pa.Schema, bit_depth: int, crop_px: int) -> int:
     """Return about how many bytes a row takes in memory.
 
     Args:
-        schema: its columns; of these, `image` and `mask` hold stored PNG cells of 256 x 256 px.
+        schema: its columns; of these, `image` and `mask` hold stored PNG cells.
         bit_depth: bits of a pixel of `image`.
+        crop_px: side of both, px.
     """
     depths = {"image": bit_depth, "mask": 1}
-    cells = {name: png_layout(CROP_PX, CROP_PX, depth).cell_bytes for name, depth in depths.items()}
+    cells = {name: png_layout(crop_px, crop_px, depth).cell_bytes for name, depth in depths.items()}
     others = [field.type for field in schema if field.name not in cells]
     texts = sum(_TEXT_BYTES for kind in others if pa.types.is_string(kind) or pa.types.is_list(kind))
     numbers: int = sum(-(-kind.bit_width // 8) for kind in others if pa.types.is_primitive(kind))

@@ -134,15 +134,15 @@ def test_the_study_changes_nothing_but_card_croissant_and_sums(built: Path, desc
 def test_every_column_has_a_meaning_and_measures_have_units() -> None:
     for config in CONFIGS:
         columns = features(config)
-        assert set(columns) <= set(meanings(config))
-        table = schema_table(config, 8, {}).splitlines()
+        assert set(columns) <= set(meanings(config, 256))
+        table = schema_table(config, 8, {}, 256).splitlines()
         assert [line.split("`")[1] for line in table[2:]] == list(columns)
-    for name, meaning in meanings("default").items():
+    for name, meaning in meanings("default", 256).items():
         units = {"_per_um": "px/µm", "_um": "µm", "_um2": "µm²", "_px": "px²", "_deg": "degree"}
         ending = next((ending for ending in units if name.endswith(ending)), None)
         assert ending is None or meaning.unit == units[ending]
-    assert "| `image` | PNG, 16 bit | camera values | the crop, 256 x 256 px |" in schema_table("default", 16, {})
-    assert "| `mask` | PNG, 1 bit |  | the nucleus in the same frame |" in schema_table("default", 16, {})
+    assert "| `image` | PNG, 16 bit | camera values | the crop, 64 x 64 px |" in schema_table("default", 16, {}, 64)
+    assert "| `mask` | PNG, 1 bit |  | the nucleus in the same frame |" in schema_table("default", 16, {}, 64)
 
 
 def test_the_statistics_are_those_of_the_rows_and_the_picture_shows_every_run(described: Path) -> None:
