@@ -1,8 +1,9 @@
 /** Colours, tile size and scale bar of the page, which its address does not hold. */
 
+import { roundLength } from "./picture.js";
+
 const TILE_PX = 112;
-const BAR_UM = 10;
-const FRAME_PX = 256;
+const LONGEST_BAR = 0.5; // of a tile
 const element = (id) => document.getElementById(id);
 
 /** Follow the system's colours until others are chosen. */
@@ -38,13 +39,15 @@ export function tileSize(px, info) {
   sheetScale(info);
 }
 
-/** Show a bar of 10 µm at the scale of the tiles. */
-export function sheetScale({ pixelsPerUm }) {
-  const tile = element("sheet").firstElementChild;
-  const known = tile && pixelsPerUm > 0;
+/** Show a bar of a round length at the scale of the tiles; none where they have several. */
+export function sheetScale({ cropPx }) {
+  const tiles = [...element("sheet").children];
+  const [perUm, ...others] = new Set(tiles.map(({ nucleus }) => nucleus.crop_pixels_per_um));
+  const known = perUm > 0 && !others.length;
   element("sheet-bar").hidden = !known;
   if (!known) return;
-  const px = (BAR_UM * pixelsPerUm * tile.clientWidth) / FRAME_PX;
+  const um = roundLength((LONGEST_BAR * cropPx) / perUm);
+  const px = (um * perUm * tiles[0].clientWidth) / cropPx;
   element("sheet-bar-line").style.width = `${px.toFixed(2)}px`;
-  element("sheet-bar-text").textContent = `${BAR_UM} \u00b5m`;
+  element("sheet-bar-text").textContent = `${um} \u00b5m`;
 }

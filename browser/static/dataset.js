@@ -47,6 +47,7 @@ export class Dataset {
       groupings: groupings(manifest),
       bitDepth: manifest.bit_depth,
       pixelsPerUm: manifest.parameters?.pixels_per_um ?? null,
+      cropPx: manifest.crop_px,
       version: manifest.version,
     };
   }

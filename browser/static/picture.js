@@ -79,6 +79,13 @@ export async function automaticContrast(nuclei, bitDepth) {
   return { min, max: Math.max(max, min + 1) };
 }
 
+/** Return the longest of 1, 2, 5, 10, 20, 50, ... (or 0.5, 0.2, ...) that is at most `longest`. */
+export function roundLength(longest) {
+  const power = Math.floor(Math.log10(longest));
+  const lengths = [5, 2, 1, 0.5].map((step) => Number(`${step}e${power}`)); // 2e-1 rather than 2 * 0.1
+  return lengths.find((length) => length <= longest);
+}
+
 /** Count the grey values of an image in `bins` equal steps, without the empty surroundings of value 0. */
 export function histogram({ pixels, bitDepth }, bins) {
   const counts = new Float64Array(bins);

@@ -3,7 +3,7 @@
 import { facts } from "./measurements.js";
 import { drawNucleus, histogram } from "./picture.js";
 
-const BAR_UM = 1;
+const LONGEST_BAR = 0.05; // of the picture
 const BINS = 64;
 const element = (id) => document.getElementById(id);
 
@@ -109,12 +109,13 @@ export class Single {
     }
   }
 
-  /** Show a bar of one micrometre, at whatever size the picture has on the screen. */
+  /** Show a bar of a round length, at whatever size the picture has on the screen. */
   scale(perUm, widthPx) {
     element("bar").hidden = perUm === null;
     if (perUm === null) return;
-    element("bar-line").style.width = `${((100 * BAR_UM * perUm) / widthPx).toFixed(4)}cqw`;
-    element("bar-text").textContent = `${BAR_UM} \u00b5m`;
+    const um = roundLength((LONGEST_BAR * widthPx) / perUm);
+    element("bar-line").style.width = `${((100 * um * perUm) / widthPx).toFixed(4)}cqw`;
+    element("bar-text").textContent = `${um} \u00b5m`;
   }
 
   readPixel(event) {

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nucleusnet_core.cells.png import decode_cell
-from nucleusnet_core.contract import CROP_PX, NUCLEI_PER_RUN, TEN_K
+from nucleusnet_core.contract import NUCLEI_PER_RUN, TEN_K
 from nucleusnet_core.dataset import OpenDataset
 from nucleusnet_core.errors import SelectionError
 from nucleusnet_core.runs import natural_order
@@ -46,9 +46,10 @@ def write_mosaic(
     runs = _store_strips(opened, raw, progress, stop)
     # Runs come split by split; on the page they come by number, and those with a name after them.
     order = sorted(range(len(runs)), key=lambda place: natural_order(runs[place]))
-    width = NUCLEI_PER_RUN * CROP_PX
-    stored = vips().Image.rawload(str(raw), width, CROP_PX * len(runs), 1)
-    strips = [stored.crop(0, place * CROP_PX, width, CROP_PX) for place in order]
+    crop_px = opened.manifest.crop_px
+    width = NUCLEI_PER_RUN * crop_px
+    stored = vips().Image.rawload(str(raw), width, crop_px * len(runs), 1)
+    strips = [stored.crop(0, place * crop_px, width, crop_px) for place in order]
     picture = vips().Image.arrayjoin(strips, across=1).copy(interpretation="b-w")
     progress.begin("mosaic", picture.height, unit="row")
     suffix = f".jpg[Q={quality}]"
@@ -60,7 +61,7 @@ def write_mosaic(
     del entry["files"][raw.name]
     return entry | {
         "pixels_per_um": common_scale(read_columns(opened, TEN_K, ["crop_pixels_per_um"])["crop_pixels_per_um"]),
-        "cell_px": CROP_PX,
+        "cell_px": crop_px,
         "by": opened.manifest.group_by,
         "runs": [runs[place] for place in order],
     }
@@ -83,7 +84,7 @@ def _store_strips(opened: OpenDataset, raw: Path, progress: Progress, stop: thre
 
 
 def mosaic_strips(opened: OpenDataset) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
-    """Yield run and picture of every run, uint8 (256, 25600): its crops from left to right, black where it has fewer.
+    """Yield run and picture of every run, uint8 (crop_px, 100 * crop_px): its crops from left to right, then black.
 
     16 bits become 8: the upper ones.
 
@@ -91,21 +92,22 @@ def mosaic_strips(opened: OpenDataset) -> Iterator[tuple[str, npt.NDArray[np.uin
         opened: the dataset.
     """
     run: str | None = None
-    strip, column = _empty(), 0
+    crop_px = opened.manifest.crop_px
+    strip, column = _empty(crop_px), 0
     for own, cell in _nuclei(opened):
         if own != run or column == NUCLEI_PER_RUN:
             if run is not None:
                 yield run, strip
-            run, strip, column = own, _empty(), 0
+            run, strip, column = own, _empty(crop_px), 0
         crop = decode_cell(cell)
-        strip[:, column * CROP_PX : (column + 1) * CROP_PX] = crop if crop.dtype == np.uint8 else crop >> 8
+        strip[:, column * crop_px : (column + 1) * crop_px] = crop if crop.dtype == np.uint8 else crop >> 8
         column += 1
     if run is not None:
         yield run, strip
 
 
-def _empty() -> npt.NDArray[np.uint8]:
-    return np.zeros((CROP_PX, NUCLEI_PER_RUN * CROP_PX), np.uint8)
+def _empty(crop_px: int) -> npt.NDArray[np.uint8]:
+    return np.zeros((crop_px, NUCLEI_PER_RUN * crop_px), np.uint8)
 
 
 def _nuclei(opened: OpenDataset) -> Iterator[tuple[str, bytes]]:
