@@ -102,14 +102,14 @@ def write_tiff_tiles(
     per_cm = 1e4 * pixels_per_um if pixels_per_um else 0.0
     tifffile.imwrite(
         path,
-        tiles if tiled else mosaic_rows(tiles, mosaic.columns),
+        tiles if tiled else (zlib.compress(rows.tobytes()) for rows in mosaic_rows(tiles, mosaic.columns)),
         shape=mosaic.shape,
         dtype=f"u{bit_depth // 8}",
         tile=(side, side) if tiled else None,
         rowsperstrip=None if tiled else side,
         photometric="minisblack",
         compression="zlib",
-        predictor=True,
+        predictor=tiled,
         bigtiff=math.prod(mosaic.shape) * bit_depth // 8 > 2**31,
         resolution=(per_cm, per_cm) if per_cm else None,
         resolutionunit="CENTIMETER" if per_cm else None,
