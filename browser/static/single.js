@@ -1,7 +1,7 @@
 /** One nucleus, large, with its scale bar and measurements; its neighbours on the sheet are one key away. */
 
 import { facts } from "./measurements.js";
-import { drawNucleus, histogram } from "./picture.js";
+import { drawNucleus, histogram, roundLength } from "./picture.js";
 
 const LONGEST_BAR = 0.05; // of the picture
 const BINS = 64;
