@@ -22,6 +22,7 @@ from benchmarks.reference import IMAGE_PX, NUCLEI_PER_MM2, ROWS
 from benchmarks.shuffle import shuffle_cost
 from builder.build.options import BuildOptions
 from builder.cutting.measure import sum_intensities
+from builder.cutting.quality import quality_columns
 from builder.pieces.make import cut_all, make_piece, piece_table, write_piece
 from builder.pieces.receipt import Receipt, piece_path
 from builder.pieces.task import PieceTask
@@ -99,9 +100,11 @@ def stages(task: PieceTask, receipt: Receipt, scratch: Path) -> list[tuple[str, 
     image, _ = step("find the pixels", lambda: decode_image(pixels, "image"))
     regions = step("runs to regions", lambda: regions_from_runs(runs))
     sums = step("add up intensities", lambda: sum_intensities(image, regions))
+    quality = step("quality of the nuclei", lambda: quality_columns(image, regions, sums))
     crops, outcomes = step("cut and encode", lambda: cut_all(image, regions, task.parameters, PUBLISHED_PIXELS_PER_UM))
     kept = np.array([index for index, outcome in enumerate(outcomes) if outcome == KEPT])
     measured_columns = step("measure", lambda: shape_measurements(regions, PUBLISHED_PIXELS_PER_UM) | sums.columns())
+    measured_columns |= quality
     rows = step("rows of the piece", lambda: piece_table(task, regions, kept, crops, measured_columns))
     facts = {name: getattr(receipt, name) for name in FACTS}
     step("write the piece, SHA-256", lambda: write_piece(task, rows, regions.label, outcomes, facts))

@@ -79,7 +79,8 @@ def bit_depths(kinds: Mapping[str, ColumnKind], manifest: Manifest) -> dict[str,
 def _kind(name: str, kind: pa.DataType) -> ColumnKind:
     if pa.types.is_struct(kind) and {"bytes", "path"} == {field.name for field in kind}:
         return "mask" if name == "mask" else "image"
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    texts = kind.value_type if pa.types.is_list(kind) else kind
+    if pa.types.is_string(texts) or pa.types.is_large_string(texts):
         return "text"
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         return "number"
@@ -98,9 +99,9 @@ def numbers(values: pa.ChunkedArray) -> npt.NDArray[Any]:
     return np.array(values.to_numpy())
 
 
-def texts(values: pa.ChunkedArray) -> list[str | None]:
-    """Return a column of texts as a list; what is missing becomes None."""
-    found: list[str | None] = values.to_pylist()
+def texts(values: pa.ChunkedArray) -> list[Any]:
+    """Return a column of texts, or of lists of texts, as a list; what is missing becomes None."""
+    found: list[Any] = values.to_pylist()
     return found
 
 

@@ -88,8 +88,12 @@ NUCLEUS_COLUMNS = {
     "std_intensity": "float32",
     "max_intensity": "uint16",
     "integrated_intensity": "float64",
+    "background_intensity": "float32",
+    "saturated_px": "int32",
+    "sharpness": "float32",
     "touches_border": "bool",
     "clipped": "bool",
+    "warnings": "strings",
 }
 """Columns of config metadata; default and 10k have `image` and `mask` before them. Units are in the dataset card.
 
@@ -118,6 +122,18 @@ STITCHED_COLUMNS = {
     "mask_sha256": "string",
 }
 """Columns of config stitched, one row per stitched image."""
+
+NUCLEUS_WARNINGS = ("blank", "saturated", "blurred", "cut", "many_bodies", "dim")
+"""Words in column `warnings` of a nucleus, in this order; the dataset card says when a nucleus has which."""
+WARNING_THRESHOLDS = {
+    "blank_std_intensity": 0.5,
+    "saturated_share": 0.01,
+    "blurred_share_of_median": 0.25,
+    "blurred_least_nuclei": 10,
+    "many_bodies_components": 2,
+    "dim_ratio": 1.1,
+}
+"""What decides these words; the manifest has them among its parameters, as `warning_thresholds`."""
 
 EXTRA_KINDS = ("int64", "float64", "bool", "string")
 """Types that a dataset's own columns may have."""

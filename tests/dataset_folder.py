@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from nucleusnet_core.cells.png import encode_gray, encode_mask
-from nucleusnet_core.contract import VERSION
+from nucleusnet_core.contract import VERSION, WARNING_THRESHOLDS
 from nucleusnet_core.manifest import Manifest, ShardEntry
 from nucleusnet_core.orders import keyed_hash
 from nucleusnet_dataset import features
@@ -72,6 +72,7 @@ def nucleus_row(
         "integrated_intensity": float(pixels.sum()),
         "touches_border": False,
         "clipped": bool(number % 2),
+        "warnings": ["saturated", "dim"][number % 3 :],
     }
     schema = features("default", bit_depth=bit_depth, extra=own or {}).arrow_schema
     return {name: named.get(name, number % 100) for name in schema.names}
@@ -184,7 +185,7 @@ def _manifest(splits: Mapping[str, int], bit_depth: int, shards: list[ShardEntry
         version=VERSION,
         seed=0,
         recipe="published",
-        parameters={"pixels_per_um": PIXELS_PER_UM},
+        parameters={"pixels_per_um": PIXELS_PER_UM, "warning_thresholds": WARNING_THRESHOLDS},
         bit_depth=bit_depth,
         found=kept + 3,
         kept=kept,

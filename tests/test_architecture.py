@@ -43,7 +43,7 @@ ROOMS: dict[str, str] = {
     "builder.cutting": "errors contract compiled inputs",
     "builder.pieces": "errors contract orders files cells inputs builder.cutting",
     "builder.card": "errors contract manifest files terminal intensity runs nucleusnet_dataset builder.dataset_folder"
-    " builder.pieces",
+    " builder.cutting builder.pieces",
     "builder.simulate": "errors contract orders files terminal pictures inputs builder.workers",
     "builder.segment.flows": "errors compiled inputs",
     "builder.segment.network": "errors files location builder.segment.flows",
@@ -56,7 +56,7 @@ ROOMS: dict[str, str] = {
     "builder.build": "errors contract orders manifest stitched_names files terminal runs nucleusnet_dataset"
     " builder.workers builder.card inputs builder.cutting builder.pieces builder.shards",
     "builder.verify": "errors contract manifest location files cells terminal nucleusnet_dataset builder.dataset_folder"
-    " builder.workers builder.card builder.shards",
+    " builder.cutting builder.workers builder.card builder.shards",
     "builder.upload": "errors contract manifest location storage files terminal"
     " builder.dataset_folder builder.card builder.verify",
     "builder.archive": "errors contract location stitched_names files terminal"

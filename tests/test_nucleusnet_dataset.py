@@ -78,7 +78,7 @@ def test_the_configs_and_their_columns() -> None:
         "float64",
         datasets.List(datasets.Value("string")),
     )
-    assert (len(default), len(stitched)) == (31, 22)
+    assert (len(default), len(stitched)) == (35, 22)
     with pytest.raises(SelectionError, match=r"There is no config '10K'; .* default, metadata, stitched, 10k"):
         features("10K")
 

@@ -9,6 +9,9 @@ const COLUMNS = [
   ["std_intensity", "Std. dev. of intensity", "", 1],
   ["max_intensity", "Max. intensity", "", 0],
   ["integrated_intensity", "Integrated intensity", "", 0],
+  ["background_intensity", "Background intensity", "", 1],
+  ["saturated_px", "Saturated pixels", "px", 0],
+  ["sharpness", "Sharpness", "", 4],
   ["components", "Separate parts", "", 0],
   ["area_px", "Area", "px", 0],
   ["orientation_deg", "Orientation", "\u00b0", 1],
@@ -35,6 +38,7 @@ export function facts(nucleus, columns = []) {
   ].filter(([, value]) => value);
   const flags = [["touches_border", "touches the border of its image"], ["clipped", "larger than the crop"]];
   const remarks = flags.filter(([name]) => nucleus[name]).map(([, text]) => ["Note", text]);
+  if (nucleus.warnings?.length) remarks.push(["Warnings", nucleus.warnings.join(", ").replaceAll("_", " ")]);
   return [...rows, ...where, ...remarks];
 }
 

@@ -18,12 +18,14 @@ from nucleusnet_core.terminal.options import (
     MASK_SUFFIX,
     MASKS,
     NUCLEI,
+    ONLY,
     OUTPUT,
     OVERWRITE,
     PREFER,
     QUIET,
     RECURSIVE,
     SOURCE,
+    WITHOUT,
     WORKERS,
     available_cores,
 )
@@ -207,6 +209,8 @@ def representatives(
     metric: Annotated[
         Metric, typer.Option(help="How the distance to the middle is measured.", rich_help_panel=NUCLEI)
     ] = Metric.euclidean,
+    without: WITHOUT = None,
+    only: ONLY = None,
     out: Annotated[Path, typer.Option(help="Where to write the contact sheet, a .png.", rich_help_panel=OUTPUT)] = Path(
         "nucleusnet-representatives.png"
     ),
@@ -218,7 +222,8 @@ def representatives(
 
     Compared are area, axes, eccentricity and intensities (mean, standard deviation, maximum, sum), each scaled to mean
     0 and standard deviation 1 (z-scored). They are read from the dataset's table of measurements (config metadata); of
-    the images, only those of the chosen nuclei are fetched.
+    the images, only those of the chosen nuclei are fetched. Nuclei that look wrong are compared too, unless --without
+    names their warnings.
 
     With --by treatment, --n nuclei of each value of that column are chosen, each value for itself: its nuclei are
     scaled and compared as if the dataset held no others. They are shown one value after the other.
@@ -226,6 +231,7 @@ def representatives(
     Example: nucleusnet representatives nucleusnet --n 12 --centre geometric-median
     """
     from nucleusnet_core.dataset import open_dataset
+    from nucleusnet_core.shards.warning_filter import WarningFilter
 
     from .representatives import fetch_crops, find_representatives
     from .representatives_report import (
@@ -235,12 +241,13 @@ def representatives(
         write_contact_sheet,
     )
 
+    wanted = WarningFilter(tuple(without or ()), only)
     output_file(out, suffixes=(".png",), overwrite=overwrite)
     opened = open_dataset(source)
     splits = [part.strip() for part in split.split("+")] if split is not None else []
     with Bars(quiet=quiet) as bars:
         bars.begin("representatives", 2, unit="step")
-        found = find_representatives(opened, n, splits=splits, centre=centre, metric=metric, by=by)
+        found = find_representatives(opened, n, splits=splits, centre=centre, metric=metric, by=by, wanted=wanted)
         bars.step()
         crops = fetch_crops(opened, found)
         bars.step()

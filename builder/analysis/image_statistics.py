@@ -54,8 +54,9 @@ def image_statistics(name: str, pixels: npt.NDArray[Any], runs: LabelRuns) -> Im
         runs: of its mask, of the same shape.
     """
     # All runs as if they were one region: 60,000 x 60,000 px of 16 bits, squared, still add up within 64 bits.
-    one_region = np.array([0, runs.row.size], np.int64)
-    total, squared, maximum = sum_runs(pixels, runs.row, runs.x0, runs.x1, one_region)
+    one_region, no_box = np.array([0, runs.row.size], np.int64), np.zeros(1, np.int32)
+    boxes = (no_box, no_box, no_box, no_box)
+    total, squared, maximum = sum_runs(pixels, boxes, (one_region, runs.row, runs.x0, runs.x1))
     area = np.array([(runs.x1 - runs.x0).sum(dtype=np.int64)])
     mean, std = IntensitySums(area, total, squared, maximum).overall() or (None, None)
     return ImageStatistics(name, count_labels(runs.label), mean, std)

@@ -15,6 +15,7 @@ from nucleusnet_core.errors import CorruptDataError, SelectionError, UsageError
 from nucleusnet_core.pictures.contact_sheet import MAX_NUCLEI
 from nucleusnet_core.shards.rows import Picks, fetch_rows
 from nucleusnet_core.shards.tables import common_scale, read_columns
+from nucleusnet_core.shards.warning_filter import WarningFilter
 from nucleusnet_core.terminal.wording import counted
 
 from .groups import check_by, one_and_several, texts
@@ -30,6 +31,8 @@ MEASUREMENTS = (
     "max_intensity",
     "integrated_intensity",
 )
+
+EVERY_NUCLEUS = WarningFilter()
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Representatives:
         groups: the nuclei compared, values in natural order.
         without: values whose nuclei all lack a measurement, so that they have no group.
         left_out: number of nuclei with a measurement that is not a number.
+        warned: number of nuclei left out by their warnings.
+        wanted: which nuclei were compared, by their warnings.
         splits: that were compared.
         centre: what the centre is.
         metric: how distances are measured.
@@ -74,6 +79,8 @@ class Representatives:
     groups: tuple[NucleusGroup, ...]
     without: tuple[str, ...]
     left_out: int
+    warned: int
+    wanted: WarningFilter
     splits: tuple[str, ...]
     centre: Centre
     metric: Metric
@@ -88,7 +95,14 @@ class Representatives:
 
 
 def find_representatives(
-    opened: OpenDataset, n: int, *, splits: Sequence[str], centre: Centre, metric: Metric, by: str | None = None
+    opened: OpenDataset,
+    n: int,
+    *,
+    splits: Sequence[str],
+    centre: Centre,
+    metric: Metric,
+    by: str | None = None,
+    wanted: WarningFilter = EVERY_NUCLEUS,
 ) -> Representatives:
     """Choose the n nuclei nearest to the centre; config `metadata` is read and no pixel.
 
@@ -100,6 +114,7 @@ def find_representatives(
         metric: how distances are measured.
         by: a column, to choose n nuclei of each of its values, each as if the others were not there; a value with
             fewer gives all it has.
+        wanted: which nuclei are compared, by their warnings.
 
     Raises:
         UsageError: n is too small or too large, the metric needs another centre, or the column cannot be.
@@ -111,9 +126,10 @@ def find_representatives(
     splits = tuple(splits) or tuple(opened.manifest.splits_of(METADATA))
     table = read_measurements(opened, splits, by)
     values = measurements(table)
-    usable = np.flatnonzero(np.isfinite(values).all(axis=1))
+    compared = wanted.rows(opened, splits) if wanted else np.arange(len(table))
+    usable = compared[np.isfinite(values[compared]).all(axis=1)]
     members = {ALL_NUCLEI: usable} if by is None else members_of(table["value"].to_pylist(), usable)
-    refuse_counts(n, by, {value: len(rows) for value, rows in members.items()}, splits)
+    refuse_counts(n, by, {value: len(rows) for value, rows in members.items()}, splits, wanted)
     found = nearest_of_each(members, values, table["nucleus_id"].to_pylist(), n, centre=centre, metric=metric)
     rows = np.concatenate([nearest.rows for nearest in found.values()])
     return Representatives(
@@ -121,7 +137,9 @@ def find_representatives(
         by,
         groups=tuple(group_of(value, len(members[value]), nearest) for value, nearest in found.items()),
         without=tuple(value for value in members if value not in found),
-        left_out=len(table) - len(usable),
+        left_out=len(compared) - len(usable),
+        warned=len(table) - len(compared),
+        wanted=wanted,
         splits=splits,
         centre=centre,
         metric=metric,
@@ -147,7 +165,13 @@ def measurements(table: pa.Table) -> npt.NDArray[np.float64]:
     return np.column_stack([column.astype(np.float64) for column in columns])
 
 
-def refuse_counts(n: int, by: str | None, nuclei: Mapping[str, int], splits: Sequence[str]) -> None:
+def refuse_counts(
+    n: int,
+    by: str | None,
+    nuclei: Mapping[str, int],
+    splits: Sequence[str],
+    wanted: WarningFilter = EVERY_NUCLEUS,
+) -> None:
     """Refuse numbers of nuclei of which no contact sheet can be made.
 
     Args:
@@ -155,19 +179,23 @@ def refuse_counts(n: int, by: str | None, nuclei: Mapping[str, int], splits: Seq
         by: the column, None for all nuclei together.
         nuclei: number of nuclei with all measurements, by value.
         splits: that they are of.
+        wanted: which nuclei they are, by their warnings.
 
     Raises:
         UsageError: the contact sheet cannot hold so many.
         SelectionError: there are fewer nuclei, or with a column none.
     """
     total, shown = sum(nuclei.values()), sum(min(n, count) for count in nuclei.values())
+    chosen_by = f" {wanted}," if wanted else ""
     if by is None and total < n:
         raise SelectionError(
-            f"--n is {n:,}, and {' + '.join(splits)} has only {counted(total, 'nucleus', 'nuclei')} with all "
-            "measurements; ask for fewer."
+            f"--n is {n:,}, and {' + '.join(splits)} has only {counted(total, 'nucleus', 'nuclei')}{chosen_by} with "
+            "all measurements; ask for fewer."
         )
     if not total:
-        raise SelectionError(f"{' + '.join(splits)} has no nuclei with all measurements; choose another --split.")
+        raise SelectionError(
+            f"{' + '.join(splits)} has no nuclei{chosen_by} with all measurements; choose another --split."
+        )
     if by is not None and shown > MAX_NUCLEI:
         raise UsageError(
             f"--n is {n:,}, and the {counted(len(nuclei), *one_and_several(by))} have {shown:,} such nuclei together; "

@@ -42,6 +42,9 @@ def representatives_json(found: Representatives) -> dict[str, Any]:
     return {
         "nuclei": found.nuclei,
         "left_out": found.left_out,
+        "without": list(found.wanted.without),
+        "only": found.wanted.only,
+        "left_out_by_warnings": found.warned,
         "splits": list(found.splits),
         "measurements": list(MEASUREMENTS),
         "centre": str(found.centre),
@@ -90,6 +93,8 @@ def _table(found: Representatives) -> list[tuple[str, ...]]:
 def representatives_notes(found: Representatives) -> list[str]:
     """Return what a reader of the numbers must know."""
     said = []
+    if found.warned:
+        said.append(f"Only nuclei {found.wanted} are compared; left out: {counted(found.warned, 'nucleus', 'nuclei')}.")
     if found.left_out:
         left_out = counted(found.left_out, "nucleus", "nuclei")
         said.append(f"Left out, as a measurement is not a number: {left_out}.")

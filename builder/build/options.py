@@ -5,7 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from nucleusnet_core.contract import CROP_PX, CROP_PX_LIMITS, CROP_PX_STEP, FRAME_UM_LIMITS
+from nucleusnet_core.contract import CROP_PX, CROP_PX_LIMITS, CROP_PX_STEP, FRAME_UM_LIMITS, WARNING_THRESHOLDS
 from nucleusnet_core.errors import UsageError
 from nucleusnet_core.inputs.pairs import FindOptions
 from nucleusnet_core.orders import check_seed
@@ -146,6 +146,7 @@ class BuildOptions:
             "splits": self.fractions,
             "name_pattern": self.name_pattern or DEFAULT_NAME_PATTERN,
             "outside": self.outside.value,
+            "warning_thresholds": dict(WARNING_THRESHOLDS),
         }
         if self.recipe is Recipe.refined:
             from ..cutting.refined import refined_parameters  # noqa: PLC0415 - brings numba and OpenCV, which only workers need

@@ -1,15 +1,17 @@
 """README.md of a dataset folder: the template `dataset_card.md` filled in."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import nucleusnet_dataset
-from nucleusnet_core.contract import CARD_NAME, CROP_PX
+from nucleusnet_core.contract import CARD_NAME, CROP_PX, NUCLEUS_WARNINGS
 from nucleusnet_core.files.atomic import write_bytes_atomic
 from nucleusnet_core.manifest import Manifest
 from nucleusnet_core.terminal.wording import counted
 
+from ..cutting.nucleus_warnings import TEXTS
 from .columns import schema_table
 from .head import PRETTY_NAME, card_yaml
 from .markdown import plain_markdown
@@ -76,6 +78,7 @@ def filled(text: str, facts: CardFacts) -> str:
         **count_values(facts.manifest, facts.images),
         "leakage": leakage(facts.manifest, facts.unnamed),
         "warnings": warnings_text(facts.manifest),
+        "nucleus_warnings": nucleus_warnings_text(facts.manifest, facts.statistics.warned),
         **study_values(facts),
         **statistics_values(facts.statistics),
     }
@@ -193,6 +196,20 @@ def warnings_text(manifest: Manifest) -> str:
     ]
     listed = "Some images look wrong (column `warnings` of config `stitched` lists which):"
     return "\n".join([listed, "", *lines])
+
+
+def nucleus_warnings_text(manifest: Manifest, warned: Mapping[str, int]) -> str:
+    """Return the warning words of nuclei, when a nucleus has which, and how many have it, as a list."""
+    thresholds = manifest.parameters["warning_thresholds"]
+    lines = [
+        f"- `{word}`, {counted(warned.get(word, 0), 'nucleus', 'nuclei')}: {TEXTS[word].format_map(thresholds)}."
+        for word in NUCLEUS_WARNINGS
+    ]
+    head = (
+        "Column `warnings` of config `default` says which nuclei look wrong. It follows from their other columns and "
+        "from `warning_thresholds` in `manifest.json`:"
+    )
+    return "\n".join([head, "", *lines])
 
 
 def statistics_values(statistics: CardStatistics) -> dict[str, str]:

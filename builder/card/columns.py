@@ -45,8 +45,18 @@ NUCLEI: Mapping[str, Meaning] = {
     "std_intensity": Meaning(_CAMERA, "population standard deviation over the mask"),
     "max_intensity": Meaning(_CAMERA, "maximum over the mask"),
     "integrated_intensity": Meaning(_CAMERA, "sum over the mask"),
+    "background_intensity": Meaning(
+        _CAMERA, "median of the pixels 3 to 15 px outside the mask that lie in no mask; empty where there is none"
+    ),
+    "saturated_px": Meaning("px²", "pixels of the mask at the highest value of the camera, or of the file's type"),
+    "sharpness": Meaning(
+        "",
+        "variance of the Laplacian (four neighbours, all of them in the mask) over the square of `mean_intensity`; "
+        "empty where no pixel has such neighbours",
+    ),
     "touches_border": Meaning("", "the label touches the border of the stitched image"),
     "clipped": Meaning("", "a part of the nucleus lies outside of the crop"),
+    "warnings": Meaning("", "what looks wrong with the nucleus, in words explained below; empty where nothing does"),
 }
 STITCHED: Mapping[str, Meaning] = {
     "name": Meaning("", "name of the stitched image; `stitched_image` in the other configs"),

@@ -1,7 +1,7 @@
 """The statistics of a dataset card: all nuclei together, and run by run."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from nucleusnet_core.contract import NUCLEUS_WARNINGS
 from nucleusnet_core.intensity import COLUMNS as INTENSITY_COLUMNS
 from nucleusnet_core.intensity import pooled
 from nucleusnet_core.manifest import Manifest
@@ -46,6 +47,7 @@ class CardStatistics:
         drift_text: a sentence on the runs that lie apart.
         run_table: a table, one row for each run.
         picture: SVG.
+        warned: number of nuclei by warning word, of those that any nucleus has.
     """
 
     quantile_rows: str
@@ -54,6 +56,7 @@ class CardStatistics:
     drift_text: str
     run_table: str
     picture: str
+    warned: Mapping[str, int] = field(default_factory=dict)
 
 
 def card_statistics(metadata: Mapping[str, pa.Table], runs: Collection[str]) -> CardStatistics:
@@ -72,6 +75,7 @@ def card_statistics(metadata: Mapping[str, pa.Table], runs: Collection[str]) -> 
         drift_text=named_runs(report),
         run_table=markdown_table(report),
         picture=svg_picture(report),
+        warned=warned(everything),
     )
 
 
@@ -93,6 +97,13 @@ def shares(metadata: pa.Table) -> str:
     return f"Of {metadata.num_rows:,} nuclei, {parts[0]}, {parts[1]}, and {parts[2]} of their image."
 
 
+def warned(metadata: pa.Table) -> dict[str, int]:
+    """Return how many nuclei have each warning, words in the order of the contract."""
+    words = pc.value_counts(pc.list_flatten(metadata.column("warnings").combine_chunks())).to_pylist()
+    counts = {row["values"]: row["counts"] for row in words}
+    return {word: counts[word] for word in NUCLEUS_WARNINGS if word in counts}
+
+
 def intensity(metadata: pa.Table, split: str) -> str:
     """Return what `nucleusnet.loaders.StandardizeDataset` subtracts and divides by, as a sentence."""
     area_px, mean, std = (metadata.column(name).to_numpy().astype(np.float64) for name in INTENSITY_COLUMNS)
@@ -105,7 +116,7 @@ def intensity(metadata: pa.Table, split: str) -> str:
 
 def read_measures(folder: Path, manifest: Manifest) -> dict[str, pa.Table]:
     """Return the columns that the statistics need, by split."""
-    columns = list(dict.fromkeys([*COLUMNS, *_MEASURES, *_SHARES, *INTENSITY_COLUMNS]))
+    columns = list(dict.fromkeys([*COLUMNS, *_MEASURES, *_SHARES, *INTENSITY_COLUMNS, "warnings"]))
     return {
         split: pa.concat_tables(
             pq.read_table(folder / shard.path, columns=columns) for shard in manifest.shards_of("metadata", split)

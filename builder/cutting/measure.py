@@ -9,6 +9,13 @@ import numpy.typing as npt
 from nucleusnet_core.compiled import compiled
 from nucleusnet_core.inputs.regions import Regions
 
+from .touch import touch
+
+Boxes = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]]
+"""`bbox_y0`, `bbox_x0`, `bbox_y1` and `bbox_x1` of `Regions`."""
+Runs = tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]]
+"""`run_start`, `row`, `x0` and `x1` of `Regions`."""
+
 
 @dataclass(frozen=True)
 class IntensitySums:
@@ -55,7 +62,9 @@ def sum_intensities(image: npt.NDArray[Any], regions: Regions) -> IntensitySums:
     """
     if image.shape != regions.shape or image.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"the image is {image.dtype} {image.shape}; uint8 or uint16 {regions.shape} is needed.")
-    total, squared, maximum = sum_runs(image, regions.row, regions.x0, regions.x1, regions.run_start)
+    boxes = (regions.bbox_y0, regions.bbox_x0, regions.bbox_y1, regions.bbox_x1)
+    runs = (regions.run_start, regions.row, regions.x0, regions.x1)
+    total, squared, maximum = sum_runs(image, boxes, runs)
     return IntensitySums(regions.area_px, total, squared, maximum)
 
 
@@ -67,17 +76,17 @@ def _mean_and_std(area: int, total: int, total_squared: int) -> tuple[float, flo
 
 @compiled
 def sum_runs(
-    image: npt.NDArray[Any],
-    row: npt.NDArray[np.int32],
-    x0: npt.NDArray[np.int32],
-    x1: npt.NDArray[np.int32],
-    run_start: npt.NDArray[np.int64],
+    image: npt.NDArray[Any], boxes: Boxes, runs: Runs
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.uint16]]:
-    """Return sum, sum of squares and maximum of the pixels of each region, (regions,) each; see `Regions`."""
-    regions = run_start.size - 1
+    """Return sum, sum of squares and maximum of the pixels of each region, (regions,) each.
+
+    Boxes only make it faster; a region whose box is empty is measured too.
+    """
+    (run_start, row, x0, x1), regions = runs, runs[0].size - 1
     totals, squares = np.zeros(regions, np.uint64), np.zeros(regions, np.uint64)
     maxima = np.zeros(regions, np.uint16)
     for region in range(regions):
+        touch(image, boxes[0][region], boxes[1][region], boxes[2][region], boxes[3][region])
         for run in range(run_start[region], run_start[region + 1]):
             pixels = image[row[run], x0[run] : x1[run]]
             total, squared, maximum = _sum_run(pixels)

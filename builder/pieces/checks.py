@@ -16,7 +16,7 @@ from nucleusnet_core.errors import InputMaskError
 from nucleusnet_core.inputs.regions import Regions
 
 from ..cutting.bodies import Bodies, bodies_of
-from ..cutting.extremes import count_value, has_range_above, histogram_from
+from ..cutting.extremes import count_values, has_range_above, saturation_value
 from ..cutting.measure import IntensitySums
 from ..cutting.surroundings import mean_surroundings
 
@@ -42,8 +42,6 @@ _BRIGHTER_SHARE = 0.8
 _FAR_DIAMETERS = 4
 _RESTARTED_SHARE = 0.1  # of labels; in the real images it is 0
 _SATURATED_SHARE = 0.01  # of mask pixels
-_CLIPPING_REGIONS = 50  # whose values just below the highest are counted
-_CLIPPED_RATIO = 4  # of the pixels at the highest value to those at each other high value
 _BODY_SHARE = 0.2  # of the largest body's area; micronuclei and specks are smaller
 _SCATTER_BODIES, _SCATTER_DIAMETERS = 3, 3
 _MANY_BODIES, _SPECK_SHARE = 16, 0.01  # of the largest body's area: one cluster may hold most nuclei of a binary mask
@@ -171,24 +169,17 @@ def _diameter(area_px: np.floating[Any] | np.integer[Any]) -> float:
 
 
 def _is_saturated(pixels: npt.NDArray[Any], regions: Regions, sums: IntensitySums) -> bool:
-    """Whether more than 1 % of the mask pixels share the highest value, and this is where the camera ends.
-
-    A camera of 12 bits ends at 4095 in a file of 16: its highest value is then far more common than those just below,
-    while in an image of few grey values it is less so.
-    """
+    """Whether more than 1 % of the mask pixels share the highest value, and this is where the camera ends."""
     if not len(regions):
         return False
-    which, top = _sample(regions), int(sums.maximum.max())
-    enough, at_top = _SATURATED_SHARE * int(sums.area_px[which].sum()), which[sums.maximum[which] == top]
-    if sums.area_px[at_top].sum() <= enough:
+    sampled = np.zeros(len(regions), np.bool_)
+    sampled[_sample(regions)] = True
+    top = int(sums.maximum.max())
+    maximum = np.where(sampled, sums.maximum, 0).astype(np.uint16)
+    enough = _SATURATED_SHARE * int(sums.area_px[sampled].sum())
+    if sums.area_px[maximum == top].sum() <= enough or count_values(pixels, regions, maximum, top).sum() <= enough:
         return False
-    found = count_value(pixels, regions, at_top, top)
-    if found <= enough or top == np.iinfo(pixels.dtype).max:
-        return found > enough
-    low = max(min(top - 1, top * 9 // 10), 0)
-    counts = histogram_from(pixels, regions, at_top[:_CLIPPING_REGIONS], low)
-    below = counts[: top - low]
-    return bool(below.any() and counts[top - low] > _CLIPPED_RATIO * below[below > 0].mean())
+    return top == saturation_value(pixels, regions, maximum)
 
 
 def _all_at_border(regions: Regions) -> bool:

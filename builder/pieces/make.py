@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nucleusnet_core.cells.png import encode_gray, encode_mask
-from nucleusnet_core.contract import DROP_REASONS, KEPT
+from nucleusnet_core.contract import DROP_REASONS, KEPT, WARNING_THRESHOLDS
 from nucleusnet_core.errors import InputImageError
 from nucleusnet_core.files.atomic import atomic_path, write_bytes_atomic
 from nucleusnet_core.inputs.pairs import Source
@@ -23,7 +23,9 @@ from nucleusnet_core.orders import keyed_hashes
 
 from ..cutting.crop import Crop
 from ..cutting.measure import sum_intensities
+from ..cutting.nucleus_warnings import nucleus_warnings
 from ..cutting.published import cut_published
+from ..cutting.quality import quality_columns
 from ..cutting.recipe import Recipe
 from ..cutting.refined import cut_refined
 from .checks import check_label_image, image_warnings
@@ -54,6 +56,7 @@ def make_piece(task: PieceTask) -> Receipt:
     crops, outcomes = cut_all(image.pixels, regions, task.parameters, scale.pixels_per_um)
     kept = np.array([index for index, outcome in enumerate(outcomes) if outcome == KEPT], np.int64)
     measured = shape_measurements(regions, scale.pixels_per_um) | sums.columns()
+    measured |= quality_columns(image.pixels, regions, sums)
     measured["pixels_per_um"] = np.full(len(regions), scale.pixels_per_um, np.float32)
     table = piece_table(task, regions, kept, crops, measured)
     bit_depth = 8 * image.pixels.dtype.itemsize
@@ -173,11 +176,17 @@ def piece_table(
         | (boxes["bbox_x1"] == width),
         "clipped": [crop.clipped for crop in crops],
     }
+    columns["warnings"] = nucleus_warnings(columns, WARNING_THRESHOLDS)
     fields = [field for field in task.columns if field.name not in ("image", "mask")]
-    arrays = [pa.array(hashes, pa.uint64()), *(pa.array(columns[field.name], field.type) for field in fields)]
+    arrays = [pa.array(hashes, pa.uint64()), *(column_array(columns[field.name], field) for field in fields)]
     arrays += [pa.array(cells, pa.binary()) for cells in ([c.pixels for c in crops], [c.mask for c in crops])]
     names = ["row_hash", *(field.name for field in fields), "image_zstd", "mask_zstd"]
     return pa.table(arrays, names).take(pa.array(order))
+
+
+def column_array(values: Any, field: pa.Field) -> pa.Array:
+    """Return the values of a column; NaN, which stands for what could not be measured, becomes null."""
+    return pa.array(values, field.type, from_pandas=True)
 
 
 def write_piece(

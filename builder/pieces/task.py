@@ -16,7 +16,7 @@ from nucleusnet_core.inputs.pairs import Source
 from ..cutting.recipe import Frame, Outside, Recipe
 from .receipt import Receipt, labels_path, piece_path, receipt_path
 
-PIECE_FORMAT = 2
+PIECE_FORMAT = 3
 
 
 @dataclass(frozen=True)

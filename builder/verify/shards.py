@@ -17,6 +17,7 @@ from nucleusnet_core.errors import CorruptDataError
 from nucleusnet_core.files.hashing import file_sha256
 from nucleusnet_core.manifest import Manifest, ShardEntry
 
+from ..cutting.nucleus_warnings import COLUMNS as DECIDING_COLUMNS
 from ..dataset_folder import MAX_PROBLEMS_OF_A_FILE, Problem, Report
 from ..shards.parquet_writer import CELL_COLUMNS
 from .counts import BY_MANIFEST
@@ -25,7 +26,7 @@ _BATCH_ROWS = 4096
 _CROP_SCALES = ("pixels_per_um", "crop_pixels_per_um")
 _NEEDED_COLUMNS = {
     "default": (*CELL_COLUMNS, "nucleus_id", "stitched_image", "run_name", *_CROP_SCALES),
-    "metadata": ("nucleus_id", "stitched_image", "run_name", *_CROP_SCALES),
+    "metadata": ("nucleus_id", "stitched_image", "run_name", *_CROP_SCALES, *DECIDING_COLUMNS, "warnings"),
     "stitched": ("name", "run_name", "pixels_per_um", "scale_source", "num_rois", "kept", "warnings"),
     "10k": (*CELL_COLUMNS, "nucleus_id", "stitched_image", "run_name", *_CROP_SCALES),
 }

@@ -11,6 +11,7 @@ from nucleusnet_core.terminal.progress import NoProgress, Progress
 from ..dataset_folder import Problem, Report, listed_and_present, read_manifest
 from ..workers.engine import in_order, local_workers
 from .counts import check_card, check_ids, check_manifest, check_provenance
+from .nucleus_warnings import check_nucleus_warnings
 from .shards import FileResult, FileTask, check_file, file_tasks
 
 __all__ = ["Problem", "Report", "verify"]
@@ -74,6 +75,7 @@ def check_counts(
     check_card(folder, manifest, report)
     progress.step()
     check_ids(folder, readable, report)
+    check_nucleus_warnings(folder, manifest, readable, report)
     progress.step()
     if PROVENANCE_NAME in results:
         check_provenance(folder, manifest, readable, report)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ..contract import NUCLEUS_WARNINGS
 from ..stitched_names import Prefer
 
 INPUT, NUCLEI, DATASET, RUNNING, OUTPUT = GROUPS = ("Input", "Nuclei", "Dataset", "Running", "Output")
@@ -50,6 +51,19 @@ PREFER = Annotated[
         show_default=False,
         rich_help_panel=INPUT,
     ),
+]
+WITHOUT = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="WORD",
+        help=f"Leave out nuclei with this warning, one of {', '.join(NUCLEUS_WARNINGS)}; may be given several times.",
+        show_default=False,
+        rich_help_panel=NUCLEI,
+    ),
+]
+ONLY = Annotated[
+    str | None,
+    typer.Option(metavar="WORD", help="Only nuclei with this warning.", show_default=False, rich_help_panel=NUCLEI),
 ]
 SEED = Annotated[
     int, typer.Option(help="Decides every random choice; the same seed gives the same bytes.", rich_help_panel=RUNNING)

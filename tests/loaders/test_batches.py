@@ -64,6 +64,14 @@ def test_missing_small_numbers_become_minus_1() -> None:
     assert numbers(pa.chunked_array([pa.array([None, 255], pa.uint8())])).tolist() == [-1, 255]
 
 
+def test_warnings_are_a_list_of_lists(folder: Path) -> None:
+    batch = first_batch(folder, columns=("warnings", "nucleus_id"))
+    assert batch["warnings"] == [["saturated", "dim"][number % 3 :] for number in numbers_of(batch)]
+    loader = sample_loader(16, source=folder, columns=("warnings", "nucleus_id"), batch_size=16, seed=0)
+    (drawn,) = list(loader)
+    assert drawn["warnings"] == [["saturated", "dim"][number % 3 :] for number in numbers_of(drawn)]
+
+
 def test_numbers_are_tensors_and_texts_lists(folder: Path) -> None:
     columns = (
         "run",

@@ -13,6 +13,7 @@ from PIL import Image
 from builder.analysis.nucleus_ranking import Centre, Metric
 from builder.analysis.representatives import (
     MEASUREMENTS,
+    Representatives,
     fetch_crops,
     find_representatives,
 )
@@ -20,6 +21,7 @@ from builder.analysis.representatives_report import representatives_notes, repre
 from nucleusnet_core.cells.png import decode_cell
 from nucleusnet_core.dataset import open_dataset
 from nucleusnet_core.errors import CorruptDataError, SelectionError, UsageError
+from nucleusnet_core.shards.warning_filter import WarningFilter
 from tests.range_server import serve
 
 from ..commands import nucleusnet
@@ -110,6 +112,45 @@ def test_the_text_names_the_measurements(built: Path) -> None:
     assert lines[3].split() == ["nucleus_id", "distance", "area_um2", "eccentricity", "mean_intensity", "std_intensity"]
     assert len(lines) == 6
     assert representatives_notes(found) == []
+
+
+def test_nuclei_are_compared_without_some_warnings_or_only_with_one(built: Path, tmp_path: Path) -> None:
+    words: list[object] = [["dim"], ["cut", "dim"], ["many_bodies"], [], *[["saturated"]] * 3]
+    folder = changed_metadata(built, tmp_path / "nn", "warnings", words)
+    opened = open_dataset(folder)
+    ids = pq.read_table(folder / "metadata" / "test-00000-of-00001.parquet").column("nucleus_id").to_pylist()
+
+    def find(n: int, wanted: WarningFilter) -> Representatives:
+        splits = ["test"]
+        return find_representatives(
+            opened, n, splits=splits, centre=Centre.mean, metric=Metric.euclidean, wanted=wanted
+        )
+
+    found = find(2, WarningFilter(only="saturated"))
+    assert (found.nuclei, found.warned) == (3, len(ids) - 3)
+    assert set(found.table.column("nucleus_id").to_pylist()) < set(ids[4:7])
+    assert len(fetch_crops(opened, found)) == 2
+    found = find(len(ids) - 3, WarningFilter(("dim", "many_bodies")))
+    assert set(found.table.column("nucleus_id").to_pylist()) == set(ids[3:])
+    assert representatives_notes(found) == ["Only nuclei without dim or many_bodies are compared; left out: 3 nuclei."]
+    with pytest.raises(SelectionError, match="--n is 4, and test has only 3 nuclei with saturated, with all measurem"):
+        find(4, WarningFilter(only="saturated"))
+
+
+def test_the_command_leaves_warned_nuclei_out(built: Path, tmp_path: Path) -> None:
+    arguments = ("representatives", built, "--n", "2", "--json", "--quiet", "--overwrite")
+    done = nucleusnet(*arguments, "--without", "dim", "--without", "blurred", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["without"], said["only"]) == (["dim", "blurred"], None)
+    assert said["nuclei"] + said["left_out_by_warnings"] == len(all_rows(built, "metadata"))
+    done = nucleusnet(*arguments, "--only", "dirty", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "nucleusnet: --only: there is no warning 'dirty'; choose of blank, saturated, blurred, cut, many_bodies, dim.\n"
+    )
+    done = nucleusnet(*arguments, "--only", "dim", "--without", "dim", cwd=tmp_path)
+    assert done.stderr == "nucleusnet: --only and --without both name dim; give it to one of them.\n"
 
 
 def changed_metadata(built: Path, folder: Path, column: str, values: list[object]) -> Path:

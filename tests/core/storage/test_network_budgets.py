@@ -42,6 +42,7 @@ def group_table() -> pa.Table:
             "run_name": "72",
         }
         texts |= {"quarter": "TR", "position": "bottom_left", "touches_border": False, "clipped": False}
+        texts["warnings"] = []
         rows.append({name: (named | texts).get(name, int(noise.integers(1000))) for name in schema.names})
     return pa.Table.from_pylist(rows, schema=schema)
 

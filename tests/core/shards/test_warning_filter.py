@@ -1,0 +1,71 @@
+"""Nuclei chosen by their warnings."""
+
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from nucleusnet_core.dataset import open_dataset
+from nucleusnet_core.errors import SelectionError, UsageError
+from nucleusnet_core.shards.warning_filter import WarningFilter
+from tests.dataset_folder import write_dataset_folder
+
+WORDS = pa.chunked_array([[["dim"], [], ["saturated", "dim"]], [["cut"], ["saturated"]]], pa.list_(pa.string()))
+
+
+@pytest.mark.parametrize(
+    ("without", "only", "rows"),
+    [
+        ((), None, [0, 1, 2, 3, 4]),
+        (("dim",), None, [1, 3, 4]),
+        (("dim", "cut"), None, [1, 4]),
+        ((), "saturated", [2, 4]),
+        (("dim",), "saturated", [4]),
+        (("blank",), None, [0, 1, 2, 3, 4]),
+        ((), "blank", []),
+    ],
+)
+def test_rows_are_chosen_by_their_words(without: tuple[str, ...], only: str | None, rows: list[int]) -> None:
+    assert WarningFilter(without, only).chosen(WORDS).tolist() == rows
+
+
+def test_a_choice_is_said_in_words() -> None:
+    assert str(WarningFilter(("dim", "cut"), "saturated")) == "with saturated and without dim or cut"
+    assert not WarningFilter()
+    assert WarningFilter(only="dim")
+
+
+def test_words_that_are_no_warnings_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"^--without: there is no warning 'dark'; choose of blank, saturated, "):
+        WarningFilter(("dim", "dark"))
+    with pytest.raises(UsageError, match=r"^--only and --without both name dim; give it to one of them\.$"):
+        WarningFilter(("dim",), "dim")
+
+
+def test_row_numbers_count_through_the_splits(tmp_path: Path) -> None:
+    write_dataset_folder(tmp_path, {"train": 40, "test": 9})
+    tables = [pq.read_table(path) for path in (tmp_path / "metadata").glob("train-*")]
+    tables += [pq.read_table(path) for path in (tmp_path / "metadata").glob("test-*")]
+    words = pa.concat_tables(tables).column("warnings").to_pylist()
+    found = WarningFilter(("saturated",)).rows(open_dataset(tmp_path), ["train", "test"])
+    assert found.tolist() == [row for row, said in enumerate(words) if "saturated" not in said]
+    with pytest.raises(SelectionError, match=r"^No nucleus of train is with blank; ask for other warnings\.$"):
+        WarningFilter(only="blank").rows(open_dataset(tmp_path), ["train"])
+
+
+def test_a_dataset_without_warnings_is_named(tmp_path: Path) -> None:
+    manifest = write_dataset_folder(tmp_path / "new", {"train": 9})
+    shutil.copytree(tmp_path / "new", tmp_path / "old")
+    (entry,) = manifest.shards_of("metadata", "train")
+    path = tmp_path / "old" / entry.path
+    pq.write_table(pq.read_table(path).drop_columns("warnings"), path)
+    data = path.read_bytes()
+    text = (tmp_path / "old" / "manifest.json").read_text("utf-8")
+    text = text.replace(f'"bytes": {entry.bytes}', f'"bytes": {len(data)}')
+    footer_bytes = int.from_bytes(data[-8:-4], "little") + 8
+    text = text.replace(f'"footer_bytes": {entry.footer_bytes}', f'"footer_bytes": {footer_bytes}')
+    (tmp_path / "old" / "manifest.json").write_text(text, "utf-8")
+    with pytest.raises(SelectionError, match="states no warnings of nuclei, as it was built by an older nucleusnet; "):
+        WarningFilter(("dim",)).rows(open_dataset(tmp_path / "old"), ["train"])
