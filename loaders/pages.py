@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nucleusnet_core.cells.checksums import crc32
+from nucleusnet_core.parquet.thrift import DAMAGED
 from nucleusnet_core.shards.page_header import PLAIN, RLE, PageHeader, read_page_header
-from nucleusnet_core.shards.thrift import DAMAGED
 
 from .row_group_reads import FilePart
 

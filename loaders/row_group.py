@@ -16,6 +16,7 @@ from nucleusnet_core.cells.png import PngLayout, are_stored_cells
 from nucleusnet_core.cells.unfilter import UNFILTERED_TOGETHER, Memory, UnfilteredCells
 from nucleusnet_core.dataset import OpenDataset
 from nucleusnet_core.errors import CorruptDataError
+from nucleusnet_core.parquet.page_sizes import check_sizes
 from nucleusnet_core.shards.page_index import CODECS
 from nucleusnet_core.shards.sparse_file import SparseFile
 
@@ -157,12 +158,13 @@ class OpenGroup:
         chunks = [chunk for name, chunk in self._chunks.items() if name.partition(".")[0] in columns]
         try:
             parts = [(chunk.start, self._file.view(chunk.start, chunk.stop)) for chunk in chunks]
-            source = pa.PythonFile(SparseFile(parts, entry.bytes), "r")
-            parquet = pq.ParquetFile(
-                source, metadata=self._opened.footer(entry), pre_buffer=False, page_checksum_verification=True
-            )
+            file, footer = SparseFile(parts, entry.bytes), self._opened.footer(entry)
+            cell_bytes = self._opened.most_cell_bytes
+            check_sizes(file, footer, self._place.index, columns, cell_bytes=cell_bytes, where=self._path)
+            source = pa.PythonFile(file, "r")
+            parquet = pq.ParquetFile(source, metadata=footer, pre_buffer=False, page_checksum_verification=True)
             table = parquet.read_row_group(self._place.index, columns=list(columns), use_threads=False)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise self._damaged(error) from error
         for name in columns:
             self._whole[name] = self._convert(name, table[name])

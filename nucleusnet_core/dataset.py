@@ -13,6 +13,7 @@ from .contract import MANIFEST_NAME
 from .errors import CorruptDataError, DatasetNotFoundError, ManifestError, SelectionError, SourceChangedError
 from .location import locate
 from .manifest import MAX_MANIFEST_BYTES, Manifest, ShardEntry
+from .parquet.footer import parse_footer
 from .storage.folder import FolderStore
 from .storage.store import Store
 from .storage.threads import in_parallel
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _MAGIC = b"PAR1"
 _KEPT_DATASETS = 4
+_CELL_HEAD_BYTES = 64 << 10
 _kept_footers: dict[tuple[str, bytes], dict[str, bytes]] = {}
 """Footers of the remote datasets opened last, by name and SHA-256 of the manifest, which states that of every shard."""
 
@@ -100,11 +102,16 @@ class OpenDataset:
         if entry.path not in self._metadata:
             where = f"{self.store.name}/{entry.path}"
             try:
-                self._metadata[entry.path] = _parse_footer(self.footer_bytes(entry), entry.rows, where)
+                self._metadata[entry.path] = _parse_footer(self.footer_bytes(entry), entry, where)
             except CorruptDataError:
                 self.forget_footer(entry)
                 raise
         return self._metadata[entry.path]
+
+    @property
+    def most_cell_bytes(self) -> int:
+        """The most bytes that an image of a row may take: its pixels of 16 bits, and a generous head."""
+        return 2 * self.manifest.crop_px**2 + _CELL_HEAD_BYTES
 
     def forget_footer(self, entry: ShardEntry) -> None:
         """Forget a footer, so that it is read again: it, or what it was used for, turned out to be damaged."""
@@ -139,14 +146,11 @@ class OpenDataset:
         return [self.footer(entry) for entry in entries]
 
 
-def _parse_footer(data: bytes, rows: int, where: str) -> pq.FileMetaData:
-    try:
-        metadata = pq.read_metadata(pa.BufferReader(data))
-    except (pa.ArrowException, OSError) as error:
-        raise CorruptDataError(f"{where}: its Parquet footer cannot be read ({error}); get the file again.") from error
-    if metadata.num_rows != rows:
+def _parse_footer(data: bytes, entry: ShardEntry, where: str) -> pq.FileMetaData:
+    metadata = parse_footer(data, where=where, sha256=entry.footer_sha256)
+    if metadata.num_rows != entry.rows:
         raise CorruptDataError(
-            f"{where} has {metadata.num_rows:,} rows, and the manifest states {rows:,}; run `nucleusnet verify`."
+            f"{where} has {metadata.num_rows:,} rows, and the manifest states {entry.rows:,}; run `nucleusnet verify`."
         )
     return metadata
 

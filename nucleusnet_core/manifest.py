@@ -10,11 +10,13 @@ from typing import Any, Self
 
 from .contract import CROP_PX, CROP_PX_LIMITS, CROP_PX_STEP, EXTRA_KINDS, FORMAT, FRAME_UM_LIMITS, RESERVED_COLUMNS
 from .errors import ManifestError
+from .small_files import SmallFileError, parse_json
 
 MAX_MANIFEST_BYTES = 4 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"\w+")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
+_CONFIG_OF_FOLDER = {"data": "default", "metadata": "metadata", "stitched": "stitched", "10k": "10k"}
 _MOST_ROWS_PER_BYTE = 8
 """A column of texts that name each row takes at least a bit a row."""
 
@@ -31,6 +33,7 @@ class ShardEntry:
         bytes: size of the file.
         footer_bytes: size of the Parquet footer with its 8 closing bytes; one read of the file's end is enough.
         sha256: of the file's bytes, in lower-case hexadecimal digits.
+        footer_sha256: of the last `footer_bytes` of them; None where the builder was too old to state it.
     """
 
     config: str
@@ -40,6 +43,7 @@ class ShardEntry:
     bytes: int
     footer_bytes: int
     sha256: str
+    footer_sha256: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no writer of ours writes."""
@@ -52,13 +56,17 @@ class ShardEntry:
             )
         if self.rows > _MOST_ROWS_PER_BYTE * self.bytes:
             raise ManifestError(f"rows of {self.path} is {self.rows:,}: so many do not fit into {self.bytes:,} bytes.")
-        if not isinstance(self.sha256, str) or not _SHA256.fullmatch(self.sha256):
-            raise ManifestError(f"sha256 of {self.path} is {self.sha256!r}; it must be 64 hexadecimal digits.")
+        _check_sha256(self.sha256, f"sha256 of {self.path}")
+        if self.footer_sha256 is not None:
+            _check_sha256(self.footer_sha256, f"footer_sha256 of {self.path}")
         for name in (self.config, self.split):
             if not isinstance(name, str) or not _NAME.fullmatch(name):
                 raise ManifestError(
                     f"config or split of {self.path} is {name!r}; it must be a plain name of letters, digits and _."
                 )
+        holds = _CONFIG_OF_FOLDER.get(self.path.partition("/")[0], self.config)
+        if holds != self.config:
+            raise ManifestError(f"{self.path} is listed under config {self.config}, and that folder holds {holds}.")
 
 
 @dataclass(frozen=True)
@@ -128,7 +136,7 @@ class Manifest:
         _check_frame(self.crop_px, self.frame_um)
         if not isinstance(self.version, str) or not _VERSION.fullmatch(self.version):
             raise ManifestError(f"version is {self.version!r}; it must be three numbers such as 1.0.0.")
-        if self.bit_depth not in (8, 16):
+        if type(self.bit_depth) is not int or self.bit_depth not in (8, 16):
             raise ManifestError(f"bit_depth is {self.bit_depth!r}; it must be 8 or 16.")
         if self.found != self.kept + sum(self.dropped.values()):
             raise ManifestError(f"found {self.found} is not kept {self.kept} + dropped {sum(self.dropped.values())}.")
@@ -185,8 +193,8 @@ def _parse(data: bytes) -> dict[str, Any]:
     if len(data) > MAX_MANIFEST_BYTES:
         raise ManifestError(f"it has {len(data):,} bytes; at most {MAX_MANIFEST_BYTES:,} are allowed.")
     try:
-        content = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        content = parse_json(data)
+    except SmallFileError as error:
         raise ManifestError(f"it is not JSON ({error}); the file is damaged.") from error
     _expect(content, dict, "the file")
     parsed: dict[str, Any] = content
@@ -197,9 +205,9 @@ def _shard(entry: Any) -> ShardEntry:
     _expect(entry, dict, "an entry of shards")
     mapping: Mapping[str, Any] = entry
     wanted = ShardEntry.__dataclass_fields__
-    if missing := sorted(set(wanted) - set(mapping)):
+    if missing := sorted(set(wanted) - set(mapping) - {"footer_sha256"}):
         raise ManifestError(f"an entry of shards lacks {', '.join(missing)}; the file is damaged.")
-    return ShardEntry(**{name: mapping[name] for name in wanted})
+    return ShardEntry(**{name: mapping[name] for name in wanted if name in mapping})
 
 
 def _expect(value: Any, kind: type | UnionType, name: str) -> None:
@@ -237,6 +245,11 @@ def _check_frame(crop_px: Any, frame_um: Any) -> None:
             f"frame_um is {frame_um!r}; it must be null, or a number from {least_um:g} to {most_um:g}: the file is "
             "damaged."
         )
+
+
+def _check_sha256(value: Any, name: str) -> None:
+    if not isinstance(value, str) or not _SHA256.fullmatch(value):
+        raise ManifestError(f"{name} is {value!r}; it must be 64 hexadecimal digits.")
 
 
 def _check_count(value: Any, name: str) -> None:

@@ -17,22 +17,24 @@ ROOMS: dict[str, str] = {
     # The floor. A room may use those above it, and of these only the ones that stand behind its name.
     "nucleusnet_core.errors": "",
     "nucleusnet_core.contract": "",
+    "nucleusnet_core.small_files": "errors",
     "nucleusnet_core.orders": "errors",
-    "nucleusnet_core.manifest": "errors contract",
+    "nucleusnet_core.manifest": "errors small_files contract",
     "nucleusnet_core.stitched_names": "errors contract",
     "nucleusnet_core.terminal": "errors contract stitched_names",
     "nucleusnet_core.files": "errors terminal",
     "nucleusnet_core.cells": "errors contract",
     "nucleusnet_core.storage": "errors contract",
     "nucleusnet_core.location": "errors contract storage",
-    "nucleusnet_core.dataset": "errors contract manifest storage location",
-    "nucleusnet_core.shards": "errors contract manifest storage cells dataset",
+    "nucleusnet_core.parquet": "errors small_files",
+    "nucleusnet_core.dataset": "errors contract manifest storage location parquet",
+    "nucleusnet_core.shards": "errors small_files contract manifest storage cells dataset parquet",
     "nucleusnet_core.runs": "",
     "nucleusnet_core.bare_name": "errors contract location",
     "nucleusnet_core.intensity": "contract dataset shards",
     "nucleusnet_core.pictures": "errors contract orders files terminal",
     "nucleusnet_core.compiled": "",
-    "nucleusnet_core.inputs": "errors contract cells stitched_names terminal compiled",
+    "nucleusnet_core.inputs": "errors parquet contract cells stitched_names terminal compiled",
     "nucleusnet_core.sampling": "errors contract orders manifest terminal cells dataset shards runs pictures",
     # The dataset's definition on `datasets`.
     "nucleusnet_dataset": "errors contract manifest bare_name dataset shards sampling terminal",
@@ -41,34 +43,34 @@ ROOMS: dict[str, str] = {
     "builder.dataset_folder": "errors contract manifest location",
     "builder.workers": "errors files terminal",
     "builder.cutting": "errors contract compiled inputs",
-    "builder.pieces": "errors contract orders files cells inputs builder.cutting",
-    "builder.card": "errors contract manifest files terminal intensity runs nucleusnet_dataset builder.dataset_folder"
-    " builder.cutting builder.pieces",
-    "builder.simulate": "errors contract orders files terminal pictures inputs builder.workers",
+    "builder.pieces": "errors small_files contract orders files cells inputs builder.cutting",
+    "builder.card": "errors small_files contract manifest files terminal intensity runs nucleusnet_dataset"
+    " builder.dataset_folder builder.cutting builder.pieces",
+    "builder.simulate": "errors small_files contract orders files terminal pictures inputs builder.workers",
     "builder.segment.flows": "errors compiled inputs",
     "builder.segment.network": "errors files location builder.segment.flows",
     "builder.segment.compare": "errors stitched_names terminal builder.workers inputs",
-    "builder.segment": "errors contract files stitched_names terminal pictures builder.workers inputs"
+    "builder.segment": "errors small_files contract files stitched_names terminal pictures builder.workers inputs"
     " builder.segment.flows builder.segment.network builder.segment.compare",
     "builder.analysis": "errors contract manifest location stitched_names files terminal cells dataset shards runs"
     " pictures builder.workers inputs builder.cutting",
     "builder.shards": "errors contract orders manifest files cells runs builder.pieces builder.analysis",
-    "builder.build": "errors contract orders manifest stitched_names files terminal runs nucleusnet_dataset"
+    "builder.build": "errors small_files contract orders manifest stitched_names files terminal runs nucleusnet_dataset"
     " builder.workers builder.card inputs builder.cutting builder.pieces builder.shards",
-    "builder.verify": "errors contract manifest location files cells terminal nucleusnet_dataset builder.dataset_folder"
-    " builder.cutting builder.workers builder.card builder.shards",
-    "builder.upload": "errors contract manifest location storage files terminal"
+    "builder.verify": "errors parquet contract manifest location files cells terminal nucleusnet_dataset"
+    " builder.dataset_folder builder.cutting builder.workers builder.card builder.shards",
+    "builder.upload": "errors small_files contract manifest location storage files terminal"
     " builder.dataset_folder builder.card builder.verify",
-    "builder.archive": "errors contract location stitched_names files terminal"
+    "builder.archive": "errors small_files contract location stitched_names files terminal"
     " builder.dataset_folder builder.card builder.verify",
-    "builder.deposit": "errors storage files terminal builder.archive",
+    "builder.deposit": "errors small_files storage files terminal builder.archive",
     # On a dataset, wherever it lies.
-    "loaders": "errors contract orders manifest storage terminal cells dataset shards intensity sampling"
+    "loaders": "errors parquet contract orders manifest storage terminal cells dataset shards intensity sampling"
     " nucleusnet_dataset",
     "explore": "errors contract orders manifest location storage files terminal cells dataset shards runs pictures"
     " sampling nucleusnet_dataset loaders",
     "browser.zoom": "errors contract terminal files cells dataset shards runs pictures inputs",
-    "browser.page": "errors contract location storage files dataset browser.zoom",
+    "browser.page": "errors small_files contract location storage files dataset browser.zoom",
     "browser": "errors contract location terminal dataset files inputs browser.page browser.zoom",
 }
 """Room -> rooms that it may import, all of them further up: so no circle can be, neither short nor long."""

@@ -108,7 +108,11 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get_all("Host", []) not in [[name] for name in self.server.host_names]:
             self._refuse(403, f"Host: this server answers to {' and '.join(sorted(self.server.host_names))} only.")
             return
-        name = unquote(urlsplit(self.path).path.removeprefix("/")) or INDEX
+        try:
+            name = unquote(urlsplit(self.path).path.removeprefix("/")) or INDEX
+        except ValueError:
+            self.send_error(400, "this address cannot be understood")
+            return
         content = self.server.site.contents.get(name)
         if content is None:
             self._refuse(404, f"There is no file {name[:200]!r} here.")

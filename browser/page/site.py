@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from nucleusnet_core.contract import MANIFEST_NAME
 from nucleusnet_core.dataset import OpenDataset, open_dataset
 from nucleusnet_core.errors import DatasetNotFoundError, ManifestError
+from nucleusnet_core.small_files import read_json
 from nucleusnet_core.storage.folder import FolderStore
 from nucleusnet_core.storage.store import Store
 
@@ -103,7 +104,7 @@ def panorama_files(folder: Path) -> dict[str, int]:
         )
     where = folder / LIST_NAME
     try:
-        entries = json.loads(where.read_bytes())["panoramas"]
+        entries = read_json(where)["panoramas"]
         files = {f"{entry['name']}/{name}": size for entry in entries for name, size in entry["files"].items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ManifestError(f"{where} cannot be read as a list of panoramas ({error!r}); make them again.") from error

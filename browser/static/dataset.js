@@ -14,7 +14,8 @@ const MANY = 0.5; // a row group is read whole, in one request, when more than t
 // No output buffer is passed: fzstd 0.1.1 compares it with a number as text first, which takes five times as long.
 const compressors = { ZSTD: (input) => decompress(input) };
 
-/** @typedef {{config: string, split: string, path: string, rows: number, bytes: number, footer_bytes: number}} Shard */
+/** @typedef {{config: string, split: string, path: string, rows: number, bytes: number, footer_bytes: number,
+ *   footer_sha256?: string}} Shard */
 
 export class Dataset {
   /** @param {string} base URL of the dataset folder */
@@ -87,6 +88,7 @@ export class Dataset {
   async footer(shard, signal) {
     if (!this.footers.has(shard.path)) {
       const data = await this.files.range(shard.path, shard.bytes - shard.footer_bytes, shard.bytes, signal);
+      await checkFooter(shard, data);
       const footer = named(shard, () => parquetMetadata(data, { geoparquet: false }));
       if (Number(footer.num_rows) !== shard.rows) {
         throw new ReadError(`${shard.path} has ${footer.num_rows} rows, and the manifest lists ${shard.rows}; run nucleusnet verify.`);
@@ -111,6 +113,16 @@ export class Dataset {
       whole ? [] : table({ ...options, file, columns: ["image"], useOffsetIndex: true }),
     ]);
     return wanted.map(({ row }) => nucleus({ ...rows[row - rowStart], ...images[row - rowStart] }));
+  }
+}
+
+/** Refuse a footer that is not the one that the manifest states; it is compared before anything of it is read. */
+async function checkFooter(shard, data) {
+  if (!shard.footer_sha256 || !crypto.subtle) return; // browsers have no crypto.subtle on a plain http address
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", data));
+  const found = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (found !== shard.footer_sha256) {
+    throw new ReadError(`${shard.path}: its Parquet footer has another SHA-256 than the manifest states; get the file again.`);
   }
 }
 

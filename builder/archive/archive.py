@@ -13,6 +13,7 @@ from nucleusnet_core.errors import ArchiveError, OutputError, UsageError
 from nucleusnet_core.files.atomic import write_bytes_atomic
 from nucleusnet_core.files.disk_space import check_space, disk_full_reported
 from nucleusnet_core.files.hashing import Digest, digest_bytes
+from nucleusnet_core.small_files import read_bytes
 from nucleusnet_core.terminal.outputs import output_folder, writing
 from nucleusnet_core.terminal.progress import NoProgress, Progress
 
@@ -23,6 +24,7 @@ from .plan import CONTENTS_NAME, CRATE_NAME, Limits, RecordPlan, ZipPlan, plan_r
 from .sources import files_to_archive
 from .zips import ZipReceipt, write_zip
 
+_MAX_RECEIPT_BYTES = 256 << 20
 RECEIPTS_NAME = "receipts"
 _SPARE_BYTES = 16 << 20
 _RECORD = re.compile(r"record-\d+")
@@ -146,7 +148,7 @@ def refuse_other_zips(out: Path, finished: set[str]) -> None:
 def read_receipt(path: Path) -> ZipReceipt | None:
     """Return a receipt; a missing or damaged one only costs writing its zip again."""
     try:
-        return ZipReceipt.from_json(path.read_bytes())
+        return ZipReceipt.from_json(read_bytes(path, max_bytes=_MAX_RECEIPT_BYTES))
     except (OSError, ValueError):
         return None
 

@@ -12,6 +12,7 @@ from typing import Any, Self
 from nucleusnet_core.errors import ArchiveError, UsageError
 from nucleusnet_core.files.hashing import Digest
 from nucleusnet_core.files.locking import locked
+from nucleusnet_core.small_files import parse_json
 from nucleusnet_core.terminal.outputs import writing
 
 from .metadata import RecordMetadata
@@ -73,7 +74,7 @@ class ArchiveIndex:
             ValueError: it is something else.
         """
         try:
-            content: Any = json.loads(data)
+            content: Any = parse_json(data)
             if content["format"] != _FORMAT:
                 raise ValueError(f"its format is {content['format']!r}, not {_FORMAT}")
             records = tuple(

@@ -11,6 +11,7 @@ from typing import Any, Self
 from nucleusnet_core.contract import CARD_NAME
 from nucleusnet_core.errors import UsageError
 from nucleusnet_core.files.atomic import write_bytes_atomic
+from nucleusnet_core.small_files import read_json
 
 from ..card.study import ITEMS, read_study
 from ..dataset_folder import read_manifest
@@ -216,7 +217,7 @@ def remember(out: Path, stem: str, metadata: RecordMetadata) -> None:
 def remembered(out: Path, stem: str) -> RecordMetadata | None:
     """Return the metadata of an earlier call for the same folder, or None if they cannot be read."""
     try:
-        content = json.loads((out / METADATA_NAME).read_bytes())
+        content = read_json(out / METADATA_NAME)
         return RecordMetadata.from_dict(content["metadata"]) if content["stem"] == stem else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Self
 from nucleusnet_core.errors import ArchiveError, CorruptDataError, SourceChangedError
 from nucleusnet_core.files.atomic import atomic_path
 from nucleusnet_core.files.hashing import CHUNK_BYTES, Digest, digest_file
+from nucleusnet_core.small_files import parse_json
 
 from .plan import ZipPlan
 from .sources import ArchiveFile
@@ -60,7 +61,7 @@ class ZipReceipt:
             ValueError: it is not a receipt.
         """
         try:
-            fields: Any = json.loads(data)
+            fields: Any = parse_json(data)
             members = tuple(Member(**member) for member in fields["members"])
             return cls(fields["name"], members, Digest(**fields["digest"]), fields["mtime_ns"])
         except (KeyError, TypeError) as error:

@@ -22,6 +22,7 @@ from nucleusnet_core.contract import (
     TEN_K,
     VERSION,
 )
+from nucleusnet_core.errors import CorruptDataError
 from nucleusnet_core.files.atomic import write_bytes_atomic
 from nucleusnet_core.files.hashing import file_sha256
 from nucleusnet_core.inputs.pairs import FoundInputs
@@ -183,9 +184,16 @@ def metadata_tables(tasks: Sequence[ShardTask]) -> Iterator[SplitTables]:
 
 
 def read_part(path: Path) -> pa.Table:
-    """Return the rows without images of one shard."""
-    with pa.OSFile(str(path)) as source, pa.ipc.open_file(source) as reader:
-        return reader.read_all()
+    """Return the rows without images of one shard.
+
+    Raises:
+        CorruptDataError: the file is damaged.
+    """
+    try:
+        with pa.OSFile(str(path)) as source, pa.ipc.open_file(source) as reader:
+            return reader.read_all()
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise CorruptDataError(f"{path} is damaged ({error}); call the build again.") from error
 
 
 def stitched_tables(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nucleusnet_core.errors import BuildError, Failure, OutputError, UsageError
 from nucleusnet_core.files.atomic import write_bytes_atomic
+from nucleusnet_core.small_files import read_json
 from nucleusnet_core.terminal.wording import counted
 
 from ..pieces.receipt import Receipt, failure_path
@@ -56,7 +57,7 @@ def recorded_tasks(work: Path) -> int | None:
     """Return the number of jobs, or None where none has begun."""
     path = work / TASKS_NAME
     try:
-        return int(json.loads(path.read_bytes())["tasks"])
+        return int(read_json(path)["tasks"])
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
@@ -73,7 +74,7 @@ def record_failure(task: PieceTask, message: str) -> None:
 def recorded_failure(task: PieceTask) -> Failure | None:
     """Return the failure of an image, if one is recorded and neither files nor parameters have changed since."""
     try:
-        content = json.loads(failure_path(task.pieces_dir, task.source.stem).read_bytes())
+        content = read_json(failure_path(task.pieces_dir, task.source.stem))
         holds = content["key"] == task.parameters.key(task.source)
         holds = holds and content["fingerprint"] == known_fingerprint(task.source)
         return Failure(task.source.stem, str(content["message"])) if holds else None

@@ -16,6 +16,7 @@ from nucleusnet_core.errors import ManifestError, OutputError, UsageError
 from nucleusnet_core.files.atomic import replace_folder, write_bytes_atomic
 from nucleusnet_core.files.locking import locked
 from nucleusnet_core.manifest import Manifest
+from nucleusnet_core.small_files import parse_json
 from nucleusnet_core.terminal.outputs import output_folder, writing
 
 TASKS_NAME = "tasks.json"
@@ -194,7 +195,7 @@ def join_work(work: WorkFolder, parameters: dict[str, Any]) -> None:
 def changed_parameters(recorded: bytes, parameters: dict[str, Any]) -> str:
     """Return the parameters that differ from the recorded ones, in words."""
     try:
-        before = dict(json.loads(recorded))
+        before = dict(parse_json(recorded))
     except (ValueError, TypeError):
         return "its record is damaged"
     names = sorted(name for name in before.keys() | parameters.keys() if before.get(name) != parameters.get(name))

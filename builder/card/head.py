@@ -11,12 +11,14 @@ from huggingface_hub import DatasetCard, DatasetCardData
 
 import nucleusnet_dataset
 from nucleusnet_core.manifest import Manifest
+from nucleusnet_core.small_files import SmallFileError, check_yaml
 
 from .study import NO_STUDY, Study
 
 PRETTY_NAME = "NucleusNet"
 TAGS = ["biology", "microscopy", "fluorescence", "cell nuclei", "single-cell"]
 UNKNOWN_LICENSE = "unknown"
+_MISREAD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _SIZES = [(10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M")]
 
 
@@ -76,10 +78,19 @@ def card_counts(text: str) -> Mapping[str, Mapping[str, int]]:
         ValueError: the head cannot be read.
     """
     try:
+        check_yaml(text[: _most_head(text)])
         infos = DatasetInfosDict.from_dataset_card_data(DatasetCard(text).data)
         return {
             name: {split.name: split.num_examples for split in (info.splits or {}).values()}
             for name, info in infos.items()
         }
-    except (yaml.YAMLError, TypeError, AttributeError, KeyError) as error:
+    except SmallFileError:
+        raise
+    except (yaml.YAMLError, *_MISREAD) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def _most_head(text: str) -> int:
+    """Return where the YAML head of a card ends: at the second line of three dashes."""
+    end = text.find("\n---", 3)
+    return len(text) if end < 0 else end

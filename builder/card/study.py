@@ -1,13 +1,13 @@
 """`study.toml`: facts about a study that images cannot tell, for the dataset card and croissant.json."""
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nucleusnet_core.errors import UsageError
+from nucleusnet_core.small_files import SmallFileError, parse_toml, read_bytes
 
 from .shipped import shipped
 
@@ -120,10 +120,8 @@ def read_study(path: Path, *, pixels_per_um: float | None) -> Study:
             raise UsageError(
                 f"{path} has {path.stat().st_size:,} bytes; a study file has at most {MAX_STUDY_BYTES:,}: name another."
             )
-        facts = tomllib.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError) as error:
-        if isinstance(error, UsageError):
-            raise
+        facts = parse_toml(read_bytes(path, max_bytes=MAX_STUDY_BYTES))
+    except (OSError, SmallFileError) as error:
         raise UsageError(
             f"{path} is not a study file in TOML, or cannot be read ({error}); an example is {shipped(EXAMPLE)}."
         ) from error

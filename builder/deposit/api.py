@@ -4,7 +4,6 @@ The client is httpx2, because huggingface_hub brings it: one HTTP library for th
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import httpx2
 
 from nucleusnet_core.errors import DepositError, SourceChangedError, TransferError
 from nucleusnet_core.files.hashing import CHUNK_BYTES, Digest
+from nucleusnet_core.small_files import parse_json
 from nucleusnet_core.storage.retries import NO_SPACE, RESENT_STATUSES, Attempts, RetryPolicy, asked_seconds
 
 from .site import ZenodoSite
@@ -201,8 +201,8 @@ class Api:
         """Return the JSON of a good answer; say what a bad one means."""
         if 200 <= status < 300:
             try:
-                return json.loads(data) if data.strip() else {}
-            except (ValueError, RecursionError) as error:
+                return parse_json(data) if data.strip() else {}
+            except ValueError as error:
                 raise odd_answer(self.site, "JSON") from error
         remedies = {
             401: f"the token from {self.site.token_from} is wrong, has expired or belongs to another site: make a new "
@@ -218,11 +218,11 @@ class Api:
     def _said(self, data: bytes) -> str:
         """Return what an error answer says, without the token should it repeat it."""
         try:
-            content = json.loads(data)
+            content = parse_json(data)
             details = [f"{entry['field']}: {entry.get('message') or entry.get('messages')}"
                        for entry in content.get("errors") or []]  # fmt: skip
             text = "; ".join([str(content["message"]), *details])
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return ""
         text = " ".join(text.replace(self.site.token, "***").split())
         return f" ({''.join(sign for sign in text if sign.isprintable())[:_MAX_SAID]})"

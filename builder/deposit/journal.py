@@ -7,6 +7,7 @@ from typing import Any
 
 from nucleusnet_core.errors import DepositError
 from nucleusnet_core.files.atomic import write_bytes_atomic
+from nucleusnet_core.small_files import read_json
 
 _FORMAT = 1
 _MAX_BYTES = 4 << 20
@@ -77,8 +78,7 @@ def open_journal(archive: Path, site: str) -> DepositJournal:
 def read_sites(path: Path) -> dict[str, Any]:
     """Return the notes on all sites; nothing if there is no file."""
     try:
-        with path.open("rb") as file:
-            content: Any = json.loads(file.read(_MAX_BYTES))
+        content: Any = read_json(path, max_bytes=_MAX_BYTES)
         if content["format"] != _FORMAT:
             raise ValueError(f"its format is {content['format']!r}")
         return dict(content["sites"])

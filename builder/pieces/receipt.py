@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from nucleusnet_core.small_files import parse_json
+
 
 @dataclass(frozen=True)
 class Receipt:
@@ -84,7 +86,7 @@ class Receipt:
         Raises:
             ValueError: `data` is not a receipt of this format, or a byte of it changed.
         """
-        fields: Any = json.loads(data)
+        fields: Any = parse_json(data)
         if not isinstance(fields, dict) or fields.keys() != {"checksum", *cls.__dataclass_fields__}:
             raise ValueError("the fields are not those of a receipt of this format; the image must be cut again.")
         del fields["checksum"]

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from nucleusnet_core.files.hashing import file_fingerprint, file_sha256
 from nucleusnet_core.inputs.pairs import Source
+from nucleusnet_core.small_files import read_bytes
 
 from ..cutting.recipe import Frame, Outside, Recipe
 from .receipt import Receipt, labels_path, piece_path, receipt_path
@@ -79,7 +80,7 @@ def valid_receipt(task: PieceTask) -> Receipt | None:
     """Return the receipt of a finished piece if it is valid: same sources, same parameters, undamaged files."""
     stem, directory = task.source.stem, task.pieces_dir
     try:
-        receipt = Receipt.from_json(receipt_path(directory, stem).read_bytes())
+        receipt = Receipt.from_json(read_bytes(receipt_path(directory, stem)))
         same = (
             receipt.key == task.parameters.key(task.source)
             and (receipt.image_file, receipt.mask_file) == (task.source.image_path.name, task.source.mask_path.name)

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from nucleusnet_core.small_files import parse_json
+
 from .network.weights import WeightsFile
 from .options import Labelling
 
@@ -84,7 +86,7 @@ class SegmentReceipt:
         Raises:
             ValueError: `data` holds no receipt of this format.
         """
-        fields: Any = json.loads(data)
+        fields: Any = parse_json(data)
         if not isinstance(fields, dict) or fields.keys() | {"doubt"} != set(cls.__dataclass_fields__):
             raise ValueError("this is no receipt of a mask; segment the image again")
         return cls(**fields)

@@ -76,6 +76,8 @@ def shard_entry(folder: Path, path: str, config: str, split: str) -> ShardEntry:
     with file_path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(-_FOOTER_TAIL_BYTES, 2)
-        (metadata_bytes,) = struct.unpack("<I", file.read(4))
-        rows = pq.read_metadata(file).num_rows
-    return ShardEntry(config, split, path, rows, file_path.stat().st_size, metadata_bytes + _FOOTER_TAIL_BYTES, digest)
+        footer_bytes = struct.unpack("<I", file.read(4))[0] + _FOOTER_TAIL_BYTES
+        size = file.seek(-footer_bytes, 2) + footer_bytes
+        footer = file.read(footer_bytes)
+    rows = pq.read_metadata(pa.BufferReader(footer)).num_rows
+    return ShardEntry(config, split, path, rows, size, footer_bytes, digest, hashlib.sha256(footer).hexdigest())

@@ -47,7 +47,7 @@ def image_labels(receipt: Receipt, pieces_dir: Path) -> pa.Table:
     try:
         with pa.OSFile(str(path)) as source, pa.ipc.open_file(source) as reader:
             labels = reader.read_all()
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException, ValueError, TypeError) as error:
         raise CorruptDataError(f"{path} is damaged ({error}); call the build again.") from error
     if labels.num_rows == 0:
         labels = pa.table({"label": pa.array([None], pa.uint32()), "outcome": pa.array([NO_NUCLEI])})

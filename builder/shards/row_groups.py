@@ -75,7 +75,7 @@ def read_piece(path: Path) -> pa.RecordBatch:
             if reader.num_record_batches == 0:
                 return pa.RecordBatch.from_pylist([], reader.schema)
             return reader.get_batch(0)
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException, ValueError, TypeError) as error:
         raise CorruptDataError(f"{path} is damaged ({error}); call the build again.") from error
 
 

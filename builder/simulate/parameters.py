@@ -7,6 +7,7 @@ from typing import Self
 
 from nucleusnet_core.contract import PUBLISHED_PIXELS_PER_UM
 from nucleusnet_core.errors import UsageError
+from nucleusnet_core.small_files import parse_json
 
 MASK_MARGIN_UM = 0.3
 """A mask lies this far outside the edge of its nucleus: it is as large as what is brighter than half of the nucleus,
@@ -76,7 +77,7 @@ class SimulateParameters:
             ValueError: it is nothing that `to_json` wrote.
             TypeError: as ValueError.
         """
-        return cls(**json.loads(data))
+        return cls(**parse_json(data))
 
     def changed_from(self, before: "SimulateParameters") -> str:
         """Say in which of its parameters a set differs from an earlier one."""

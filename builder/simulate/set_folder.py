@@ -1,6 +1,5 @@
 """The folder of a simulated set: its receipt, which of its images are complete, and how they are written."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from nucleusnet_core.contract import POSITIONS, QUARTERS
 from nucleusnet_core.errors import UsageError
 from nucleusnet_core.files.atomic import atomic_path, write_bytes_atomic
 from nucleusnet_core.inputs.mask_file import mask_bytes, remove_leftovers
+from nucleusnet_core.small_files import read_bytes, read_json
 from nucleusnet_core.terminal.outputs import output_folder, writing
 
 from .parameters import SimulateParameters
@@ -114,7 +114,7 @@ def finished_image(folder: Path, index: int) -> SimulatedFiles | None:
     stem = stem_of_image(index)
     image_path, mask_path, truth_path = _paths(folder, stem)
     try:
-        nuclei = len(json.loads(truth_path.read_bytes())["nuclei"])
+        nuclei = len(read_json(truth_path)["nuclei"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if not image_path.is_file() or not mask_path.is_file():
@@ -144,7 +144,7 @@ def write_simulated(image: SimulatedImage, folder: Path) -> SimulatedFiles:
 def _read_receipt(folder: Path) -> SimulateParameters | None:
     """Return the parameters of the set in a folder, None where there is no set or its receipt is damaged."""
     try:
-        return SimulateParameters.from_json((folder / RECEIPT_NAME).read_bytes())
+        return SimulateParameters.from_json(read_bytes(folder / RECEIPT_NAME))
     except (FileNotFoundError, ValueError, TypeError):
         return None
 

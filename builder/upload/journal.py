@@ -10,8 +10,10 @@ from typing import Any
 from nucleusnet_core.errors import OutputError
 from nucleusnet_core.files.atomic import write_bytes_atomic
 from nucleusnet_core.files.locking import locked
+from nucleusnet_core.small_files import read_json
 from nucleusnet_core.terminal.outputs import writing
 
+_MAX_BYTES = 256 << 20
 FORMAT = 1
 
 
@@ -93,7 +95,7 @@ def open_journal(folder: Path, *, dry_run: bool = False) -> Iterator[UploadJourn
 def read_notes(path: Path) -> tuple[dict[str, LocalFile], dict[str, list[str]]]:
     """Return files and cards of the notes; nothing where they cannot be read."""
     try:
-        content: Any = json.loads(path.read_bytes())
+        content: Any = read_json(path, max_bytes=_MAX_BYTES)
         if content["format"] != FORMAT:
             return {}, {}
         files = {file["path"]: LocalFile(**file) for file in content["files"]}

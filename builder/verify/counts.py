@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from nucleusnet_core.contract import CARD_NAME, KEPT, MANIFEST_NAME, NO_NUCLEI, PROVENANCE_NAME
+from nucleusnet_core.errors import CorruptDataError
 from nucleusnet_core.manifest import Manifest, ShardEntry
+from nucleusnet_core.parquet.files import read_table
 
 from ..dataset_folder import MAX_PROBLEMS_OF_A_FILE, Problem, Report, read_text
 from ..shards.config_10k import runs_with_fewer
@@ -51,7 +52,7 @@ def check_ids(folder: Path, shards: list[ShardEntry], report: Report) -> None:
     ids: dict[str, pa.ChunkedArray] = {}
     for shard in shards:
         if shard.config == "default":
-            column = pq.read_table(folder / shard.path, columns=["nucleus_id"]).column(0)
+            column = read_table(folder / shard.path, columns=["nucleus_id"]).column(0)
             ids[shard.split] = pa.chunked_array(
                 [*ids.get(shard.split, pa.chunked_array([], pa.string())).chunks, *column.chunks]
             )
@@ -63,7 +64,7 @@ def check_ids(folder: Path, shards: list[ShardEntry], report: Report) -> None:
     report.take("data", [Problem("data", text) for text in said])
     for shard in shards:
         if shard.config == "10k" and shard.split in ids:
-            column = pq.read_table(folder / shard.path, columns=["nucleus_id"]).column(0)
+            column = read_table(folder / shard.path, columns=["nucleus_id"]).column(0)
             strange = column.filter(pc.invert(pc.is_in(column, ids[shard.split]))).to_pylist()
             for name in strange[:MAX_PROBLEMS_OF_A_FILE]:
                 report.add(shard.path, f"nucleus {name} is not in split {shard.split} of config default.")
@@ -73,7 +74,7 @@ def check_provenance(folder: Path, manifest: Manifest, shards: list[ShardEntry],
     """Check that every label found is kept or dropped for a reason, image by image, and that groups keep to a split."""
     try:
         counts = outcome_counts(folder)
-    except (pa.ArrowException, OSError, KeyError) as error:
+    except (pa.ArrowException, OSError, KeyError, CorruptDataError) as error:
         report.add(PROVENANCE_NAME, f"it is damaged, its rows of labels cannot be read ({error}).")
         return
     outcomes: Counter[str] = Counter()
@@ -103,9 +104,7 @@ def check_provenance(folder: Path, manifest: Manifest, shards: list[ShardEntry],
 def check_image_facts(folder: Path, manifest: Manifest, stitched: list[ShardEntry], report: Report) -> None:
     """Compare scales and warnings of the images with what the manifest says about all of them together."""
     rows = [
-        row
-        for shard in stitched
-        for row in pq.read_table(folder / shard.path, columns=list(_FACTS_OF_IMAGES)).to_pylist()
+        row for shard in stitched for row in read_table(folder / shard.path, columns=list(_FACTS_OF_IMAGES)).to_pylist()
     ]
     sources = Counter(str(row["scale_source"]) for row in rows)
     words = Counter(word for row in rows for word in row["warnings"] or ())
@@ -120,7 +119,7 @@ def check_image_facts(folder: Path, manifest: Manifest, stitched: list[ShardEntr
 def outcome_counts(folder: Path) -> list[tuple[str, str, str, int]]:
     """Return the number of labels in the provenance by stitched image, group and outcome."""
     columns = ["stitched_image", "group", "outcome"]
-    table = pq.read_table(folder / PROVENANCE_NAME, columns=columns)
+    table = read_table(folder / PROVENANCE_NAME, columns=columns)
     counted = table.group_by(columns).aggregate([([], "count_all")])
     return list(zip(*(counted.column(name).to_pylist() for name in [*columns, "count_all"]), strict=True))
 
@@ -140,14 +139,14 @@ def check_runs(
 def images_of(folder: Path, shard: ShardEntry) -> list[str]:
     """Return the stitched images that a shard has rows of."""
     column = "name" if shard.config == "stitched" else "stitched_image"
-    return sorted(pq.read_table(folder / shard.path, columns=[column]).column(0).unique().to_pylist())
+    return sorted(read_table(folder / shard.path, columns=[column]).column(0).unique().to_pylist())
 
 
 def check_stitched(folder: Path, shards: list[ShardEntry], images: dict[str, Counter[str]], report: Report) -> None:
     """Compare the counts of config stitched with provenance, image by image: found = kept + dropped."""
     seen: Counter[str] = Counter()
     for shard in shards:
-        for row in pq.read_table(folder / shard.path).to_pylist():
+        for row in read_table(folder / shard.path).to_pylist():
             name, counts = row["name"], images.get(row["name"], Counter())
             seen[name] += 1
             dropped = {key.removeprefix("dropped_"): row[key] for key in row if key.startswith("dropped_")}

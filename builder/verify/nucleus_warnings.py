@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from nucleusnet_core.contract import MANIFEST_NAME, METADATA, WARNING_THRESHOLDS
 from nucleusnet_core.manifest import Manifest, ShardEntry
+from nucleusnet_core.parquet.files import read_table
 
 from ..cutting.nucleus_warnings import COLUMNS, nucleus_warnings
 from ..dataset_folder import Problem, Report
@@ -35,7 +35,7 @@ def check_nucleus_warnings(folder: Path, manifest: Manifest, shards: list[ShardE
         files = [shard for shard in shards if (shard.config, shard.split) == (METADATA, split)]
         if len(files) == len(manifest.shards_of(METADATA, split)):
             columns = ["nucleus_id", "stitched_image", *COLUMNS, "warnings"]
-            table = pa.concat_tables(pq.read_table(folder / shard.path, columns=columns) for shard in files)
+            table = pa.concat_tables(read_table(folder / shard.path, columns=columns) for shard in files)
             report.take(files[0].path, list(_wrong_rows(table, thresholds, files[0].path)))
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from nucleusnet_core.cells.png import are_stored_cells, check_cell, check_checksums, layout_of
 from nucleusnet_core.contract import CROP_PX, SUMS_NAME
 from nucleusnet_core.errors import CorruptDataError
 from nucleusnet_core.files.hashing import file_sha256
 from nucleusnet_core.manifest import Manifest, ShardEntry
+from nucleusnet_core.parquet.files import open_parquet
 
 from ..cutting.nucleus_warnings import COLUMNS as DECIDING_COLUMNS
 from ..dataset_folder import MAX_PROBLEMS_OF_A_FILE, Problem, Report
@@ -23,6 +23,7 @@ from ..shards.parquet_writer import CELL_COLUMNS
 from .counts import BY_MANIFEST
 
 _BATCH_ROWS = 4096
+_CELL_HEAD_BYTES = 64 << 10
 _CROP_SCALES = ("pixels_per_um", "crop_pixels_per_um")
 _NEEDED_COLUMNS = {
     "default": (*CELL_COLUMNS, "nucleus_id", "stitched_image", "run_name", *_CROP_SCALES),
@@ -109,7 +110,7 @@ def check_file(task: FileTask) -> FileResult:
     rows, readable = 0, True
     try:
         rows = check_rows(task, task.shard, report)
-    except (pa.ArrowException, OSError, KeyError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError, CorruptDataError) as error:
         readable = False
         report.add(task.path, f"it is damaged, or lacks columns of its config ({error}).")
     return FileResult(task.path, rows if task.shard.config == "default" else 0, readable, report.problems)
@@ -118,13 +119,14 @@ def check_file(task: FileTask) -> FileResult:
 def check_rows(task: FileTask, shard: ShardEntry, report: Report) -> int:
     """Check every row group of a shard, and return its number of rows."""
     beside = MetadataRows(task.folder, task.beside, task.first_row)
-    with pq.ParquetFile(task.folder / task.path) as file:
+    cell_bytes, sha256 = 2 * task.crop_px**2 + _CELL_HEAD_BYTES, shard.footer_sha256
+    with open_parquet(task.folder / task.path, sha256=sha256, cell_bytes=cell_bytes) as file:
         report.compare(task.path, "its number of rows", file.metadata.num_rows, shard.rows, BY_MANIFEST)
         for name in _NEEDED_COLUMNS.get(shard.config, ()):
-            file.schema_arrow.field(name)
+            file.schema.field(name)
         row = 0
-        for group in range(file.num_row_groups):
-            table = file.read_row_group(group, use_threads=False)
+        for group in range(file.metadata.num_row_groups):
+            table = file.read_row_group(group)
             for name in CELL_COLUMNS:
                 if name in table.column_names:
                     check_cells(table.column(name), task, name, row, report)
@@ -231,8 +233,9 @@ class MetadataRows:
 
 def read_batches(path: Path) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a Parquet file in batches."""
-    with pq.ParquetFile(path) as file:
-        yield from file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False)
+    with open_parquet(path) as file:
+        for group in range(file.metadata.num_row_groups):
+            yield from file.read_row_group(group).to_batches(max_chunksize=_BATCH_ROWS)
 
 
 def compare_rows(path: str, first_row: int, rows: pa.Table, beside: pa.Table | None, report: Report) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ..errors import UsageError
+from ..errors import CorruptDataError, UsageError
+from ..parquet.files import open_parquet
 from ..terminal.wording import counted
 from .sample_cells import (
     BOOL,
@@ -153,14 +153,14 @@ def _records(path: Path, text: str, delimiter: str, *, strict: bool = True) -> I
 
 def _read_parquet(path: Path) -> Cells:
     try:
-        with pq.ParquetFile(path) as file:
+        with open_parquet(path) as file:
             check_row_count(path, file.metadata.num_rows)
-            header = [name.strip() for name in file.schema_arrow.names]
+            header = [name.strip() for name in file.schema.names]
             check_header(path, header)
-            kinds = _kinds(path, dict(zip(header, file.schema_arrow.types, strict=True)))
+            kinds = _kinds(path, dict(zip(header, file.schema.types, strict=True)))
             arrays = file.read().columns
         columns = {name: _values(array, kinds[name]) for name, array in zip(header, arrays, strict=True)}
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError, CorruptDataError) as error:
         raise _unreadable(path, error) from error
     return Cells(path, columns, list(range(1, len(arrays[0]) + 1)), kinds)
 

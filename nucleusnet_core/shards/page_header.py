@@ -7,7 +7,7 @@ DataPageHeader, DataPageHeaderV2, PageType, Encoding).
 from dataclasses import dataclass
 from typing import Any
 
-from .thrift import CompactReader, varint
+from ..parquet.thrift import CompactReader, varint
 
 PLAIN, RLE = 0, 3
 """Numbers of encodings."""
@@ -55,7 +55,7 @@ def read_page_header(data: memoryview) -> PageHeader | None:
     """Return what the header at the start of `data` states, or None if its page holds no rows, as a dictionary.
 
     Raises:
-        DAMAGED: the bytes are something else (see `nucleusnet_core.shards.thrift`).
+        DAMAGED: the bytes are something else (see `nucleusnet_core.parquet.thrift`).
     """
     reader = CompactReader(data)
     fields = reader.struct()

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ..parquet.thrift import CompactReader, varint
 from .page_header import plain_page_header, read_page_header
 from .sparse_file import SparseFile
-from .thrift import CompactReader, varint
 
 CODECS = {"ZSTD": "zstd", "SNAPPY": "snappy", "GZIP": "gzip", "UNCOMPRESSED": None}
 """Names of compressions in Parquet, and in pyarrow."""
@@ -36,7 +36,7 @@ def index_ranges(footer: bytes, groups: Collection[int]) -> dict[tuple[int, str]
         groups: numbers of the row groups.
 
     Raises:
-        DAMAGED: the metadata is damaged (see `nucleusnet_core.shards.thrift`).
+        DAMAGED: the metadata is damaged (see `nucleusnet_core.parquet.thrift`).
     """
     reader = CompactReader(memoryview(footer)[:-8])
     for number, field_kind in reader.fields():

@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from ..dataset import OpenDataset
+from ..parquet.thrift import DAMAGED
 from ..storage.folder import FolderStore
 from ..storage.threads import in_parallel
 from .page_index import CODECS, PagedChunk, PagedRead, Range, index_ranges, page_chunk
 from .ranges import NEAR_BYTES, Chunk, GroupRead, column_chunks, join_ranges
-from .thrift import DAMAGED
 
 LEAST_BYTES = 1 << 20
 """Of less, pages are not worth a request for their index: on a line of 50 Mbit/s this takes 0.2 s."""

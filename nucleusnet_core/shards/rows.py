@@ -14,11 +14,13 @@ import pyarrow.parquet as pq
 from ..dataset import OpenDataset
 from ..errors import CorruptDataError, SelectionError
 from ..manifest import ShardEntry
+from ..parquet.page_sizes import check_sizes
+from ..parquet.thrift import DAMAGED
+from ..small_files import SmallFileError, parse_json
 from ..storage.threads import in_parallel
 from .page_plan import choose_pages
 from .ranges import GroupRead, plan_reads, rows_by_shard
 from .sparse_file import SparseFile
-from .thrift import DAMAGED
 
 _HUGGINGFACE = b"huggingface"
 _TAKE_BYTES = 1 << 30
@@ -103,8 +105,10 @@ def _selected(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
         raise SelectionError(f"{fact}; give a list of different columns out of {', '.join(schema.names)}.")
     metadata = dict(schema.metadata or {})
     if _HUGGINGFACE in metadata:
-        content = json.loads(metadata[_HUGGINGFACE])
-        features = content.get("info", {}).get("features", {})
+        try:
+            features = parse_json(metadata[_HUGGINGFACE]).get("info", {}).get("features", {})
+        except (SmallFileError, AttributeError) as error:
+            raise CorruptDataError(f"the shards describe their columns in damaged JSON ({error}).") from error
         content = {"info": {"features": {name: features[name] for name in columns if name in features}}}
         metadata[_HUGGINGFACE] = json.dumps(content).encode()
     return pa.schema([schema.field(name) for name in columns], metadata)
@@ -117,21 +121,27 @@ def _read(opened: OpenDataset, read: GroupRead) -> list[tuple[int, bytes]]:
 def _decode(opened: OpenDataset, read: GroupRead, parts: list[tuple[int, bytes]], schema: pa.Schema) -> pa.Table:
     """Return the wanted rows of what was read."""
     file = SparseFile(parts, read.entry.bytes)
+    footer, where = opened.footer(read.entry), f"{opened.store.name}/{read.entry.path}"
     try:
         if read.paged:
             file = read.paged.filled(file, read.entry.bytes)
+        for group in read.groups:
+            check_sizes(file, footer, group, schema.names, cell_bytes=opened.most_cell_bytes, where=where)
         with pq.ParquetFile(
             pa.PythonFile(file, "r"),
-            metadata=opened.footer(read.entry),
+            metadata=footer,
             pre_buffer=False,
             page_checksum_verification=True,
         ) as parquet_file:
             table = parquet_file.read_row_groups(list(read.groups), columns=schema.names, use_threads=False)
         return table.select(schema.names).take(read.rows).replace_schema_metadata(schema.metadata)
+    except CorruptDataError:
+        opened.forget_footer(read.entry)
+        raise
     except (pa.ArrowException, OSError, *DAMAGED) as error:
         opened.forget_footer(read.entry)
         raise CorruptDataError(
-            f"{opened.store.name}/{read.entry.path}: row groups {read.groups[0]} to {read.groups[-1]} cannot be "
+            f"{where}: row groups {read.groups[0]} to {read.groups[-1]} cannot be "
             f"decoded ({error}); get the file again."
         ) from error
 

@@ -11,6 +11,7 @@ from ..cells.layout import png_layout
 from ..dataset import OpenDataset
 from ..errors import CorruptDataError, SelectionError
 from ..manifest import ShardEntry
+from ..parquet.page_sizes import check_sizes
 from .ranges import column_chunks, join_ranges
 from .rows import Picks, fetch_rows
 from .sparse_file import SparseFile
@@ -90,13 +91,15 @@ def read_row_group(opened: OpenDataset, entry: ShardEntry, group: int) -> pa.Tab
     chunks = column_chunks(entry, footer, footer.schema.to_arrow_schema().names, group).values()
     ranges = join_ranges([(chunk.start, chunk.stop) for chunk in chunks])
     parts = [(start, opened.store.read_range(entry.path, start, stop - start)) for start, stop in ranges]
-    file = pa.PythonFile(SparseFile(parts, entry.bytes), "r")
+    sparse = SparseFile(parts, entry.bytes)
+    where = f"{opened.store.name}/{entry.path}"
+    check_sizes(sparse, footer, group, None, cell_bytes=opened.most_cell_bytes, where=where)
+    file = pa.PythonFile(sparse, "r")
     try:
         with pq.ParquetFile(file, metadata=footer, pre_buffer=False, page_checksum_verification=True) as parquet_file:
             # With threads, those of other columns may read on after an error and abort the process at its end.
             return parquet_file.read_row_group(group, use_threads=False)
-    except (pa.ArrowException, OSError) as error:
-        where = f"{opened.store.name}/{entry.path}"
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise CorruptDataError(
             f"{where}: row group {group} cannot be decoded ({error}); get the file again."
         ) from error

@@ -159,14 +159,17 @@ def asked_seconds(headers: Mapping[str, str], *, now: datetime | None = None) ->
     if value:
         try:
             until = parsedate_to_datetime(value)
-        except (ValueError, OverflowError):
+        except (ValueError, TypeError, IndexError, OverflowError):
             return None
         until = until if until.tzinfo else until.replace(tzinfo=UTC)
         return max(0.0, (until - moment).total_seconds())
     reset = values.get("x-ratelimit-reset", "")
     if is_number(reset) and values.get("x-ratelimit-remaining") == "0":
         return max(0.0, float(reset) - moment.timestamp())
-    limit = parse_ratelimit_headers(headers)
+    try:
+        limit = parse_ratelimit_headers(headers)
+    except ValueError:  # digits that are not ASCII
+        return None
     return float(limit.reset_in_seconds) if limit and not limit.remaining else None
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from loaders.pages import find_pages, read_page
 from nucleusnet_core.manifest import ShardEntry
+from nucleusnet_core.parquet.thrift import CompactReader
 from nucleusnet_core.shards.ranges import column_chunks
 from nucleusnet_core.shards.sparse_file import SparseFile
-from nucleusnet_core.shards.thrift import CompactReader
 
 CELL_BYTES = 50
 CODECS = {"ZSTD": "zstd", "SNAPPY": "snappy", "GZIP": "gzip", "UNCOMPRESSED": None}

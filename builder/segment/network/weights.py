@@ -1,5 +1,6 @@
 """Files of network weights: which network they belong to, found out before anything is built from them."""
 
+import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -150,14 +151,15 @@ def _check_file(path: Path) -> None:
     try:
         size = path.stat().st_size
         is_zip = zipfile.is_zipfile(path)
+        parts = zipfile.ZipFile(path).infolist() if is_zip else []
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
+        raise _no_weights(path, f"a damaged archive: {error}") from error
     except OSError as error:
         raise WeightsError(f"{path} cannot be read ({error.strerror or error}); check its permissions.") from error
     if not 0 < size <= MAX_BYTES:
         raise _no_weights(path, f"{size} bytes")
-    if is_zip:
-        with zipfile.ZipFile(path) as archive:
-            if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
-                raise _no_weights(path, "a compressed archive")
+    if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
+        raise _no_weights(path, "a compressed archive")
 
 
 def _no_weights(path: Path, why: str) -> WeightsError:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nucleusnet_core.cells.checksums import crc32
+from nucleusnet_core.parquet.thrift import DAMAGED
 from nucleusnet_core.shards.page_header import PLAIN, RLE, plain_page_header, read_page_header
-from nucleusnet_core.shards.thrift import DAMAGED
 
 SIZES = st.integers(0, 2**31 - 1)
 

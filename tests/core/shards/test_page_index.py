@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from nucleusnet_core.dataset import open_dataset
 from nucleusnet_core.manifest import ShardEntry
+from nucleusnet_core.parquet.thrift import DAMAGED, CompactReader
 from nucleusnet_core.shards.page_index import PagedRead, index_ranges, null_page, page_chunk
 from nucleusnet_core.shards.ranges import column_chunks
 from nucleusnet_core.shards.rows import Picks, fetch_rows
 from nucleusnet_core.shards.sparse_file import SparseFile
-from nucleusnet_core.shards.thrift import DAMAGED, CompactReader
 from tests.dataset_folder import write_dataset_folder
 from tests.range_server import RangeServer, serve
 
