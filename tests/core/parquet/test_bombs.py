@@ -78,10 +78,10 @@ def test_what_any_writer_writes_is_read(tmp_path: Path, options: dict[str, objec
 
 def test_a_page_that_states_more_than_the_footer_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
-    pq.write_table(pa.table({"name": ["x" * 100] * 10}), path, compression="none", use_dictionary=False)
+    pq.write_table(pa.table({"name": ["x" * 2000] * 10}), path, compression="none", use_dictionary=False)
     data = bytearray(path.read_bytes())
     assert data[4:6] == b"\x15\x00"  # the kind of the page; its size once unpacked is the next field
-    data[7:9] = b"\xfe\x7f"
+    data[7:10] = b"\xfe\xff\x7f"
     path.write_bytes(data)
-    with open_parquet(path) as file, pytest.raises(CorruptDataError):
+    with open_parquet(path) as file, pytest.raises(CorruptDataError, match="would take 1,048,575 bytes"):
         file.read_row_group(0)
