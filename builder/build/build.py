@@ -2,20 +2,22 @@
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import nucleusnet_dataset
 from nucleusnet_core.contract import DEFAULT
 from nucleusnet_core.errors import Failure, UsageError
 from nucleusnet_core.files.disk_space import check_space, disk_full_reported, file_bytes, space_for_images
-from nucleusnet_core.inputs.pairs import FoundInputs, Source, find_sources
+from nucleusnet_core.inputs.find import find_inputs
+from nucleusnet_core.inputs.pairs import FoundInputs, Source
 from nucleusnet_core.terminal.outputs import output_file
 from nucleusnet_core.terminal.progress import NoProgress, Progress
 from nucleusnet_core.terminal.wording import counted
 
 from ..pieces.ensure import ensure_piece
 from ..pieces.receipt import Receipt
-from ..pieces.task import PieceTask
+from ..pieces.task import PieceTask, source_files
 from ..workers.cluster import dask_workers
 from ..workers.engine import Workers, in_order, local_workers, run_tasks
 from ..workers.failure import collect
@@ -59,7 +61,7 @@ def build(options: BuildOptions, progress: Progress | None = None, found: FoundI
     found = found or find(options)
     with (
         disk_full_reported(work_folder(options.out).path),
-        open_work(options.out, options.recorded_parameters(), fresh=options.fresh) as work,
+        open_work(options.out, recorded_parameters(options, found), fresh=options.fresh) as work,
     ):
         with logging_to(options.log or work.log), workers_of(options) as workers:
             check_space_for(found.sources, work)
@@ -80,7 +82,7 @@ def build_share(options: BuildOptions, share: Share, progress: Progress | None =
     own = found.sources[share.task :: share.tasks]
     with disk_full_reported(work_folder(options.out).path):
         work = make_work_folder(options.out)
-        join_work(work, options.recorded_parameters())
+        join_work(work, recorded_parameters(options, found))
         record_tasks(work.path, share.tasks)
         log_path = options.log or work.path / f"task-{share.task}.log"
         with logging_to(log_path), workers_of(options) as workers:
@@ -119,7 +121,7 @@ def finish_build(
         )
     with (
         disk_full_reported(work_folder(options.out).path),
-        open_work(options.out, options.recorded_parameters(), fresh=False) as work,
+        open_work(options.out, recorded_parameters(options, found), fresh=False) as work,
     ):
         with logging_to(options.log or work.log), workers_of(options) as workers:
             ordered = piece_tasks(options, found, found.sources, work)
@@ -159,12 +161,17 @@ def find(options: BuildOptions) -> FoundInputs:
         PairingError: there are no images, or no masks.
     """
     check_output(options.out, images=options.stitched, overwrite=options.overwrite)
-    found = find_sources(options.stitched, options.find_options())
+    found = find_inputs(options.stitched, options.find_options())
     if options.log is not None and options.log.exists():  # it is continued, so it must not be what is read
-        read = [path for source in found.sources for path in (source.image_path, source.mask_path)]
+        read = [path for source in found.sources for path in source_files(source)]
         read += [options.study] if options.study is not None else []
         output_file(options.log, suffixes=("",), overwrite=True, inputs=read, option="--log")
     return found
+
+
+def recorded_parameters(options: BuildOptions, found: FoundInputs) -> dict[str, Any]:
+    """Return what a work folder is begun with; it is not resumed with another."""
+    return options.recorded_parameters() | {"channels": list(found.channels.names)}
 
 
 def workers_of(options: BuildOptions) -> contextlib.AbstractContextManager[Workers]:
@@ -180,7 +187,10 @@ def check_space_for(sources: Sequence[Source], work: WorkFolder) -> None:
     Raises:
         OutputError: less is free than needed.
     """
-    needed = space_for_images(file_bytes(source.image_path for source in sources), file_bytes(work.pieces.iterdir()))
+    needed = space_for_images(
+        file_bytes(path for source in sources for path in (source.image_path, *source.further_paths)),
+        file_bytes(work.pieces.iterdir()),
+    )
     check_space(work.path, needed, counted(len(sources), "image"))
 
 
@@ -188,8 +198,8 @@ def piece_tasks(
     options: BuildOptions, found: FoundInputs, sources: Sequence[Source], work: WorkFolder
 ) -> list[PieceTask]:
     """Return one task for each image."""
-    columns = nucleusnet_dataset.features(DEFAULT, extra=found.columns).arrow_schema
-    parameters = options.piece_parameters()
+    columns = nucleusnet_dataset.features(DEFAULT, extra=found.columns, channels=found.channels.names).arrow_schema
+    parameters = replace(options.piece_parameters(), channels=found.channels)
     return [PieceTask(source, parameters, columns, work.pieces, options.allow_pickle) for source in sources]
 
 

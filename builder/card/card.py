@@ -89,7 +89,7 @@ def count_values(manifest: Manifest, images: int) -> dict[str, str]:
     """Return what the card says about splits, configs and columns."""
     first = next(iter(manifest.splits))
     outside = str(manifest.parameters["outside"])
-    cells = manifest.bit_depth, manifest.columns, manifest.crop_px
+    cells = manifest.bit_depth, manifest.columns, manifest.crop_px, manifest.channels
     return {
         "kept": f"{manifest.kept:,}",
         "found": f"{manifest.found:,}",

@@ -11,12 +11,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from nucleusnet_core.files.hashing import file_fingerprint, file_sha256
+from nucleusnet_core.inputs.channels import ONE_PLANE, Channels
 from nucleusnet_core.inputs.pairs import Source
 
 from ..cutting.recipe import Frame, Outside, Recipe
 from .receipt import Receipt, labels_path, piece_path, receipt_path
 
-PIECE_FORMAT = 3
+PIECE_FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class PieceParameters:
         ignore_file_scale: whether a scale that was given wins over another one that a file states.
         seed: key of the row order.
         versions: "name version" of this tool and of the libraries whose arithmetic or codec enters.
+        channels: that are taken of every image.
     """
 
     recipe: Recipe
@@ -38,6 +40,7 @@ class PieceParameters:
     ignore_file_scale: bool
     seed: int
     versions: tuple[str, ...]
+    channels: Channels = ONE_PLANE
 
     def key(self, source: Source) -> str:
         """Return the SHA-256 of the parameters and of what is read from the name of a source."""
@@ -59,13 +62,18 @@ class PieceTask:
 
 
 def source_fingerprint(source: Source) -> list[int]:
-    """Return size and modification time (ns) of image and mask: enough to see that a file was replaced."""
-    return [*file_fingerprint(source.image_path), *file_fingerprint(source.mask_path)]
+    """Return size and modification time (ns) of all files of an image: enough to see that one was replaced."""
+    return [number for path in source_files(source) for number in file_fingerprint(path)]
+
+
+def source_files(source: Source) -> tuple[Path, ...]:
+    """Return the image, its mask and the files of its further channels."""
+    return source.image_path, source.mask_path, *source.further_paths
 
 
 def known_fingerprint(source: Source) -> list[int]:
     """Return `source_fingerprint`, with -1 for both numbers of a file that cannot be found."""
-    return [number for path in (source.image_path, source.mask_path) for number in _known_file_fingerprint(path)]
+    return [number for path in source_files(source) for number in _known_file_fingerprint(path)]
 
 
 def _known_file_fingerprint(path: Path) -> list[int]:
@@ -73,6 +81,13 @@ def _known_file_fingerprint(path: Path) -> list[int]:
         return file_fingerprint(path)
     except OSError:
         return [-1, -1]
+
+
+def channel_files(task: PieceTask) -> list[str]:
+    """Return the file name of each further channel."""
+    source = task.source
+    inside = [source.image_path] * len(task.parameters.channels.further)
+    return [path.name for path in (source.further_paths or inside)]
 
 
 def valid_receipt(task: PieceTask) -> Receipt | None:
@@ -83,6 +98,7 @@ def valid_receipt(task: PieceTask) -> Receipt | None:
         same = (
             receipt.key == task.parameters.key(task.source)
             and (receipt.image_file, receipt.mask_file) == (task.source.image_path.name, task.source.mask_path.name)
+            and receipt.channel_files == channel_files(task)
             and receipt.fingerprint == source_fingerprint(task.source)
         )
         whole = same and (

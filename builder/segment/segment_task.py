@@ -94,7 +94,8 @@ def segment_image(task: SegmentTask) -> SegmentReceipt:
     """
     started = time.monotonic()
     with _memory_errors(task):
-        from nucleusnet_core.inputs.images import read_image, reading  # noqa: PLC0415 - brings codecs
+        from nucleusnet_core.inputs.images import read_image  # noqa: PLC0415 - brings codecs
+        from nucleusnet_core.inputs.kinds import reading  # noqa: PLC0415
 
         with reading(task.image_path, InputImageError):
             stamp = file_fingerprint(task.image_path)  # before the pixels: a change while reading is noticed later

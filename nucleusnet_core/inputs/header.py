@@ -12,7 +12,7 @@ import tifffile
 from ..cells.png_chunks import SIGNATURE as PNG_SIGNATURE
 from ..cells.png_chunks import PngDamageError
 from ..errors import InputImageError
-from .images import reading
+from .kinds import reading
 from .scale import Scale, stated_png_scale, stated_scale
 
 _PNG_HEADER_BYTES = 1 << 16  # the scale stands before the pixels

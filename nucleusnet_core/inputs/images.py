@@ -1,9 +1,7 @@
 """Stitched images: one read of the file gives its pixels and its SHA-256."""
 
-import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ import numpy.typing as npt
 from ..cells.png_chunks import SIGNATURE as PNG_SIGNATURE
 from ..errors import InputImageError
 from .image_png import decode_png_image
-from .kinds import IMAGE
+from .kinds import IMAGE, reading
 from .scale import Scale, stated_png_scale, stated_scale
 from .tiff import SIGNATURES as TIFF_SIGNATURES
 from .tiff import check_whole, open_page, stored_pixels
@@ -35,17 +33,6 @@ class StitchedImage:
     pixels: npt.NDArray[Any]
     sha256: str
     scale: Scale | None
-
-
-@contextlib.contextmanager
-def reading(path: Path, kind: type[Exception]) -> Iterator[None]:
-    """Turn the system's error about a file into `kind`, with its reason."""
-    try:
-        yield
-    except OSError as error:
-        raise kind(
-            f"{path.name} cannot be read ({error.strerror or error}); check the file and its permissions."
-        ) from error
 
 
 def read_file(path: Path) -> memoryview:

@@ -93,17 +93,34 @@ def open_page(data: bytes | memoryview, name: str, kind: FileKind) -> Iterator[t
         InputImageError: it is an image and unreadable, or not one plane; also for any error while it is open.
         InputMaskError: it is a mask and so.
     """
+    with opened_tiff(data, name, kind) as tiff:
+        page = _full_page(tiff, _count_pages(data, name, kind), name, kind)
+        if page.samplesperpixel != 1 or math.prod(page.shape) != page.imagelength * page.imagewidth:
+            raise kind.error(f"{name} has shape {page.shape}, so several channels or colours; {kind.one_plane}.")
+        check_sides(page.imagelength, page.imagewidth, name, kind)
+        _check_stack(tiff, page, name, kind)
+        yield tiff, page
+
+
+@contextlib.contextmanager
+def opened_tiff(data: bytes | memoryview, name: str, kind: FileKind) -> Iterator[tifffile.TiffFile]:
+    """Yield the TIFF file in some bytes, open; its list of pages has an end.
+
+    Args:
+        data: the whole file.
+        name: how error messages call it.
+        kind: what it is read as.
+
+    Raises:
+        InputImageError: it is an image and unreadable; also for any error while it is open.
+        InputMaskError: it is a mask and so.
+    """
     _TO_OUR_LOG.names.append(name)
     try:
-        pages = _count_pages(data, name, kind)
+        _count_pages(data, name, kind)
         # Closed at once: tifffile's objects refer to each other, and would keep the bytes in memory for long.
         with BytesAsFile(data) as file, tifffile.TiffFile(file) as tiff:
-            page = _full_page(tiff, pages, name, kind)
-            if page.samplesperpixel != 1 or math.prod(page.shape) != page.imagelength * page.imagewidth:
-                raise kind.error(f"{name} has shape {page.shape}, so several channels or colours; {kind.one_plane}.")
-            check_sides(page.imagelength, page.imagewidth, name, kind)
-            _check_stack(tiff, page, name, kind)
-            yield tiff, page
+            yield tiff
     except kind.error:
         raise
     except Exception as error:  # tifffile and imagecodecs raise many types for a damaged file
@@ -128,7 +145,7 @@ def check_whole(page: Any, file_bytes: int, name: str, kind: FileKind) -> None:
         few = sum(sizes) < _plane_bytes(page)
         short = few or (short and page.is_tiled)  # all strips may be stored as one
     if gap or short:
-        raise _unfinished(name, kind)
+        raise unfinished(name, kind)
     check_expansion(page.nbytes, file_bytes * MAX_EXPANSION, name, kind)
 
 
@@ -148,7 +165,8 @@ def _plane_bytes(page: Any) -> int:
     return int(page.imagelength * math.ceil(page.imagewidth * page.bitspersample / 8))
 
 
-def _unfinished(name: str, kind: FileKind) -> Exception:
+def unfinished(name: str, kind: FileKind) -> Exception:
+    """Return the error about a file that ends before its pixels do."""
     return kind.error(f"{name} was not written to its end; export it again.")
 
 
@@ -168,7 +186,7 @@ def _count_pages(data: bytes | memoryview, name: str, kind: FileKind) -> int:
             entries = struct.unpack_from(count_format, data, offset)[0]
             link = offset + struct.calcsize(count_format) + entries * entry_bytes
     except (struct.error, OverflowError):
-        raise _unfinished(name, kind) from None
+        raise unfinished(name, kind) from None
     return len(seen)
 
 
@@ -204,4 +222,4 @@ def _check_stack(tiff: tifffile.TiffFile, page: Any, name: str, kind: FileKind) 
     facts = (tiff.imagej_metadata or {}) if tiff.is_imagej and len(tiff.pages) == 1 else {}
     planes = [count for key in ("channels", "slices", "frames") if isinstance(count := facts.get(key), int)]
     if page.compression == 1 and page.dataoffsets[0] + math.prod(planes) * _plane_bytes(page) > tiff.filehandle.size:
-        raise _unfinished(name, kind)  # perhaps after its first plane
+        raise unfinished(name, kind)  # perhaps after its first plane

@@ -44,6 +44,18 @@ MASK_SUFFIX = Annotated[
         rich_help_panel=INPUT,
     ),
 ]
+CHANNELS = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B,...",
+        help="Channels to take, by the names that the files give them; or new names of all planes, in their order.",
+        show_default=False,
+        rich_help_panel=INPUT,
+    ),
+]
+CHANNEL = Annotated[
+    str | None, typer.Option(help="The only channel to take.", show_default=False, rich_help_panel=INPUT)
+]
 PREFER = Annotated[
     Prefer | None,
     typer.Option(
