@@ -62,7 +62,7 @@ def cut_published(
         regions: the labels of its mask.
         index: which of them.
         outside: "zero" outside the mask, or "keep" what the rotated 364 px window shows there.
-        further: the image in further channels, of the same shape and type.
+        further: the image in further channels, of the same shape, each uint8 or uint16.
 
     Returns:
         The crop, or one of `DROP_REASONS`.
@@ -88,7 +88,7 @@ def cut_published(
     points = contours[0] if len(contours) == 1 else np.concatenate(contours)
     channels = []
     for channel in (image, *further):
-        pixels = np.zeros((CROP_PX, CROP_PX), image.dtype)
+        pixels = np.zeros((CROP_PX, CROP_PX), channel.dtype)
         frame_y, frame_x, clipped = warp_nucleus(channel, mask, placement, points[:, 0], (pixels, rotated, *room))
         if frame_y < 0:
             return EMPTY_AFTER_ROTATION

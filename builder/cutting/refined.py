@@ -112,7 +112,7 @@ def cut_refined(
         outside: "zero" outside the mask, or "keep" what the image shows there.
         frame: what the crop shows, and in how many pixels.
         pixels_per_um: scale of the image; only a frame in um needs it.
-        further: the image in further channels, of the same shape and type.
+        further: the image in further channels, of the same shape, each uint8 or uint16.
 
     Returns:
         The crop, turned by -180 to 180 degrees, never clipped; or "empty_after_rotation", where a mask of
@@ -141,7 +141,7 @@ def cut_refined(
     part = _part(extent, view)
     channels = []
     for channel in (image, *further):
-        pixels = np.zeros(shape, image.dtype)
+        pixels = np.zeros(shape, channel.dtype)
         resample(channel, (patch, corner), sampling, part, (pixels, mask))
         if not mask[part[0] : part[2], part[1] : part[3]].any():
             return EMPTY_AFTER_ROTATION

@@ -54,9 +54,9 @@ def make_piece(task: PieceTask) -> Receipt:
     image, regions = pair.image, regions_from_runs(pair.runs)
     scale = resolve_scale(image.scale, source.given_scale, ignore_file=ignore_file, name=source.image_path.name)
     check_label_image(source.mask_path.name, regions)
-    pixels = in_one_type([image.pixels, *(channel.pixels for channel in pair.further)])
+    channels = [image.pixels, *(channel.pixels for channel in pair.further)]
     sums = sum_intensities(image.pixels, regions)
-    crops, outcomes = cut_all(pixels, regions, task.parameters, scale.pixels_per_um)
+    crops, outcomes = cut_all(channels, regions, task.parameters, scale.pixels_per_um)
     kept = np.array([index for index, outcome in enumerate(outcomes) if outcome == KEPT], np.int64)
     measured = shape_measurements(regions, scale.pixels_per_um) | sums.columns()
     for name, channel in zip(task.parameters.channels.further, pair.further, strict=True):
@@ -65,7 +65,7 @@ def make_piece(task: PieceTask) -> Receipt:
     measured |= quality_columns(image.pixels, regions, sums)
     measured["pixels_per_um"] = np.full(len(regions), scale.pixels_per_um, np.float32)
     table = piece_table(task, regions, kept, crops, measured)
-    bit_depth = 8 * pixels[0].dtype.itemsize
+    bit_depth = 8 * max(channel.dtype.itemsize for channel in channels)
     table = table.replace_schema_metadata({BITS_KEY: str(bit_depth)})
     overall = sums.overall() or (None, None)
     facts = {
@@ -120,26 +120,22 @@ def fingerprint_now(source: Source) -> list[int]:
         ) from error
 
 
-def in_one_type(channels: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
-    """Return the channels of an image in the type of the one that has most bits, with the same values."""
-    widest = np.result_type(*channels)
-    return [channel.astype(widest, copy=False) for channel in channels]
-
-
 def cut_all(
     channels: Sequence[npt.NDArray[Any]], regions: Regions, parameters: PieceParameters, pixels_per_um: float
 ) -> tuple[list[EncodedCrop], list[str]]:
     """Return each label that is kept, and the outcomes of all labels.
 
-    Cells are compressed one by one, so that the shuffle can move them without decompressing.
+    Cells are compressed one by one, so that the shuffle can move them without decompressing. All images have as many
+    bits as the channel that has most; each is cut in its own type before, so as it would be without the others.
 
     Args:
-        channels: the image in each channel, (H, W) of one type.
+        channels: the image in each channel, (H, W) uint8 or uint16.
         regions: the labels of its mask.
         parameters: recipe and frame.
         pixels_per_um: scale of the image.
     """
     image, *further = channels
+    widest = np.result_type(*channels)
     cut, scale = cutter(parameters, pixels_per_um), np.float32(parameters.frame.pixels_per_um(pixels_per_um))
     codec = pa.Codec("zstd", compression_level=1)
     kept: list[EncodedCrop] = []
@@ -148,7 +144,10 @@ def cut_all(
         crop = cut(image, regions, index, outside=parameters.outside, further=further)
         outcomes.append(KEPT if isinstance(crop, Crop) else crop)
         if isinstance(crop, Crop):
-            images = tuple(codec.compress(encode_gray(pixels), asbytes=True) for pixels in (crop.pixels, *crop.further))
+            images = tuple(
+                codec.compress(encode_gray(pixels.astype(widest, copy=False)), asbytes=True)
+                for pixels in (crop.pixels, *crop.further)
+            )
             mask = codec.compress(encode_mask(crop.mask), asbytes=True)
             own_scale = float(scale * np.float32(crop.shrink))
             kept.append(EncodedCrop(images, mask, crop.rotation_deg, crop.clipped, own_scale))

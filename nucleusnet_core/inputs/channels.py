@@ -26,7 +26,7 @@ def channel_name(name: str) -> str:
     >>> channel_name("DAPI"), channel_name("Alexa 488")
     ('dapi', 'alexa_488')
     """
-    return plain_name(name).lower().removeprefix("column_")[:MOST_CHANNEL_LETTERS]
+    return plain_name(f"c{name}")[1:].strip("_").lower()[:MOST_CHANNEL_LETTERS]
 
 
 def check_channel_names(option: str, names: Sequence[str]) -> None:

@@ -47,6 +47,7 @@ class BytesAsFile(io.RawIOBase):
 
     def readinto(self, room: Any) -> int:
         """Fill `room` with what follows, and return the number of bytes."""
+        room = memoryview(room).cast("B")
         part = self.data[self.at : self.at + len(room)]
         room[: len(part)] = part
         self.at += len(part)
