@@ -14,6 +14,8 @@ from nucleusnet_core.terminal.bars import Bars
 from nucleusnet_core.terminal.options import (
     ALLOW_PICKLE,
     AS_JSON,
+    CHANNEL,
+    CHANNELS,
     DATASET,
     MASK_SUFFIX,
     MASKS,
@@ -57,6 +59,8 @@ def stats(
     recursive: RECURSIVE = False,
     allow_pickle: ALLOW_PICKLE = False,
     prefer: PREFER = None,
+    channels: CHANNELS = None,
+    channel: CHANNEL = None,
     workers: WORKERS = None,
     by: Annotated[str | None, BY] = None,
     top: Annotated[int, typer.Option(min=1, help="Number of representatives to show.", rich_help_panel=OUTPUT)] = 10,
@@ -107,6 +111,7 @@ def stats(
 
     Example: nucleusnet stats nucleusnet --csv stitched.csv --page stitched.html
     """
+    from nucleusnet_core.inputs.channels import ChannelOptions
     from nucleusnet_core.inputs.pairs import FindOptions
 
     from . import scatter_page, scatter_plot
@@ -116,7 +121,12 @@ def stats(
     from .statistics_source import FolderOptions, input_files, source_statistics
 
     find = FindOptions(
-        masks, tuple(mask_suffix or ()), recursive=recursive, prefer=prefer or "", allow_pickle=allow_pickle
+        masks,
+        tuple(mask_suffix or ()),
+        recursive=recursive,
+        prefer=prefer or "",
+        allow_pickle=allow_pickle,
+        channels=ChannelOptions.of_text(channels, channel),
     )
     options = FolderOptions(find, workers or available_cores())
     if panoramas is not None:

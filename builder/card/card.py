@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nucleusnet_dataset
-from nucleusnet_core.contract import CARD_NAME, CROP_PX, NUCLEUS_WARNINGS
+from nucleusnet_core.contract import CARD_NAME, CROP_PX, NUCLEUS_WARNINGS, image_columns
 from nucleusnet_core.files.atomic import write_bytes_atomic
 from nucleusnet_core.manifest import Manifest
 from nucleusnet_core.terminal.wording import counted
@@ -115,7 +115,22 @@ def recipe_text(manifest: Manifest) -> str:
     """Return how nuclei were cut, after a sentence that says what a recipe is."""
     said = f"The recipe is the way in which nuclei are cut; here it is `{manifest.recipe}`."
     frame = [frame_text(manifest)] if manifest.recipe == "refined" else []
-    return " ".join([said, *filter(None, [_RECIPES.get(manifest.recipe)]), *frame])
+    channels = [channels_text(manifest)] if manifest.channels else []
+    return " ".join([said, *filter(None, [_RECIPES.get(manifest.recipe)]), *frame, *channels])
+
+
+def channels_text(manifest: Manifest) -> str:
+    """Return which column holds which channel, and how channels lie on each other."""
+    first, *further = (
+        f"`{column}` shows channel {name}"
+        for column, name in zip(image_columns(manifest.channels), manifest.channels, strict=True)
+    )
+    if not further:
+        return f"{first}."
+    return (
+        f"{first}, which the masks belong to, {', '.join(further)}: all turned and cut alike, so that a pixel is "
+        "the same place in all."
+    )
 
 
 def frame_text(manifest: Manifest) -> str:

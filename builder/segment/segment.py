@@ -1,6 +1,7 @@
 """A folder of stitched images to masks beside them: resumed, one bad image never ends it."""
 
 import contextlib
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
@@ -9,7 +10,10 @@ from pathlib import Path
 
 from nucleusnet_core.errors import Failure, PairingError, WeightsError
 from nucleusnet_core.files.disk_space import disk_full_reported
+from nucleusnet_core.inputs.channel_files import of_channel
+from nucleusnet_core.inputs.channels import ONE_PLANE, Channels, find_one_channel
 from nucleusnet_core.inputs.mask_file import mask_paths
+from nucleusnet_core.inputs.names import compile_name_pattern
 from nucleusnet_core.inputs.pairs import case_clashes, duplicates, unreadable_names
 from nucleusnet_core.stitched_names import find_files
 from nucleusnet_core.terminal.outputs import output_folder, writing
@@ -58,8 +62,16 @@ class SegmentResult:
     log: Path | None = None
 
 
-def find_images(folder: Path, *, recursive: bool) -> tuple[dict[str, Path], list[Failure]]:
+def find_images(
+    folder: Path, *, recursive: bool, pattern: re.Pattern[str] | None = None, channel: str = ""
+) -> tuple[dict[str, Path], list[Failure]]:
     """Find the stitched images of a folder, with or without masks, by stem.
+
+    Args:
+        folder: of the images.
+        recursive: look for images in subfolders too.
+        pattern: for the names of the images, with a group `channel`; None where each file shows the nuclei.
+        channel: that is wanted, with a pattern.
 
     Raises:
         UsageError: there is no such folder.
@@ -74,7 +86,8 @@ def find_images(folder: Path, *, recursive: bool) -> tuple[dict[str, Path], list
         )
     failures = [*duplicates(images, "images"), *case_clashes(images), *unreadable_names(files)]
     refused = {failure.name for failure in failures}
-    return {stem: paths[0] for stem, paths in sorted(images.items()) if stem not in refused}, failures
+    usable = {stem: paths[0] for stem, paths in sorted(images.items()) if stem not in refused}
+    return (usable if pattern is None else of_channel(usable, folder, pattern, channel)), failures
 
 
 def segment_folder(options: SegmentOptions, progress: Progress) -> SegmentResult:
@@ -90,13 +103,17 @@ def segment_folder(options: SegmentOptions, progress: Progress) -> SegmentResult
         PairingError: there are no images.
         OutputError: the masks cannot be written, or the disk is full.
     """
-    images, failures = find_images(options.stitched, recursive=options.recursive)
+    pattern = None if options.name_pattern is None else compile_name_pattern(options.name_pattern)
+    only = options.channels.only
+    images, failures = find_images(options.stitched, recursive=options.recursive, pattern=pattern, channel=only)
+    paths = list(images.values())
+    channels = find_one_channel(paths, options.channels) if pattern is None else ONE_PLANE
     check_version(installed_version())
     device = choose_device(options.device)
     weights = read_weights_file(find_weights(options.model, download=options.download))
     check_name(weights)
     check_weights(weights)
-    parameters = segment_parameters(options, weights)
+    parameters = segment_parameters(options, weights, channels)
     result = SegmentResult(failures=failures)
     _make_folder(options.out)
     progress.say(
@@ -110,7 +127,7 @@ def segment_folder(options: SegmentOptions, progress: Progress) -> SegmentResult
         ]
         waiting = [task for task in tasks if not _settled(task, options.overwrite, result)]
         if waiting:
-            if doubted := doubted_diameter([task.image_path for task in waiting], options.diameter_px):
+            if doubted := doubted_diameter([task.image_path for task in waiting], options.diameter_px, channels):
                 progress.say(doubted)
             _run(waiting, workers, options.out or options.stitched, progress, result)
     result.receipts.sort(key=lambda receipt: receipt.image_file)
@@ -132,13 +149,16 @@ def check_name(weights: WeightsFile) -> None:
         )
 
 
-def segment_parameters(options: SegmentOptions, weights: WeightsFile) -> SegmentParameters:
+def segment_parameters(
+    options: SegmentOptions, weights: WeightsFile, channels: Channels = ONE_PLANE
+) -> SegmentParameters:
     """Return what decides the labels."""
     return SegmentParameters(
         **{one.name: getattr(options, one.name) for one in fields(Labelling)},
         weights_sha256=weights.sha256,
         weights_kind=weights.kind.value,
         versions=tuple(f"{name} {version(name)}" for name in _VERSIONS),
+        channels=channels,
     )
 
 

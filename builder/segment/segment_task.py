@@ -94,13 +94,13 @@ def segment_image(task: SegmentTask) -> SegmentReceipt:
     """
     started = time.monotonic()
     with _memory_errors(task):
-        from nucleusnet_core.inputs.images import read_image  # noqa: PLC0415 - brings codecs
         from nucleusnet_core.inputs.kinds import reading  # noqa: PLC0415
+        from nucleusnet_core.inputs.read_channels import read_channel  # noqa: PLC0415 - brings codecs
 
         with reading(task.image_path, InputImageError):
             stamp = file_fingerprint(task.image_path)  # before the pixels: a change while reading is noticed later
         device = _device(task.place)
-        image = read_image(task.image_path, file_scale=False)
+        image = read_channel(task.image_path, task.parameters.channels, file_scale=False)
         labels, labelled = label_image(image.pixels, task, device)
         data, name = mask_bytes(labels), mask_name(task.mask_stem, labels)
         doubt = doubt_of(image.pixels, labels)

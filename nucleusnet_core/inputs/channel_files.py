@@ -62,6 +62,30 @@ def join_channels(files: FoundFiles, folder: Path, pattern: re.Pattern[str], opt
     return ChannelFiles(joined, further, Channels(names), failures)
 
 
+def of_channel(images: Mapping[str, Path], folder: Path, pattern: re.Pattern[str], channel: str) -> dict[str, Path]:
+    """Return the images of one channel.
+
+    Args:
+        images: by stem.
+        folder: that they lie in.
+        pattern: for their names, with a group `channel`.
+        channel: that is wanted.
+
+    Raises:
+        UsageError: the pattern has no such group, no channel is named, or none of the images has it.
+    """
+    if CHANNEL not in pattern.groupindex or not channel:
+        raise UsageError(
+            "--name-pattern with a group channel and --channel NAME belong together: they say which files show the "
+            "nuclei; give both, or neither."
+        )
+    found = _read_channels({stem: [path] for stem, path in images.items()}, folder, pattern)
+    known = sorted({name for _, name in found.owners.values()})
+    if channel not in known:
+        raise UsageError(f"--channel: no image has a channel {channel}; the channels are {', '.join(known) or 'none'}.")
+    return {stem: images[stem] for stem, (_, name) in found.owners.items() if name == channel}
+
+
 def joined_name(name: str, span: tuple[int, int]) -> str:
     """Return a name without its channel, and without the sign that set it apart.
 

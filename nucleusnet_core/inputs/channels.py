@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 from ..contract import MOST_CHANNEL_LETTERS, MOST_CHANNELS
 from ..errors import InputImageError, UsageError
@@ -115,16 +115,7 @@ ONE_PLANE = Channels()
 """Every file is one plane without a name, as most are."""
 
 
-class HasImage(Protocol):
-    """What has an image file, as `pairs.Source` has."""
-
-    @property
-    def image_path(self) -> Path:
-        """The image."""
-        ...
-
-
-def find_channels(sources: Sequence[HasImage], options: ChannelOptions) -> Channels:
+def find_channels(images: Sequence[Path], options: ChannelOptions) -> Channels:
     """Return the channels of images that are one file each, from the headers of up to three of them.
 
     Files that cannot be read, and files with other channels than the rest, are left for the one who reads them all.
@@ -132,17 +123,31 @@ def find_channels(sources: Sequence[HasImage], options: ChannelOptions) -> Chann
     Raises:
         UsageError: what the user says does not fit the files, or the planes of the files have no names.
     """
-    seen = []
-    for source in spread(sources):
+    seen = {}
+    for path in spread(images):
         try:
-            seen.append(read_stored_planes(source.image_path))
+            seen[path] = read_stored_planes(path)
         except InputImageError:
             continue
     if not seen:
         return ONE_PLANE
-    stored = Counter(seen).most_common(1)[0][0]
-    example = next(one.image_path.name for one, planes in zip(spread(sources), seen, strict=False) if planes == stored)
+    stored = Counter(seen.values()).most_common(1)[0][0]
+    example = next(path.name for path, planes in seen.items() if planes == stored)
     return channels_of_planes(stored, options, example)
+
+
+def find_one_channel(images: Sequence[Path], options: ChannelOptions) -> Channels:
+    """Return the one channel of images that is worked on, as `find_channels`.
+
+    Raises:
+        UsageError: as `find_channels`, or there are several and the user names none.
+    """
+    channels = find_channels(images, options)
+    if channels.further:
+        raise UsageError(
+            f"the images have the channels {', '.join(channels.names)}; pass --channel with the one that shows nuclei."
+        )
+    return channels
 
 
 def channels_of_planes(stored: StoredPlanes, options: ChannelOptions, example: str) -> Channels:
@@ -199,7 +204,7 @@ def taken(known: Sequence[str], options: ChannelOptions, example: str) -> tuple[
 def _refuse_several(options: ChannelOptions, own: tuple[str, ...], example: str) -> None:
     """Refuse to take several channels of files that have one, or another one than theirs."""
     asked = {*options.names, *(name for name in (options.only, options.mask) if name)}
-    if len(asked) > 1 or (own and options.only and options.only not in (*own, *options.names)):
+    if len(asked) > 1 or (options.only and options.only not in (*own, *options.names)):
         has = f"the channel {own[0]}" if own else "one plane"
         raise UsageError(
             f"{', '.join(sorted(asked))}: {example} has {has}; where each channel is a file of its own, "

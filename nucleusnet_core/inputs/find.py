@@ -21,4 +21,4 @@ def find_inputs(folder: Path, options: FindOptions = USUAL) -> FoundInputs:
     found = find_sources(folder, options)
     if found.channels.names:
         return found
-    return replace(found, channels=find_channels(found.sources, options.channels))
+    return replace(found, channels=find_channels([source.image_path for source in found.sources], options.channels))

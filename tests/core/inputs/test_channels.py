@@ -10,7 +10,7 @@ from nucleusnet_core.errors import InputImageError, UsageError
 from nucleusnet_core.inputs.channel_files import joined_name
 from nucleusnet_core.inputs.channels import ONE_PLANE, ChannelOptions, Channels, channels_of_planes, find_channels
 from nucleusnet_core.inputs.find import find_inputs
-from nucleusnet_core.inputs.pairs import FindOptions, FoundInputs, Source
+from nucleusnet_core.inputs.pairs import FindOptions, FoundInputs
 from nucleusnet_core.inputs.planes import StoredPlanes
 from nucleusnet_core.inputs.read_channels import read_channel
 from nucleusnet_core.inputs.read_pair import read_pair
@@ -57,6 +57,7 @@ def test_names_of_the_files_and_of_the_user_make_the_channels(
         (StoredPlanes(3, ("a", "A", "b")), options(), "3 planes without names"),
         (StoredPlanes(1), options("a,b"), "a, b: a.tif has one plane; where each channel is a file of its own, "),
         (StoredPlanes(1, ("DAPI",)), options(only="gfp"), "gfp: a.tif has the channel dapi"),
+        (StoredPlanes(1), options(only="dapi"), "dapi: a.tif has one plane"),
     ],
 )
 def test_what_the_user_says_must_fit_the_files(stored: StoredPlanes, said: ChannelOptions, message: str) -> None:
@@ -82,17 +83,13 @@ def write_mask(path: Path) -> None:
     tifffile.imwrite(path, mask)
 
 
-def source(path: Path) -> Source:
-    return Source(path.stem, path, path, None, path.stem, None, None)
-
-
 def test_most_of_the_images_that_are_looked_at_decide(tmp_path: Path) -> None:
     for name, channels in {"a": ["gfp", "dapi"], "b": ["dapi", "gfp"], "c": ["dapi", "gfp"]}.items():
         write_planes(tmp_path / f"{name}.ome.tif", channels)
     (tmp_path / "d.tif").write_bytes(b"no image")
-    sources = [source(tmp_path / f"{name}.ome.tif") for name in "abc"]
-    assert find_channels(sources, options()) == Channels(("dapi", "gfp"), ("dapi", "gfp"))
-    assert find_channels([source(tmp_path / "d.tif")], options()) == ONE_PLANE
+    images = [tmp_path / f"{name}.ome.tif" for name in "abc"]
+    assert find_channels(images, options()) == Channels(("dapi", "gfp"), ("dapi", "gfp"))
+    assert find_channels([tmp_path / "d.tif"], options()) == ONE_PLANE
     assert find_channels([], options()) == ONE_PLANE
 
 
@@ -102,14 +99,14 @@ def test_a_file_with_other_channels_or_another_order_is_refused(tmp_path: Path) 
     assert read_channel(tmp_path / "a.ome.tif", channels).pixels[0, 0] == 8
     write_planes(tmp_path / "b.ome.tif", ["GFP", "DAPI"])
     with pytest.raises(
-        InputImageError, match="b.ome.tif has the channels gfp, dapi, and the other images have dapi, gf"
+        InputImageError, match=r"b.ome.tif has the channels gfp, dapi, and the other images have dapi, gf"
     ):
         read_channel(tmp_path / "b.ome.tif", channels)
     write_planes(tmp_path / "c.ome.tif", ["DAPI", "GFP", "Cy5"])
-    with pytest.raises(InputImageError, match="c.ome.tif has 3 planes, and the other images have 2"):
+    with pytest.raises(InputImageError, match=r"c.ome.tif has 3 planes, and the other images have 2"):
         read_channel(tmp_path / "c.ome.tif", channels)
     tifffile.imwrite(tmp_path / "d.tif", np.zeros((30, 40), np.uint8))
-    with pytest.raises(InputImageError, match="d.tif has 1 planes, and the other images have 2|d.tif has one plane"):
+    with pytest.raises(InputImageError, match=r"d.tif has 1 planes, and the other images have 2|d.tif has one plane"):
         read_channel(tmp_path / "d.tif", channels)
     renamed = Channels(("y",), ("x", "y"), renamed=True)
     assert read_channel(tmp_path / "b.ome.tif", renamed).pixels[0, 0] == 1
@@ -153,7 +150,7 @@ def test_files_that_differ_in_the_channel_are_one_image(tmp_path: Path) -> None:
 def test_a_mask_called_after_the_image_does_not_tell_its_channel(tmp_path: Path) -> None:
     write_files(tmp_path, "f1_dapi_s1", "f1_actin_s1")
     write_mask(tmp_path / "f1_s1_cp_masks.tif")
-    with pytest.raises(UsageError, match="nothing tells which of them the masks were made on; pass --mask-channel"):
+    with pytest.raises(UsageError, match=r"nothing tells which of them the masks were made on; pass --mask-channel"):
         found_in(tmp_path)
     found = found_in(tmp_path, options(mask="DAPI"))
     assert (found.channels.names, [one.stem for one in found.sources]) == (("dapi", "actin"), ["f1_s1"])
@@ -176,7 +173,7 @@ def test_images_that_lack_a_channel_or_have_more_are_listed(tmp_path: Path) -> N
     assert "has no image" in messages["f9_golgi"]
     some = found_in(tmp_path, options("dapi,actin"))
     assert [one.stem for one in some.sources] == ["f1", "f3", "f4"]
-    with pytest.raises(UsageError, match="--channels: no image has a channel cy5; the channels are actin, dapi"):
+    with pytest.raises(UsageError, match=r"--channels: no image has a channel cy5; the channels are actin, dapi"):
         found_in(tmp_path, options("dapi,cy5"))
 
 
@@ -186,12 +183,12 @@ def test_channels_of_another_size_or_scale_are_refused(tmp_path: Path) -> None:
     write_mask(tmp_path / "f1_dapi_cp_masks.tif")
     one, channels = found_in(tmp_path).sources[0], Channels(("dapi", "actin"))
     with pytest.raises(
-        InputImageError, match="f1_actin.tif has 30 x 41 px, but f1_dapi.tif, the same image in another"
+        InputImageError, match=r"f1_actin.tif has 30 x 41 px, but f1_dapi.tif, the same image in another"
     ):
         read_pair(one.image_path, one.mask_path, channels=channels, further_paths=one.further_paths)
     write_files(tmp_path, "f1_actin", pixels_per_cm=50_000)
     with pytest.raises(
-        InputImageError, match="f1_actin.tif states 5 px/µm, but f1_dapi.tif, another channel of the im"
+        InputImageError, match=r"f1_actin.tif states 5 px/µm, but f1_dapi.tif, another channel of the im"
     ):
         read_pair(one.image_path, one.mask_path, channels=channels, further_paths=one.further_paths)
 
