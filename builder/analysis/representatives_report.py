@@ -43,7 +43,7 @@ def representatives_json(found: Representatives) -> dict[str, Any]:
         "nuclei": found.nuclei,
         "left_out": found.left_out,
         "without": list(found.wanted.without),
-        "only": found.wanted.only,
+        "only": list(found.wanted.only),
         "left_out_by_warnings": found.warned,
         "splits": list(found.splits),
         "measurements": list(MEASUREMENTS),

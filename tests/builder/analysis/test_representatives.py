@@ -126,7 +126,7 @@ def test_nuclei_are_compared_without_some_warnings_or_only_with_one(built: Path,
             opened, n, splits=splits, centre=Centre.mean, metric=Metric.euclidean, wanted=wanted
         )
 
-    found = find(2, WarningFilter(only="saturated"))
+    found = find(2, WarningFilter(only=("saturated",)))
     assert (found.nuclei, found.warned) == (3, len(ids) - 3)
     assert set(found.table.column("nucleus_id").to_pylist()) < set(ids[4:7])
     assert len(fetch_crops(opened, found)) == 2
@@ -134,7 +134,7 @@ def test_nuclei_are_compared_without_some_warnings_or_only_with_one(built: Path,
     assert set(found.table.column("nucleus_id").to_pylist()) == set(ids[3:])
     assert representatives_notes(found) == ["Only nuclei without dim or many_bodies are compared; left out: 3 nuclei."]
     with pytest.raises(SelectionError, match="--n is 4, and test has only 3 nuclei with saturated, with all measurem"):
-        find(4, WarningFilter(only="saturated"))
+        find(4, WarningFilter(only=("saturated",)))
 
 
 def test_the_command_leaves_warned_nuclei_out(built: Path, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_the_command_leaves_warned_nuclei_out(built: Path, tmp_path: Path) -> No
     done = nucleusnet(*arguments, "--without", "dim", "--without", "blurred", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    assert (said["without"], said["only"]) == (["dim", "blurred"], None)
+    assert (said["without"], said["only"]) == (["dim", "blurred"], [])
     assert said["nuclei"] + said["left_out_by_warnings"] == len(all_rows(built, "metadata"))
     done = nucleusnet(*arguments, "--only", "dirty", cwd=tmp_path)
     assert done.returncode == 2
