@@ -56,7 +56,7 @@ def make_piece(task: PieceTask) -> Receipt:
     crops, outcomes = cut_all(image.pixels, regions, task.parameters, scale.pixels_per_um)
     kept = np.array([index for index, outcome in enumerate(outcomes) if outcome == KEPT], np.int64)
     measured = shape_measurements(regions, scale.pixels_per_um) | sums.columns()
-    measured |= quality_columns(image.pixels, regions, sums)
+    measured |= quality_columns(image.pixels, regions, sums, scale.pixels_per_um)
     measured["pixels_per_um"] = np.full(len(regions), scale.pixels_per_um, np.float32)
     table = piece_table(task, regions, kept, crops, measured)
     bit_depth = 8 * image.pixels.dtype.itemsize
