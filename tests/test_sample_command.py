@@ -13,6 +13,7 @@ from PIL import Image
 
 from nucleusnet_core.dataset import open_dataset
 from nucleusnet_core.pictures.contact_sheet import NO_SCALE_BAR
+from nucleusnet_core.pictures.outlines import COLOUR
 from nucleusnet_core.sampling.draw import candidates
 from nucleusnet_core.sampling.report import SampleReport
 from nucleusnet_core.shards.warning_filter import WarningFilter
@@ -33,6 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(program: str, *arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     programs = {
         "sample": ["-m", "nucleusnet_core.terminal.program", "sample"],
+        "representatives": ["-m", "nucleusnet_core.terminal.program", "representatives"],
         "script": [str(ROOT / "nucleusnet_dataset.py")],
     }
     command = [sys.executable, *programs[program], *map(str, arguments)]
@@ -84,6 +86,18 @@ def test_nuclei_of_several_scales_are_on_a_sheet_without_a_scale_bar(tmp_path: P
     done = run("sample", tmp_path / "nucleusnet", "--n", "20", "--json", cwd=tmp_path)
     assert json.loads(done.stdout)["nuclei"] == 20
     assert NO_SCALE_BAR in done.stderr
+
+
+def test_nuclei_in_their_surroundings_are_outlined(tmp_path: Path) -> None:
+    write_dataset_folder(tmp_path / "nucleusnet", {"train": 20})
+    manifest = tmp_path / "nucleusnet" / "manifest.json"
+    text = manifest.read_text("utf-8").replace('"parameters": {', '"parameters": {"outside": "keep",')
+    manifest.write_text(text, "utf-8")
+    for verb in ("sample", "representatives"):
+        done = run(verb, tmp_path / "nucleusnet", "--n", "9", "--out", f"{verb}.png", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        with Image.open(tmp_path / f"{verb}.png") as sheet:
+            assert (np.asarray(sheet) == COLOUR).all(axis=2).sum() > 9 * 100
 
 
 def test_of_many_runs_the_text_lists_ten_and_json_all() -> None:

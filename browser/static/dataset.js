@@ -46,6 +46,7 @@ export class Dataset {
       columns: Object.keys(manifest.columns ?? {}),
       groupings: groupings(manifest),
       bitDepth: manifest.bit_depth,
+      surroundings: manifest.parameters?.outside === "keep",
       pixelsPerUm: manifest.parameters?.pixels_per_um ?? null,
       cropPx: manifest.crop_px,
       version: manifest.version,

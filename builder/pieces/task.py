@@ -16,7 +16,7 @@ from nucleusnet_core.inputs.pairs import Source
 from ..cutting.recipe import Frame, Outside, Recipe
 from .receipt import Receipt, labels_path, piece_path, receipt_path
 
-PIECE_FORMAT = 3
+PIECE_FORMAT = 4
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ..cells.png import decode_cell
 from ..dataset import open_dataset
 from ..errors import CorruptDataError
 from ..pictures.contact_sheet import MAX_NUCLEI, NO_SCALE_BAR, draw_sheet, sheet_grid, shrunk, write_sheet
+from ..pictures.outlines import outlines_of
 from ..runs import natural_order
 from ..shards.rows import fetch_rows
 from ..shards.tables import common_scale
@@ -139,16 +141,22 @@ def show_sample(request: SampleRequest, loader: Loader, progress: Progress) -> S
     n = _usual_number(sum(choice.shard_rows), request, progress) if request.n is None else request.n
     picks = choice.picks(n, seed=seed, method=request.method)
     progress.begin("nuclei", n, unit="nucleus")
-    table, read = fetch_rows(opened, picks, [*_COLUMNS, *([WARNINGS] if request.wanted else [])])
+    outlined = opened.manifest.shows_surroundings
+    columns = [*_COLUMNS, *([WARNINGS] if request.wanted else []), *(["mask"] if outlined else [])]
+    table, read = fetch_rows(opened, picks, columns)
     _check_warnings(opened.store.name, request.wanted, table)
     cells = [cell["bytes"] for cell in table["image"].to_pylist()]
     stream = _Stopwatch(loader(cells, request.batch_size), time.perf_counter() - started)
-    batches, tiles = _consumed(stream, sheet_grid(min(n, MAX_NUCLEI)).tile_px, progress)
+    tile_px = sheet_grid(min(n, MAX_NUCLEI)).tile_px
+    batches, tiles = _consumed(stream, tile_px, progress)
     pixels_per_um = common_scale(table["crop_pixels_per_um"])
     if pixels_per_um is None:
         progress.say(NO_SCALE_BAR)
     tile_um = opened.manifest.crop_px / pixels_per_um if pixels_per_um else None
-    _write_sheet(request, n, seed, tile_um, tiles)
+    outlines = _outlines(table["mask"], tile_px) if outlined else None
+    shown = f"{len(tiles):,} of {n:,}" if len(tiles) < n else f"{n:,}"
+    caption = [f"{shown} random nuclei", _of_what(request), f"seed {seed}"]
+    write_sheet(request.out, draw_sheet(tiles, caption=caption, tile_um=tile_um, outlines=outlines))
     return SampleReport(
         dataset=opened.store.name,
         split=request.split,
@@ -228,10 +236,7 @@ def _count_by_run(runs: pa.ChunkedArray) -> dict[str, int]:
     return {run: counts[run] for run in sorted(counts, key=natural_order)}
 
 
-def _write_sheet(
-    request: SampleRequest, n: int, seed: int, tile_um: float | None, tiles: npt.NDArray[np.float32]
-) -> None:
-    """Draw and write the contact sheet, with a scale bar if the scale is known."""
-    shown = f"{len(tiles):,} of {n:,}" if len(tiles) < n else f"{n:,}"
-    caption = [f"{shown} random nuclei", _of_what(request), f"seed {seed}"]
-    write_sheet(request.out, draw_sheet(tiles, caption=caption, tile_um=tile_um))
+def _outlines(masks: pa.ChunkedArray, tile_px: int) -> npt.NDArray[np.bool_]:
+    """Return the outlines of the nuclei that the contact sheet shows, (nuclei, tile_px, tile_px)."""
+    cells = (cell["bytes"] for cell in masks[:MAX_NUCLEI].to_pylist())
+    return outlines_of((decode_cell(cell) for cell in cells), tile_px)

@@ -288,6 +288,29 @@ def test_nuclei_are_told_apart_by_a_column_of_the_dataset(
         assert "treatment\ndrug 1" in page.inner_text("#facts")
 
 
+def test_nuclei_in_their_surroundings_are_outlined_unless_that_is_switched_off(
+    look: Callable[..., Tab], tmp_path: Path, serve: Serve
+) -> None:
+    write_dataset_folder(tmp_path, {"train": 40})
+    manifest = tmp_path / "manifest.json"
+    text = manifest.read_text("utf-8").replace('"parameters": {', '"parameters": {"outside": "keep",')
+    manifest.write_text(text, "utf-8")
+    with serve(tmp_path) as server:
+        page = look(url=server.url).page
+        assert page.is_checked("#outline")
+        assert "outline" not in page.url
+        number = open_tile(page, 0)
+        yellow = (pixels(page, "#large") == (255, 216, 79, 255)).all(axis=2)
+        mask = np.pad(nucleus_mask(number), 1)
+        inner = mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:]
+        assert np.array_equal(yellow, mask[1:-1, 1:-1] & ~inner)
+        page.uncheck("#single-outline")
+        assert "outline=0" in page.url
+        page.reload()
+        drawn(page)
+        assert not page.is_checked("#outline")
+
+
 def test_nuclei_with_warnings_are_left_out_or_shown_alone(look: Callable[..., Tab]) -> None:
     """Nucleus number n has the warnings saturated and dim, dim, or none, as n divided by 3 leaves 0, 1 or 2."""
     page = look().page
