@@ -170,7 +170,7 @@ def test_json_says_which_warnings_were_left_out(folder: Path, tmp_path: Path) ->
 
 def test_rows_with_other_warnings_than_config_metadata_are_found(tmp_path: Path) -> None:
     write_dataset_folder(tmp_path / "nucleusnet", {"train": 20})
-    change_column(tmp_path / "nucleusnet", "data/train-00000-of-00001.parquet", "warnings", [["dim"]])
+    change_column(tmp_path / "nucleusnet", "data/train-00000-of-00001.parquet", "warnings", [["dim"]] * 20)
     done = run("sample", tmp_path / "nucleusnet", "--without", "dim", cwd=tmp_path)
     assert done.returncode == 1
     assert "a row has other warnings in config metadata than in config default; run `nucleusnet verify`." in done.stderr
