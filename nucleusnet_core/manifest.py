@@ -151,6 +151,11 @@ class Manifest:
             raise ManifestError(f"kept {self.kept} is not the sum of the splits {self.splits}.")
 
     @property
+    def shows_surroundings(self) -> bool:
+        """Whether crops show what lies around their nucleus."""
+        return bool(self.parameters.get("outside") == "keep")
+
+    @property
     def configs(self) -> list[str]:
         """The configs that have shards, in the order of the manifest."""
         return list(dict.fromkeys(shard.config for shard in self.shards))

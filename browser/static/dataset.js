@@ -46,6 +46,7 @@ export class Dataset {
       columns: Object.keys(manifest.columns ?? {}),
       groupings: groupings(manifest),
       bitDepth: manifest.bit_depth,
+      surroundings: manifest.parameters?.outside === "keep",
       pixelsPerUm: manifest.parameters?.pixels_per_um ?? null,
       cropPx: manifest.crop_px,
       version: manifest.version,
@@ -117,7 +118,8 @@ export class Dataset {
 /** Return the columns whose values tell nuclei apart, that of the splits first. */
 function groupings(manifest) {
   const own = Object.entries(manifest.columns ?? {}).filter(([, kind]) => kind !== "float64").map(([name]) => name);
-  return [...new Set([manifest.group_by ?? "run_name", "run_name", "stitched_image", ...own])];
+  const warned = manifest.parameters?.warning_thresholds ? ["warnings"] : []; // older datasets have none
+  return [...new Set([manifest.group_by ?? "run_name", "run_name", "stitched_image", ...own, ...warned])];
 }
 
 const columnName = (column) => column.meta_data.path_in_schema[0];

@@ -42,14 +42,17 @@ export function facts(nucleus, columns = []) {
   return [...rows, ...where, ...remarks];
 }
 
-/** Return the value of a nucleus in a column as text. */
-export function valueOf(nucleus, by) {
-  return nucleus[by] === null || nucleus[by] === undefined ? "not stated" : String(nucleus[by]);
+/** Return the values of a nucleus in a column as texts: one, or each of a list, of which "none" says that it is empty. */
+export function valuesOf(nucleus, by) {
+  const value = nucleus[by];
+  if (value === null || value === undefined) return ["not stated"];
+  if (!Array.isArray(value)) return [String(value)];
+  return value.length ? value : ["none"];
 }
 
 /** Return the nuclei with a value (or all) in the order of a column (or as drawn); those without one come last. */
 export function arranged(nuclei, { by, value, sort, descending }) {
-  const chosen = nuclei.filter((nucleus) => nucleus && (value === "" || valueOf(nucleus, by) === value));
+  const chosen = nuclei.filter((nucleus) => nucleus && (value === "" || valuesOf(nucleus, by).includes(value)));
   if (!sort) return descending ? chosen.reverse() : chosen;
   const sign = descending ? -1 : 1;
   return chosen.sort((a, b) => {

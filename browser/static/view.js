@@ -13,7 +13,7 @@ const MAX_SEED = (1n << 64n) - 1n;
  * @property {string} value show only nuclei with this value in it; "" for all
  * @property {string} sort column that orders the sheet; "" for the order of the draw
  * @property {boolean} descending
- * @property {boolean} outline whether the border of the mask is drawn
+ * @property {boolean} outline whether the border of the mask is drawn; by default where crops show surroundings
  * @property {number | null} min grey value shown black; null for automatic contrast
  * @property {number | null} max grey value shown white
  * @property {string} open nucleus_id of the nucleus shown large; "" for none
@@ -23,7 +23,7 @@ const MAX_SEED = (1n << 64n) - 1n;
 export function defaultView(info) {
   const [split] = Object.keys(info.splits);
   const n = Math.min(1000, info.splits[split]);
-  const rest = { by: info.groupings[0], value: "", sort: "", descending: false, outline: false, min: null, max: null, open: "" };
+  const rest = { by: info.groupings[0], value: "", sort: "", descending: false, outline: info.surroundings, min: null, max: null, open: "" };
   return { split, n, seed: randomSeed(), ...rest };
 }
 
@@ -56,7 +56,7 @@ export function readView(hash, info) {
   take("max", grey, Number);
   if (view.min === null || view.max === null || view.min >= view.max) view.min = view.max = null;
   view.descending = given.get("order") === "descending";
-  view.outline = given.get("outline") === "1";
+  take("outline", (text) => /^[01]$/.test(text), (text) => text === "1");
   return { view, wrong };
 }
 
@@ -69,7 +69,7 @@ export function writeView(view, info) {
     if (view[name] !== "" && view[name] !== null) parts.push([name, view[name]]);
   }
   if (view.descending) parts.push(["order", "descending"]);
-  if (view.outline) parts.push(["outline", "1"]);
+  if (view.outline !== info.surroundings) parts.push(["outline", Number(view.outline)]);
   return `#${new URLSearchParams(parts)}`;
 }
 

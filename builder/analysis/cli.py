@@ -251,7 +251,7 @@ def representatives(
         write_contact_sheet,
     )
 
-    wanted = WarningFilter(tuple(without or ()), only)
+    wanted = WarningFilter(tuple(without or ()), tuple(only or ()))
     output_file(out, suffixes=(".png",), overwrite=overwrite)
     opened = open_dataset(source)
     splits = [part.strip() for part in split.split("+")] if split is not None else []

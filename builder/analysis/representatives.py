@@ -223,19 +223,33 @@ def group_of(value: str, nuclei: int, nearest: Nearest) -> NucleusGroup:
     )
 
 
-def fetch_crops(opened: OpenDataset, found: Representatives) -> list[npt.NDArray[Any]]:
-    """Fetch the pixels of the chosen nuclei.
+@dataclass(frozen=True)
+class Crops:
+    """What the chosen nuclei look like.
+
+    Attributes:
+        pixels: (crop_px, crop_px) of each.
+        masks: bool (crop_px, crop_px) of each where crops show surroundings; else None.
+    """
+
+    pixels: list[npt.NDArray[Any]]
+    masks: list[npt.NDArray[np.bool_]] | None = None
+
+
+def fetch_crops(opened: OpenDataset, found: Representatives) -> Crops:
+    """Fetch the pixels of the chosen nuclei, and their masks where the pixels do not show which nucleus is meant.
 
     Raises:
         CorruptDataError: config `default` has other nuclei in these rows than config `metadata`, or a damaged cell.
         NucleusNetError: the dataset cannot be reached.
     """
     entries = tuple(opened.shards(DEFAULT, "+".join(found.splits)))
-    crops, _ = fetch_rows(opened, Picks(entries, found.rows), ["nucleus_id", "image"])
+    cells = ["image", "mask"] if opened.manifest.shows_surroundings else ["image"]
+    crops, _ = fetch_rows(opened, Picks(entries, found.rows), ["nucleus_id", *cells])
     for measured, shown in zip(*(part.column("nucleus_id").to_pylist() for part in (found.table, crops)), strict=True):
         if measured != shown:
             raise CorruptDataError(
                 f"{opened.store.name}: one row is nucleus {measured} in config metadata and {shown} in config default; "
                 "run `nucleusnet verify`."
             )
-    return [decode_cell(cell["bytes"]) for cell in crops.column("image").to_pylist()]
+    return Crops(*([decode_cell(cell["bytes"]) for cell in crops.column(name).to_pylist()] for name in cells))

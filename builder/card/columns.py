@@ -53,8 +53,9 @@ NUCLEI: Mapping[str, Meaning] = {
     "saturated_px": Meaning("px²", "pixels of the mask at the highest value of the camera, or of the file's type"),
     "sharpness": Meaning(
         "",
-        "variance of the Laplacian (four neighbours, all of them in the mask) over the square of `mean_intensity`; "
-        "empty where no pixel has such neighbours",
+        "variance of the Laplacian over the square of `mean_intensity`, between means of blocks of 1 µm (at least 2 px)"
+        " that lie in the mask with all four neighbours; without the camera's noise, as it is the covariance of the "
+        "Laplacians of every second pixel, as on a chessboard, and of the others; empty where no block has neighbours",
     ),
     "touches_border": Meaning("", "the label touches the border of the stitched image"),
     "clipped": Meaning("", "a part of the nucleus lies outside of the crop"),

@@ -62,7 +62,7 @@ def make_piece(task: PieceTask) -> Receipt:
     for name, channel in zip(task.parameters.channels.further, pair.further, strict=True):
         columns = sum_intensities(channel.pixels, regions).columns()
         measured |= {channel_column(column, name): values for column, values in columns.items()}
-    measured |= quality_columns(image.pixels, regions, sums)
+    measured |= quality_columns(image.pixels, regions, sums, scale.pixels_per_um)
     measured["pixels_per_um"] = np.full(len(regions), scale.pixels_per_um, np.float32)
     table = piece_table(task, regions, kept, crops, measured)
     bit_depth = 8 * max(channel.dtype.itemsize for channel in channels)

@@ -17,7 +17,7 @@ from nucleusnet_core.inputs.pairs import Source
 from ..cutting.recipe import Frame, Outside, Recipe
 from .receipt import Receipt, labels_path, piece_path, receipt_path
 
-PIECE_FORMAT = 4
+PIECE_FORMAT = 5
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..files.atomic import atomic_path
 from ..terminal.outputs import writing
+from .outlines import COLOUR
 
 MAX_NUCLEI = 10_000
 SHEET_WIDTH_PX = 2560
@@ -74,13 +75,20 @@ def scale_bar_um(px_per_um: float, longest_px: float) -> float:
     return max(step * power for step in (0.5, 1, 2, 5) if step * power * px_per_um <= longest_px)
 
 
-def draw_sheet(tiles: npt.NDArray[np.float32], *, caption: Sequence[str], tile_um: float | None) -> Image.Image:
-    """Draw a contact sheet, mode L.
+def draw_sheet(
+    tiles: npt.NDArray[np.float32],
+    *,
+    caption: Sequence[str],
+    tile_um: float | None,
+    outlines: npt.NDArray[np.bool_] | None = None,
+) -> Image.Image:
+    """Draw a contact sheet, mode L, or RGB with outlines.
 
     Args:
         tiles: float32 (n, size, size), raw camera values, of the size that `sheet_grid(n)` gives.
         caption: texts below the nuclei on the left, such as what they are.
         tile_um: width of what a tile shows, um; None draws no scale bar.
+        outlines: bool as `tiles`, where the outlines of the nuclei lie; None draws none.
     """
     grid = sheet_grid(len(tiles))
     low, high = contrast_limits(tiles)
@@ -91,12 +99,17 @@ def draw_sheet(tiles: npt.NDArray[np.float32], *, caption: Sequence[str], tile_u
     sheet.paste(Image.fromarray(_mosaic(shown, grid)), (margin, margin))
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(font_px)
     middle_y = sheet.height - margin - font_px // 2
-    text = "   ".join([*caption, f"grey values {low:.0f} to {high:.0f}"])
+    outlined = ["outlined: the nucleus"] if outlines is not None else []
+    text = "   ".join([*caption, *outlined, f"grey values {low:.0f} to {high:.0f}"])
     pen.text((margin, middle_y), text, fill=_INK, font=font, anchor="lm")
     if tile_um is not None:
         longest_px = min(2 * grid.tile_px, grid.width_px / 5)
         _draw_scale_bar(pen, font, (sheet.width - margin, middle_y), grid.tile_px / tile_um, longest_px)
-    return sheet
+    if outlines is None:
+        return sheet
+    coloured = sheet.convert("RGB")
+    coloured.paste(COLOUR, (margin, margin), Image.fromarray(_mosaic(outlines * np.uint8(255), grid)))
+    return coloured
 
 
 def _mosaic(tiles: npt.NDArray[np.uint8], grid: SheetGrid) -> npt.NDArray[np.uint8]:

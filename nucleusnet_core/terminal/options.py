@@ -74,8 +74,13 @@ WITHOUT = Annotated[
     ),
 ]
 ONLY = Annotated[
-    str | None,
-    typer.Option(metavar="WORD", help="Only nuclei with this warning.", show_default=False, rich_help_panel=NUCLEI),
+    list[str] | None,
+    typer.Option(
+        metavar="WORD",
+        help="Only nuclei with this warning; may be given several times, for nuclei with any of them.",
+        show_default=False,
+        rich_help_panel=NUCLEI,
+    ),
 ]
 SEED = Annotated[
     int, typer.Option(help="Decides every random choice; the same seed gives the same bytes.", rich_help_panel=RUNNING)
