@@ -11,7 +11,7 @@ from pathlib import Path
 from nucleusnet_core.contract import SUMS_NAME
 from nucleusnet_core.errors import ArchiveError, OutputError, UsageError
 from nucleusnet_core.files.atomic import write_bytes_atomic
-from nucleusnet_core.files.disk_space import check_space, disk_full_reported
+from nucleusnet_core.files.disk_space import check_space, disk_failures_reported
 from nucleusnet_core.files.hashing import Digest, digest_bytes
 from nucleusnet_core.terminal.outputs import output_folder, writing
 from nucleusnet_core.terminal.progress import NoProgress, Progress
@@ -95,7 +95,7 @@ def archive(options: ArchiveOptions, progress: Progress | None = None) -> Archiv
         missing = [(record, plan) for record in records for plan in record.zips if plan.name not in finished]
         check_space(options.out, _SPARE_BYTES + sum(plan.most_bytes for _, plan in missing), "the archive")
         progress.begin("archive", sum(file.bytes for _, plan in missing for file in plan.files), unit="B")
-        with writing(options.out), disk_full_reported(options.out):
+        with writing(options.out), disk_failures_reported(options.out):
             for record, plan in missing:
                 finished[plan.name] = make_zip(options.out, record, plan, progress.step)
             index = write_index(options, records, finished)

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from nucleusnet_core.files.hashing import file_fingerprint, file_sha256
+from nucleusnet_core.files.hashing import file_fingerprint, file_sha256, is_unchanged
 from nucleusnet_core.inputs.pairs import Source
 
 from ..cutting.recipe import Frame, Outside, Recipe
 from .receipt import Receipt, labels_path, piece_path, receipt_path
 
 PIECE_FORMAT = 3
+_FINGERPRINT_NUMBERS = 4
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,12 @@ class PieceTask:
 
 
 def source_fingerprint(source: Source) -> list[int]:
-    """Return size and modification time (ns) of image and mask: enough to see that a file was replaced."""
+    """Return the fingerprints of image and mask, one after the other."""
     return [*file_fingerprint(source.image_path), *file_fingerprint(source.mask_path)]
 
 
 def known_fingerprint(source: Source) -> list[int]:
-    """Return `source_fingerprint`, with -1 for both numbers of a file that cannot be found."""
+    """Return `source_fingerprint`, with -1 for each number of a file that cannot be found."""
     return [number for path in (source.image_path, source.mask_path) for number in _known_file_fingerprint(path)]
 
 
@@ -72,7 +73,7 @@ def _known_file_fingerprint(path: Path) -> list[int]:
     try:
         return file_fingerprint(path)
     except OSError:
-        return [-1, -1]
+        return [-1] * _FINGERPRINT_NUMBERS
 
 
 def valid_receipt(task: PieceTask) -> Receipt | None:
@@ -83,7 +84,7 @@ def valid_receipt(task: PieceTask) -> Receipt | None:
         same = (
             receipt.key == task.parameters.key(task.source)
             and (receipt.image_file, receipt.mask_file) == (task.source.image_path.name, task.source.mask_path.name)
-            and receipt.fingerprint == source_fingerprint(task.source)
+            and has_same_sources(receipt, task.source)
         )
         whole = same and (
             file_sha256(piece_path(directory, stem)) == receipt.piece_sha256
@@ -92,3 +93,15 @@ def valid_receipt(task: PieceTask) -> Receipt | None:
     except (OSError, ValueError):
         return None
     return receipt if whole else None
+
+
+def has_same_sources(receipt: Receipt, source: Source) -> bool:
+    """Return whether image and mask have the bytes of which the receipt states the hash.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    half = len(receipt.fingerprint) // 2
+    return is_unchanged(source.image_path, receipt.fingerprint[:half], receipt.image_sha256) and is_unchanged(
+        source.mask_path, receipt.fingerprint[half:], receipt.mask_sha256
+    )
