@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from .filters import blurred, distances
 from .look import RunLook
 from .nuclei import Kind, Nucleus, draw_nucleus, lone_gap_um
 
@@ -106,7 +107,7 @@ class _Canvas:
     def paste(self, at: Placed, nucleus: Nucleus) -> None:
         """Add a nucleus; a pixel between two masks goes to the nearer one, so neighbours touch along a seam."""
         window = at.window(self.size_px)
-        distance = cv2.distanceTransform(1 - nucleus.core, cv2.DIST_L2, 5)
+        distance = distances(nucleus.core)
         scale = _REACH_STEPS_PER_UM / self.pixels_per_um
         near = np.minimum(distance * np.float32(scale), np.float32(_FAR)).astype(np.uint8)
         near = at.cut(near, self.size_px)
@@ -164,7 +165,7 @@ def _kind(rng: np.random.Generator) -> Kind:
 
 def _crowding(rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """Return the chance (16, 16), 0.25 to 1, that a nucleus settles there; cells grow in loose islands."""
-    field = cv2.GaussianBlur(rng.standard_normal((16, 16), np.float32), (0, 0), 1.5)
+    field = blurred(rng.standard_normal((16, 16), np.float32), 1.5, mirrored=True)
     low, high = float(field.min()), float(field.max())
     return np.asarray(0.25 + 0.75 * (field - low) / (high - low), np.float32)
 
@@ -224,10 +225,10 @@ def _add_debris(canvas: _Canvas, rng: np.random.Generator) -> tuple[int, int, in
         _draw_fibre(coverage, rng, scale)
     else:
         _draw_specks(coverage, rng)
-    blurred = cv2.GaussianBlur(coverage.astype(np.float32), (0, 0), 0.3 * scale)
+    light = blurred(coverage.astype(np.float32), 0.3 * scale, mirrored=True)
     level = np.float32(rng.uniform(280, 700) / 255)
     window = slice(y0, y0 + side), slice(x0, x0 + side)
-    canvas.shine(window, blurred * level)
+    canvas.shine(window, light * level)
     return y0, x0, y0 + side, x0 + side
 
 
