@@ -25,7 +25,7 @@ ROOMS: dict[str, str] = {
     "nucleusnet_core.files": "errors terminal",
     "nucleusnet_core.cells": "errors contract",
     "nucleusnet_core.storage": "errors contract",
-    "nucleusnet_core.location": "errors contract storage",
+    "nucleusnet_core.location": "files errors contract storage",
     "nucleusnet_core.dataset": "errors contract manifest storage location",
     "nucleusnet_core.shards": "errors contract manifest storage cells dataset",
     "nucleusnet_core.runs": "",

@@ -1,7 +1,5 @@
 """A mosaic as a file, PNG or TIFF, written row by row, with its legend beside it."""
 
-import csv
-import io
 import math
 import struct
 import zlib
@@ -16,6 +14,7 @@ from nucleusnet_core.cells.png_chunks import SIGNATURE, chunk
 from nucleusnet_core.dataset import OpenDataset
 from nucleusnet_core.errors import UsageError
 from nucleusnet_core.files.atomic import atomic_path
+from nucleusnet_core.files.spreadsheet import csv_table
 from nucleusnet_core.terminal.outputs import writing
 from nucleusnet_core.terminal.wording import counted
 
@@ -32,12 +31,10 @@ _MOST_PIXELS_PER_UM = 4000
 
 def legend_csv(mosaic: Mosaic) -> str:
     """Return which nucleus lies in which row and column, both from 0."""
-    sink = io.StringIO(newline="")
-    writer = csv.writer(sink, lineterminator="\n")
-    writer.writerow(("row", "column", mosaic.by, "nucleus_id"))
+    rows: list[tuple[object, ...]] = [("row", "column", mosaic.by, "nucleus_id")]
     for number, (value, tiles) in enumerate(mosaic.rows.items()):
-        writer.writerows((number, column, value, tile.nucleus_id) for column, tile in enumerate(tiles))
-    return sink.getvalue()
+        rows += [(number, column, value, tile.nucleus_id) for column, tile in enumerate(tiles)]
+    return csv_table(rows)
 
 
 def legend_path(out: Path) -> Path:

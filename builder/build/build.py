@@ -8,7 +8,7 @@ from typing import Any
 import nucleusnet_dataset
 from nucleusnet_core.contract import DEFAULT
 from nucleusnet_core.errors import Failure, UsageError
-from nucleusnet_core.files.disk_space import check_space, disk_full_reported, file_bytes, space_for_images
+from nucleusnet_core.files.disk_space import check_space, disk_failures_reported, file_bytes, space_for_images
 from nucleusnet_core.inputs.find import find_inputs
 from nucleusnet_core.inputs.pairs import FoundInputs, Source
 from nucleusnet_core.terminal.outputs import output_file
@@ -60,7 +60,7 @@ def build(options: BuildOptions, progress: Progress | None = None, found: FoundI
     progress = progress or NoProgress()
     found = found or find(options)
     with (
-        disk_full_reported(work_folder(options.out).path),
+        disk_failures_reported(work_folder(options.out).path),
         open_work(options.out, recorded_parameters(options, found), fresh=options.fresh) as work,
     ):
         with logging_to(options.log or work.log), workers_of(options) as workers:
@@ -80,7 +80,7 @@ def build_share(options: BuildOptions, share: Share, progress: Progress | None =
     progress = progress or NoProgress()
     found = find(options)
     own = found.sources[share.task :: share.tasks]
-    with disk_full_reported(work_folder(options.out).path):
+    with disk_failures_reported(work_folder(options.out).path):
         work = make_work_folder(options.out)
         join_work(work, recorded_parameters(options, found))
         record_tasks(work.path, share.tasks)
@@ -120,7 +120,7 @@ def finish_build(
             "nucleusnet build ... --task 0 --tasks N."
         )
     with (
-        disk_full_reported(work_folder(options.out).path),
+        disk_failures_reported(work_folder(options.out).path),
         open_work(options.out, recorded_parameters(options, found), fresh=False) as work,
     ):
         with logging_to(options.log or work.log), workers_of(options) as workers:

@@ -14,7 +14,7 @@ from nucleusnet_core.terminal.wording import counted
 from ..cutting.nucleus_warnings import TEXTS
 from .columns import schema_table
 from .head import PRETTY_NAME, card_yaml
-from .markdown import plain_markdown
+from .markdown import plain_markdown, plain_paragraphs
 from .shipped import shipped
 from .statistics import PICTURE_PATH, CardStatistics
 from .study import ITEMS, NOT_STATED, Study, citation
@@ -160,8 +160,8 @@ def study_values(facts: CardFacts) -> dict[str, str]:
     description = study.get("dataset", "description")
     return {
         "yaml": card_yaml(facts.manifest, study),
-        "pretty_name": study.get("dataset", "name") or PRETTY_NAME,
-        "description": nucleusnet_dataset.DESCRIPTION if description is None else description.strip(),
+        "pretty_name": plain_markdown(study.get("dataset", "name") or PRETTY_NAME),
+        "description": nucleusnet_dataset.DESCRIPTION if description is None else plain_paragraphs(description),
         "citation": citation(study, nucleusnet_dataset.CITATION),
         "image_items": "\n".join(
             [*item_rows(study, "biosample", "specimen", "acquisition"), *scale_rows(facts.manifest)]
@@ -247,8 +247,8 @@ def item_rows(study: Study, *sections: str) -> list[str]:
             stated = study.get(section, key)
             if key == "pixels_per_um" or (stated is None and not item.needed):
                 continue
-            text = "<br>".join(study.lines(section, key)) if isinstance(stated, list) else study.text(section, key)
-            rows.append(f"| {item.label} | {text.replace('|', chr(92) + '|')} |")
+            texts = study.lines(section, key) if isinstance(stated, list) else [study.text(section, key)]
+            rows.append(f"| {item.label} | {'<br>'.join(map(plain_markdown, texts))} |")
     return rows
 
 
@@ -256,7 +256,7 @@ def quality_text(study: Study) -> str:
     """Return known errors and biases as lists."""
     parts = []
     for key, item in ITEMS["quality"].items():
-        lines = study.lines("quality", key) or [NOT_STATED]
+        lines = [plain_markdown(line) for line in study.lines("quality", key)] or [NOT_STATED]
         parts.append("\n".join([f"{item.label}:", "", *(f"- {line}" for line in lines)]))
     return "\n\n".join(parts)
 

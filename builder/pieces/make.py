@@ -15,6 +15,7 @@ from nucleusnet_core.cells.png import encode_gray, encode_mask
 from nucleusnet_core.contract import DROP_REASONS, KEPT, WARNING_THRESHOLDS, cell_columns, channel_column
 from nucleusnet_core.errors import InputImageError
 from nucleusnet_core.files.atomic import atomic_path, write_bytes_atomic
+from nucleusnet_core.files.disk_space import disk_failures_reported
 from nucleusnet_core.inputs.pairs import Source
 from nucleusnet_core.inputs.read_pair import read_pair
 from nucleusnet_core.inputs.regions import Regions, regions_from_runs, shape_measurements
@@ -39,6 +40,7 @@ def make_piece(task: PieceTask) -> Receipt:
     Raises:
         InputImageError: the image cannot be used.
         InputMaskError: the mask cannot be used, or has another shape than the image.
+        OutputDiskError: the piece cannot be written.
     """
     source = task.source
     fingerprint = fingerprint_now(source)  # before reading, so that a change while reading is noticed later
@@ -84,7 +86,8 @@ def make_piece(task: PieceTask) -> Receipt:
         "fingerprint": fingerprint,
         "cells_bytes": sum(len(cell) for crop in crops for cell in (*crop.images, crop.mask)),
     }
-    return write_piece(task, table, regions.label, outcomes, facts)
+    with disk_failures_reported(task.pieces_dir, every=True):
+        return write_piece(task, table, regions.label, outcomes, facts)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class Receipt:
         mask_sha256: of the mask file's bytes.
         cells_bytes: total size of the compressed image and mask cells, for planning shards (files of the dataset).
         key: SHA-256 of everything the piece depends on besides the source bytes (parameters, versions).
-        fingerprint: size and modification time of both source files when they were read; never published.
+        fingerprint: `file_fingerprint` of image and mask, one after the other, when they were read; never published.
         piece_sha256: of the piece file's bytes.
         labels_sha256: of the label file's bytes.
     """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from nucleusnet_core.files.hashing import file_fingerprint, file_sha256
+from nucleusnet_core.files.hashing import file_fingerprint, file_sha256, is_unchanged
 from nucleusnet_core.inputs.channels import ONE_PLANE, Channels
 from nucleusnet_core.inputs.pairs import Source
 
@@ -18,6 +18,7 @@ from ..cutting.recipe import Frame, Outside, Recipe
 from .receipt import Receipt, labels_path, piece_path, receipt_path
 
 PIECE_FORMAT = 5
+_FINGERPRINT_NUMBERS = 4
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class PieceTask:
 
 
 def source_fingerprint(source: Source) -> list[int]:
-    """Return size and modification time (ns) of all files of an image: enough to see that one was replaced."""
+    """Return the fingerprints of all files of an image, one after the other."""
     return [number for path in source_files(source) for number in file_fingerprint(path)]
 
 
@@ -72,7 +73,7 @@ def source_files(source: Source) -> tuple[Path, ...]:
 
 
 def known_fingerprint(source: Source) -> list[int]:
-    """Return `source_fingerprint`, with -1 for both numbers of a file that cannot be found."""
+    """Return `source_fingerprint`, with -1 for each number of a file that cannot be found."""
     return [number for path in source_files(source) for number in _known_file_fingerprint(path)]
 
 
@@ -80,7 +81,7 @@ def _known_file_fingerprint(path: Path) -> list[int]:
     try:
         return file_fingerprint(path)
     except OSError:
-        return [-1, -1]
+        return [-1] * _FINGERPRINT_NUMBERS
 
 
 def channel_files(task: PieceTask) -> list[str]:
@@ -99,7 +100,7 @@ def valid_receipt(task: PieceTask) -> Receipt | None:
             receipt.key == task.parameters.key(task.source)
             and (receipt.image_file, receipt.mask_file) == (task.source.image_path.name, task.source.mask_path.name)
             and receipt.channel_files == channel_files(task)
-            and receipt.fingerprint == source_fingerprint(task.source)
+            and has_same_sources(receipt, task.source)
         )
         whole = same and (
             file_sha256(piece_path(directory, stem)) == receipt.piece_sha256
@@ -108,3 +109,17 @@ def valid_receipt(task: PieceTask) -> Receipt | None:
     except (OSError, ValueError):
         return None
     return receipt if whole else None
+
+
+def has_same_sources(receipt: Receipt, source: Source) -> bool:
+    """Return whether all files of an image have the bytes of which the receipt states the hash.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    paths = source_files(source)
+    hashes = [receipt.image_sha256, receipt.mask_sha256, *receipt.channel_sha256][: len(paths)]
+    stated = zip(*[iter(receipt.fingerprint)] * _FINGERPRINT_NUMBERS, strict=True)
+    return all(
+        is_unchanged(path, list(numbers), sha256) for path, numbers, sha256 in zip(paths, stated, hashes, strict=True)
+    )

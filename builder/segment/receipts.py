@@ -45,7 +45,7 @@ class SegmentReceipt:
         format: of the receipt.
         image_file: name of the image.
         image_sha256: of its bytes.
-        image_fingerprint: its size and modification time, ns.
+        image_fingerprint: what `file_fingerprint` returned before it was read.
         mask_file: name of the mask.
         mask_sha256: of its bytes.
         height: rows, px.

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from nucleusnet_core.errors import Failure, PairingError, WeightsError
-from nucleusnet_core.files.disk_space import disk_full_reported
+from nucleusnet_core.files.disk_space import disk_failures_reported
 from nucleusnet_core.inputs.channel_files import of_channel
 from nucleusnet_core.inputs.channels import ONE_PLANE, Channels, find_one_channel
 from nucleusnet_core.inputs.mask_file import mask_paths
@@ -201,7 +201,7 @@ def _settled(task: SegmentTask, overwrite: bool, result: SegmentResult) -> bool:
 def _run(waiting: list[SegmentTask], workers: Workers, folder: Path, progress: Progress, result: SegmentResult) -> None:
     """Segment the images that are left, and add to the result what became of them."""
     progress.begin("images", len(waiting))
-    with disk_full_reported(folder), _tracebacks_in(folder / LOG_NAME, result):
+    with disk_failures_reported(folder), _tracebacks_in(folder / LOG_NAME, result):
         receipts, failures = collect(
             run_tasks(segment_image, waiting, make_executor=workers.make_executor, workers=workers.count),
             name=lambda task: task.stem,

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from nucleusnet_core.errors import InputImageError, NucleusNetError, SegmentationError
 from nucleusnet_core.files.atomic import write_bytes_atomic
-from nucleusnet_core.files.disk_space import is_disk_full
-from nucleusnet_core.files.hashing import file_fingerprint, file_sha256
+from nucleusnet_core.files.disk_space import disk_failures_reported
+from nucleusnet_core.files.hashing import file_fingerprint, file_sha256, is_unchanged
 from nucleusnet_core.inputs.mask_file import mask_bytes, mask_name, mask_paths, remove_leftovers
 from nucleusnet_core.stitched_names import stem_of
 from nucleusnet_core.terminal.outputs import writing
@@ -75,7 +75,7 @@ def finished(task: SegmentTask) -> SegmentReceipt | None:
     if receipt is None or receipt.key != task.parameters.key() or receipt.image_file != task.image_path.name:
         return None
     try:
-        same = receipt.image_fingerprint == file_fingerprint(task.image_path)
+        same = is_unchanged(task.image_path, receipt.image_fingerprint, receipt.image_sha256)
         found = [path for path in mask_paths(task.out, task.mask_stem) if path.name == receipt.mask_file]
         return receipt if same and found and file_sha256(found[0]) == receipt.mask_sha256 else None
     except OSError:
@@ -90,7 +90,7 @@ def segment_image(task: SegmentTask) -> SegmentReceipt:
         WeightsError: the weights do not fit their network.
         SegmentationError: memory does not suffice.
         OutputError: the mask cannot be written.
-        OSError: the disk is full.
+        OutputDiskError: the disk of the masks is full or fails; no further mask can be written.
     """
     started = time.monotonic()
     with _memory_errors(task):
@@ -164,10 +164,10 @@ def _write(task: SegmentTask, receipt: SegmentReceipt, data: bytes) -> None:
 
     Raises:
         OutputError: they cannot be written.
-        OSError: the disk is full.
+        OutputDiskError: the disk of the masks is full or fails; no further mask can be written.
     """
     mask, paper = task.out / receipt.mask_file, receipt_path(task.out, task.mask_stem)
-    try:
+    with writing(mask), disk_failures_reported(task.out):
         for path in (mask, paper):
             remove_leftovers(path)
         write_bytes_atomic(paper, receipt.to_json())
@@ -175,11 +175,6 @@ def _write(task: SegmentTask, receipt: SegmentReceipt, data: bytes) -> None:
         for other in mask_paths(task.out, task.mask_stem):
             if other.name != mask.name:
                 other.unlink()
-    except OSError as error:
-        if is_disk_full(error):
-            raise  # it ends the whole run, not only this image
-        with writing(mask):
-            raise
 
 
 @contextlib.contextmanager

@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from .filters import blurred
+
 
 def draw_debris(side_px: int, rng: np.random.Generator, *, pixels_per_um: float) -> npt.NDArray[np.float32]:
     """Return the light of one piece of debris, grey levels, float32 (side_px, side_px)."""
@@ -12,8 +14,8 @@ def draw_debris(side_px: int, rng: np.random.Generator, *, pixels_per_um: float)
         _draw_fibre(coverage, rng, pixels_per_um)
     else:
         _draw_specks(coverage, rng)
-    blurred = cv2.GaussianBlur(coverage.astype(np.float32), (0, 0), 0.3 * pixels_per_um)
-    return np.asarray(blurred * np.float32(rng.uniform(280, 700) / 255))
+    light = blurred(coverage.astype(np.float32), 0.3 * pixels_per_um, mirrored=True)
+    return np.asarray(light * np.float32(rng.uniform(280, 700) / 255))
 
 
 def _draw_fibre(coverage: npt.NDArray[np.uint8], rng: np.random.Generator, scale: float) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .debris import draw_debris
+from .filters import blurred
 from .scene import LIGHT_STEPS, Placed, Scene
 from .truth import NucleusTruth
 
@@ -76,7 +77,7 @@ def _relight(scene: Scene, placed: Placed, owner: int, rng: np.random.Generator,
     whole = scene.light[window].astype(np.float32)
     own = np.where(_own_light(scene, window, owner, round(_BRIM_UM * pixels_per_um)), whole, np.float32(0))
     if placed.fault == "blurred":
-        changed = cv2.GaussianBlur(own, (0, 0), sigma_px)
+        changed = blurred(own, sigma_px, mirrored=True)
     else:
         inside = own[scene.owner[window] == owner]
         middle = max(float(np.median(inside)) if inside.size else 0.0, 1.0)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .debris import draw_debris
+from .filters import blurred, distances
 from .look import RunLook
 from .nuclei import Kind, Nucleus, draw_nucleus, lone_gap_um
 
@@ -109,7 +110,7 @@ class _Canvas:
     def paste(self, at: Placed, nucleus: Nucleus) -> None:
         """Add a nucleus; a pixel between two masks goes to the nearer one, so neighbours touch along a seam."""
         window = at.window(self.size_px)
-        distance = cv2.distanceTransform(1 - nucleus.core, cv2.DIST_L2, 5)
+        distance = distances(nucleus.core)
         scale = _REACH_STEPS_PER_UM / self.pixels_per_um
         near = np.minimum(distance * np.float32(scale), np.float32(_FAR)).astype(np.uint8)
         near = at.cut(near, self.size_px)
@@ -167,7 +168,7 @@ def _kind(rng: np.random.Generator) -> Kind:
 
 def _crowding(rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """Return the chance (16, 16), 0.25 to 1, that a nucleus settles there; cells grow in loose islands."""
-    field = cv2.GaussianBlur(rng.standard_normal((16, 16), np.float32), (0, 0), 1.5)
+    field = blurred(rng.standard_normal((16, 16), np.float32), 1.5, mirrored=True)
     low, high = float(field.min()), float(field.max())
     return np.asarray(0.25 + 0.75 * (field - low) / (high - low), np.float32)
 
