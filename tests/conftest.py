@@ -22,6 +22,7 @@ SLOW = (
     "core/terminal/test_help.py",
     "core/terminal/test_interrupts.py",
     "examples",
+    "fuzz",
     "hub",
     "loaders/test_bad_input.py",
     "loaders/test_distributed.py",
