@@ -13,7 +13,6 @@ import logging
 import math
 import struct
 from collections.abc import Iterator
-from operator import add
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ import numpy.typing as npt
 import tifffile
 
 from .kinds import FileKind, check_expansion, check_sides
+from .tiff_chunks import UnwrittenError, check_chunks, chunk_bytes, take_whole_streams
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # No codec gains more, not even zstd on a blank image; a header that claims more is refused before allocation.
@@ -121,24 +121,22 @@ def check_whole(page: Any, file_bytes: int, name: str, kind: FileKind) -> None:
         InputImageError: it is an image.
         InputMaskError: it is a mask.
     """
-    places, sizes = page.dataoffsets, page.databytecounts
-    gap = min(places, default=0) <= 0 or min(sizes, default=0) <= 0 or max(map(add, places, sizes)) > file_bytes
-    short = len(places) != len(sizes) or len(sizes) < math.prod(page.chunked)
-    if page.compression == 1:
-        few = sum(sizes) < _plane_bytes(page)
-        short = few or (short and page.is_tiled)  # all strips may be stored as one
-    if gap or short:
-        raise _unfinished(name, kind)
-    check_expansion(page.nbytes, file_bytes * MAX_EXPANSION, name, kind)
+    try:
+        check_chunks(page, file_bytes)
+    except UnwrittenError:
+        raise _unfinished(name, kind) from None
+    decoded_bytes = max(page.nbytes, chunk_bytes(page, 0) * len(page.dataoffsets))
+    check_expansion(decoded_bytes, file_bytes * MAX_EXPANSION, name, kind)
 
 
 def stored_pixels(page: Any, data: bytes | memoryview) -> npt.NDArray[Any]:
     """Return the pixels (height, width) of a page in native byte order, without a copy where they lie so in `data`."""
     shape = page.imagelength, page.imagewidth
-    if page.is_contiguous and page.compression == 1 and page.fillorder == 1:
+    if page.is_contiguous and page.compression == page.fillorder == page.predictor == 1:
         dtype = np.dtype(page.dtype).newbyteorder(page.parent.byteorder)
         stored = np.frombuffer(data, dtype, shape[0] * shape[1], page.dataoffsets[0]).reshape(shape)
         return stored if dtype.isnative else stored.astype(dtype.newbyteorder("="))
+    take_whole_streams(page)
     decoded: npt.NDArray[Any] = page.asarray()
     return np.ascontiguousarray(decoded.reshape(shape))
 
