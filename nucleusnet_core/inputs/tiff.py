@@ -12,6 +12,7 @@ import io
 import logging
 import math
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +29,7 @@ MAX_EXPANSION = 40_000
 _MAX_PAGES = 100_000
 _MAX_LEVELS = 64  # a pyramid has fewer: each level is at most half of the one before
 _REDUCED = 1  # of NewSubfileType
+_MOST_RECORDS = 20  # of a file in the log; a damaged one has tifffile say thousands
 _LOG = logging.getLogger("nucleusnet")
 
 
@@ -47,6 +49,7 @@ class BytesAsFile(io.RawIOBase):
 
     def readinto(self, room: Any) -> int:
         """Fill `room` with what follows, and return the number of bytes."""
+        room = memoryview(room).cast("B")
         part = self.data[self.at : self.at + len(room)]
         room[: len(part)] = part
         self.at += len(part)
@@ -69,15 +72,29 @@ class _ToOurLog(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self.names: list[str] = []
+        self.said: Counter[str] = Counter()
 
     def filter(self, record: logging.LogRecord) -> bool:
         for name in self.names[-1:]:
-            _LOG.info("%s: %s", name, record.getMessage())
+            self.said[name] += 1
+            if self.said[name] <= _MOST_RECORDS:
+                _LOG.info("%s: %s", name, record.getMessage())
         return not self.names
+
+    @contextlib.contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        """Take what is said until the block ends as said of a file."""
+        self.names.append(name)
+        try:
+            yield
+        finally:
+            self.names.remove(name)
+            self.said.pop(name, None)
 
 
 _TO_OUR_LOG = _ToOurLog()
 logging.getLogger("tifffile").addFilter(_TO_OUR_LOG)
+said_of = _TO_OUR_LOG.of
 
 
 @contextlib.contextmanager
@@ -93,11 +110,10 @@ def open_page(data: bytes | memoryview, name: str, kind: FileKind) -> Iterator[t
         InputImageError: it is an image and unreadable, or not one plane; also for any error while it is open.
         InputMaskError: it is a mask and so.
     """
-    _TO_OUR_LOG.names.append(name)
     try:
         pages = _count_pages(data, name, kind)
         # Closed at once: tifffile's objects refer to each other, and would keep the bytes in memory for long.
-        with BytesAsFile(data) as file, tifffile.TiffFile(file) as tiff:
+        with said_of(name), BytesAsFile(data) as file, tifffile.TiffFile(file) as tiff:
             page = _full_page(tiff, pages, name, kind)
             if page.samplesperpixel != 1 or math.prod(page.shape) != page.imagelength * page.imagewidth:
                 raise kind.error(f"{name} has shape {page.shape}, so several channels or colours; {kind.one_plane}.")
@@ -110,8 +126,6 @@ def open_page(data: bytes | memoryview, name: str, kind: FileKind) -> Iterator[t
         raise kind.error(
             f"{name} is not a readable TIFF image ({type(error).__name__}: {error}); {kind.again}."
         ) from error
-    finally:
-        _TO_OUR_LOG.names.remove(name)
 
 
 def check_whole(page: Any, file_bytes: int, name: str, kind: FileKind) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 
+from nucleusnet_core.inputs.lzw import lzw_decoded
 from tests.fuzz import strict_tiff
 from tests.fuzz.frame import WrongError
 from tests.fuzz.mutations import INTERESTING, mutated
@@ -36,6 +37,11 @@ class TiffCase:
 
     data: bytes
     pixels: npt.NDArray[Any]
+
+
+def prepare() -> None:
+    """Compile what reads LZW."""
+    lzw_decoded(bytes([0x80, 0x40, 0x40]), 1)
 
 
 def make_case(random: Random, *, labels: bool) -> TiffCase:

@@ -4,8 +4,9 @@ from random import Random
 
 from nucleusnet_core.errors import InputImageError
 from nucleusnet_core.inputs.images import decode_image
-from tests.fuzz.tiff_files import TiffCase, check_pixels, make_case
+from tests.fuzz.tiff_files import TiffCase, check_pixels, make_case, prepare
 
+__all__ = ["PROMISED", "check", "make", "prepare"]
 PROMISED = (InputImageError,)
 
 

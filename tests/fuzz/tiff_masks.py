@@ -6,6 +6,7 @@ import numpy as np
 
 from nucleusnet_core.errors import InputMaskError
 from nucleusnet_core.inputs.masks import painted_rows, read_label_runs, runs_from_array
+from tests.fuzz import tiff_files
 from tests.fuzz.tiff_files import TiffCase, check_pixels, make_case
 
 PROMISED = (InputMaskError,)
@@ -13,6 +14,7 @@ PROMISED = (InputMaskError,)
 
 def prepare() -> None:
     """Compile what finds the labels, for each type of them."""
+    tiff_files.prepare()
     for dtype in "bhilBHILfd":
         labels = np.zeros((8, 8), dtype)
         runs_from_array(labels)
