@@ -28,7 +28,7 @@ from .network.network import check_weights
 from .network.weights import WeightsFile, WeightsKind, find_weights, read_weights_file
 from .options import Labelling, SegmentOptions
 from .receipts import SegmentParameters, SegmentReceipt
-from .segment_task import ComputePlace, SegmentTask, finished, segment_image
+from .segment_task import ComputePlace, SegmentTask, finished, seconds_for_image, segment_image
 
 LOG_NAME = ".nucleusnet-segment.log"
 """In the folder of the masks, where an error that is not ours has left its traceback."""
@@ -183,7 +183,13 @@ def _run(waiting: list[SegmentTask], workers: Workers, folder: Path, progress: P
     progress.begin("images", len(waiting))
     with disk_full_reported(folder), _tracebacks_in(folder / LOG_NAME, result):
         receipts, failures = collect(
-            run_tasks(segment_image, waiting, make_executor=workers.make_executor, workers=workers.count),
+            run_tasks(
+                segment_image,
+                waiting,
+                make_executor=workers.make_executor,
+                workers=workers.count,
+                seconds=lambda task: seconds_for_image(task.image_path),
+            ),
             name=lambda task: task.stem,
             nuclei=lambda receipt: receipt.rois,
             progress=progress,
