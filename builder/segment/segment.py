@@ -33,6 +33,8 @@ from .segment_task import ComputePlace, SegmentTask, finished, seconds_for_image
 LOG_NAME = ".nucleusnet-segment.log"
 """In the folder of the masks, where an error that is not ours has left its traceback."""
 
+_TRACEBACK = b"Traceback (most recent call last):"
+
 _PUBLISHED_MODELS = {
     **dict.fromkeys(("cpsam", "cpsam_v2"), WeightsKind.cellpose_sam),
     **dict.fromkeys(("cpdino", "cpdino-vitb"), WeightsKind.cellpose_dino),
@@ -207,7 +209,7 @@ def _tracebacks_in(path: Path, result: SegmentResult) -> Iterator[None]:
         with logging_to(path):
             yield
     finally:
-        if path.stat().st_size:
+        if _TRACEBACK in path.read_bytes():  # libraries may have warned of something, too
             result.log = path
         else:
             path.unlink()
