@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo
 
-.PHONY: demo test check bench browser clean
+.PHONY: demo test check fuzz bench browser clean
 
 demo: $(VENV)/installed-demo
 	$(BIN)/nucleusnet simulate $(DEMO)/stitched --images 24 --size 3000 --seed 0
@@ -30,6 +30,10 @@ test: $(VENV)/installed-test browser
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n logical --dist loadfile
+
+# Hostile inputs of fixed seeds for ten minutes; a slice of the same is in `make test`.
+fuzz: $(VENV)/installed-test
+	$(BIN)/python -m tests.fuzz 600
 
 # Third-party JavaScript of the pages, as locked in browser/package-lock.json; needs npm.
 VENDOR := browser/static/vendor/LICENSES.txt

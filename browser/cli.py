@@ -71,8 +71,8 @@ def browse(
     """Look at random nuclei of a dataset in a web browser.
 
     The page reads a dataset on the Hub by itself. A folder or URL it reads through this program, which only programs on
-    this machine can reach. The address of the page says which nuclei it shows, so that a link shows others the same
-    ones. Ctrl+C stops the program.
+    this machine can reach; with --relay, only those that are told its address, which holds a secret. The address says
+    which nuclei the page shows, so that a link shows others the same ones. Ctrl+C stops the program.
 
     With --export, DIR holds the same page for a static Space on the Hub, or for any web server.
 
@@ -84,10 +84,11 @@ def browse(
         said = f"{export}: {counted(files, 'file')}; upload them to a static Space, or to any web server"
         print(json.dumps({"out": str(export), "files": files}) if as_json else said)
         return
-    from .page.server import Server
+    from .page.server import Server, new_secret
     from .page.site import site_of
 
-    with Server(site_of(source, panoramas=panoramas, relay=relay), port) as server:
+    site = site_of(source, panoramas=panoramas, relay=relay)
+    with Server(site, port, secret=new_secret() if relay else "") as server:
         print(json.dumps({"url": server.url}) if as_json else server.url, flush=True)
         _tell("Open this address in a web browser on this machine; Ctrl+C stops.", quiet=quiet)
         if not no_open:

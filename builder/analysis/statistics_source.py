@@ -17,6 +17,7 @@ from nucleusnet_core.terminal.progress import Progress
 
 from ..workers.engine import Workers, local_workers, run_tasks
 from ..workers.failure import collect
+from ..workers.watch import seconds_for
 from .groups import ImageGroup, read_groups
 from .statistics import ImageStatistics
 from .statistics_csv import read_statistics_csv
@@ -141,7 +142,13 @@ def measure_folder(folder: Path, options: FolderOptions, progress: Progress) -> 
     workers: Workers = local_workers(max(1, min(options.workers, len(tasks))))
     progress.begin("images", len(tasks))
     images, failed = collect(
-        run_tasks(measure_file, tasks, make_executor=workers.make_executor, workers=workers.count),
+        run_tasks(
+            measure_file,
+            tasks,
+            make_executor=workers.make_executor,
+            workers=workers.count,
+            seconds=lambda task: seconds_for(task.source.image_path, task.source.mask_path),
+        ),
         name=lambda task: task.source.stem,
         nuclei=lambda one: one.num_rois,
         progress=progress,

@@ -22,6 +22,7 @@ from ..workers.cluster import dask_workers
 from ..workers.engine import Workers, in_order, local_workers, run_tasks
 from ..workers.failure import collect
 from ..workers.log import LOG, logging_to
+from ..workers.watch import seconds_for
 from .assembly import BuildResult, Made, assemble_dataset
 from .options import BuildOptions
 from .shares import Share, check_finished, record_failure, record_tasks, recorded_end, recorded_tasks
@@ -210,7 +211,13 @@ def make_pieces(
     LOG.info("%d images, up to %d at once", len(tasks), workers.count)
     progress.begin("images", len(tasks))
     return collect(
-        run_tasks(ensure_piece, tasks, make_executor=workers.make_executor, workers=workers.count),
+        run_tasks(
+            ensure_piece,
+            tasks,
+            make_executor=workers.make_executor,
+            workers=workers.count,
+            seconds=lambda task: seconds_for(task.source.image_path, task.source.mask_path),
+        ),
         name=lambda task: task.source.stem,
         nuclei=lambda receipt: receipt.kept,
         progress=progress,

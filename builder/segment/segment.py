@@ -32,10 +32,12 @@ from .network.network import check_weights
 from .network.weights import WeightsFile, WeightsKind, find_weights, read_weights_file
 from .options import Labelling, SegmentOptions
 from .receipts import SegmentParameters, SegmentReceipt
-from .segment_task import ComputePlace, SegmentTask, finished, segment_image
+from .segment_task import ComputePlace, SegmentTask, finished, seconds_for_image, segment_image
 
 LOG_NAME = ".nucleusnet-segment.log"
 """In the folder of the masks, where an error that is not ours has left its traceback."""
+
+_TRACEBACK = b"Traceback (most recent call last):"
 
 _PUBLISHED_MODELS = {
     **dict.fromkeys(("cpsam", "cpsam_v2"), WeightsKind.cellpose_sam),
@@ -203,7 +205,13 @@ def _run(waiting: list[SegmentTask], workers: Workers, folder: Path, progress: P
     progress.begin("images", len(waiting))
     with disk_failures_reported(folder), _tracebacks_in(folder / LOG_NAME, result):
         receipts, failures = collect(
-            run_tasks(segment_image, waiting, make_executor=workers.make_executor, workers=workers.count),
+            run_tasks(
+                segment_image,
+                waiting,
+                make_executor=workers.make_executor,
+                workers=workers.count,
+                seconds=lambda task: seconds_for_image(task.image_path),
+            ),
             name=lambda task: task.stem,
             nuclei=lambda receipt: receipt.rois,
             progress=progress,
@@ -221,7 +229,7 @@ def _tracebacks_in(path: Path, result: SegmentResult) -> Iterator[None]:
         with logging_to(path):
             yield
     finally:
-        if path.stat().st_size:
+        if _TRACEBACK in path.read_bytes():  # libraries may have warned of something, too
             result.log = path
         else:
             path.unlink()

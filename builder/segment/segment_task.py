@@ -14,6 +14,7 @@ from nucleusnet_core.errors import InputImageError, NucleusNetError, Segmentatio
 from nucleusnet_core.files.atomic import write_bytes_atomic
 from nucleusnet_core.files.disk_space import disk_failures_reported
 from nucleusnet_core.files.hashing import file_fingerprint, file_sha256, is_unchanged
+from nucleusnet_core.inputs.header import read_header
 from nucleusnet_core.inputs.mask_file import mask_bytes, mask_name, mask_paths, remove_leftovers
 from nucleusnet_core.stitched_names import stem_of
 from nucleusnet_core.terminal.outputs import writing
@@ -30,6 +31,9 @@ from .receipts import (
     read_receipt,
     receipt_path,
 )
+
+_LEAST_SECONDS = 3600.0
+_SECONDS_PER_MEGAPIXEL = 300.0  # the largest network takes some 60 on two cores
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,15 @@ class SegmentTask:
     def mask_stem(self) -> str:
         """What the mask is called: beside its image as this, elsewhere with the folders of the image in front."""
         return stem_of(self.image_path.name) if self.out == self.image_path.parent else self.stem
+
+
+def seconds_for_image(path: Path) -> float:
+    """Return how long an image may take: an hour, and five minutes for each megapixel, on the slowest of processors."""
+    try:
+        height, width = read_header(path, file_scale=False).shape
+    except InputImageError:
+        return _LEAST_SECONDS
+    return _LEAST_SECONDS + height * width / 1e6 * _SECONDS_PER_MEGAPIXEL
 
 
 def finished(task: SegmentTask) -> SegmentReceipt | None:

@@ -17,10 +17,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
-from browser.page.server import Server
+from browser.page.server import Server, new_secret
+from browser.page.site import make_site
+from browser.page.sources import served_source
 from nucleusnet_core.dataset import open_dataset
 from nucleusnet_core.sampling.choose import choose_rows
-from tests.browser.conftest import Serve
+from tests.browser.conftest import Serve, running
 from tests.chromium import NewTab, Tab
 from tests.dataset_folder import nucleus_mask, nucleus_pixels, write_dataset_folder
 from tests.range_server import serve as serve_ranges
@@ -619,3 +621,12 @@ def test_a_manifest_of_another_format_is_said(
         page.wait_for_selector("#failure:not([hidden])")
         message = f"manifest.json has format {number}, and this page reads format 2; {remedy}."
         assert message in page.inner_text("#failure-text")
+
+
+def test_the_page_works_where_its_address_holds_a_secret(look: Callable[..., Tab], folder: Path) -> None:
+    opened = open_dataset(folder)
+    with running(Server(make_site(served_source(opened.store.name), opened), secret=new_secret())) as server:
+        looked = look(url=server.url)
+        assert names(looked.page) == expected_ids(folder, "train", 40, 7)
+        assert [url for url in looked.requests if not url.startswith(server.url)] == []
+        assert looked.complaints == []
