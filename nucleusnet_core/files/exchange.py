@@ -10,7 +10,7 @@ from pathlib import Path
 
 _LINUX_HERE, _LINUX_EXCHANGE = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
 _MACOS_HERE, _MACOS_SWAP = -2, 2  # AT_FDCWD, RENAME_SWAP
-_UNKNOWN = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
+_UNKNOWN = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM}  # the last in some containers
 
 
 def exchange(first: Path, second: Path) -> bool:
