@@ -14,7 +14,10 @@ from nucleusnet_core.terminal.bars import Bars
 from nucleusnet_core.terminal.options import (
     ALLOW_PICKLE,
     AS_JSON,
+    CHANNEL,
+    CHANNELS,
     INPUT,
+    MASK_CHANNEL,
     MASK_SUFFIX,
     MASKS,
     OUTPUT,
@@ -109,6 +112,9 @@ def zoom(
     recursive: RECURSIVE = False,
     allow_pickle: ALLOW_PICKLE = False,
     prefer: PREFER = None,
+    channels: CHANNELS = None,
+    channel: CHANNEL = None,
+    mask_channel: MASK_CHANNEL = None,
     top: Annotated[
         int, typer.Option(min=1, help="Show this many of the most representative images.", rich_help_panel=INPUT)
     ] = 10,
@@ -140,12 +146,14 @@ def zoom(
     """Make panoramas to walk through in a web browser: images, masks in random colours, and their outlines.
 
     SOURCE is the dataset that was built from the images: it says which are the most representative, and what is known
-    about each nucleus. Images are stored as JPEG, for looking and not for measuring. The labels of a mask go
-    up to 262,143. An image that cannot be shown is listed at the end, and the others are made.
+    about each nucleus. Images are stored as JPEG, for looking and not for measuring. Every channel is a layer, whose
+    colour and contrast are chosen in the page. The labels of a mask go up to 262,143. An image that cannot be shown is
+    listed at the end, and the others are made.
 
     Example: nucleusnet zoom stitched nucleusnet --out panoramas --top 10
     """
     from nucleusnet_core.dataset import open_dataset
+    from nucleusnet_core.inputs.channels import ChannelOptions
     from nucleusnet_core.inputs.pairs import FindOptions
 
     from .zoom.zoom import ZoomOptions, make_panoramas
@@ -159,6 +167,7 @@ def zoom(
             recursive=recursive,
             prefer=prefer or "",
             allow_pickle=allow_pickle,
+            channels=ChannelOptions.of_text(channels, channel, mask_channel),
         ),
         top=top,
         images=tuple(images or ()),

@@ -1,6 +1,6 @@
 /** The controls above the sheet: what they offer and show. */
 
-import { SORTABLE, valuesOf } from "./measurements.js";
+import { sortable, valuesOf } from "./measurements.js";
 import { CHOICES_OF_N, MOST_N, splitRows } from "./view.js";
 
 const NAMES = { run_name: "Run", stitched_image: "Image", warnings: "Warning" };
@@ -23,7 +23,7 @@ export function fillControls(view, info, nuclei) {
   options(element("n"), counts.map((n) => [n, number(n)]), view.n);
   element("seed").value = view.seed;
   element("seed").setCustomValidity("");
-  options(element("sort"), [["", "as drawn"], ...SORTABLE], view.sort);
+  options(element("sort"), [["", "as drawn"], ...sortable(info.channels)], view.sort);
   options(element("by"), info.groupings.map((name) => [name, NAMES[name] ?? name]), view.by);
   fillValues(nuclei, view);
   element("direction").textContent = view.descending ? "\u2193" : "\u2191";

@@ -67,12 +67,6 @@ IGNORE_FILE_SCALE = Annotated[
         rich_help_panel=INPUT,
     ),
 ]
-MASK_CHANNEL = Annotated[
-    str | None,
-    typer.Option(
-        help="The channel that the masks were made on; default: the first.", show_default=False, rich_help_panel=INPUT
-    ),
-]
 RECIPE = Annotated[
     Recipe,
     typer.Option(

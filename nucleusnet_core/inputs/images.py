@@ -1,6 +1,7 @@
 """Stitched images: one read of the file gives its pixels and its SHA-256."""
 
 import hashlib
+import mmap
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,14 @@ def read_file(path: Path) -> memoryview:
         while have < len(room) and (count := file.readinto(room[have:])):
             have += count
     return room[:have].toreadonly()
+
+
+def map_file(path: Path) -> memoryview:
+    """Return the bytes of a file, which are read from the disk when they are used, and not held in memory."""
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            return memoryview(b"")  # which cannot be mapped
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def read_image(path: Path, *, file_scale: bool = True) -> StitchedImage:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..errors import InputImageError, InputMaskError
 from .channels import ONE_PLANE, Channels
-from .images import StitchedImage, decode_image, read_file
+from .images import StitchedImage, decode_image, map_file, read_file
 from .kinds import reading
 from .masks import LabelRuns, read_label_runs
 from .read_channels import decode_channels
@@ -77,7 +77,8 @@ def read_pair(
 def _read_channels(path: Path, channels: Channels, *, hashes: bool, file_scale: bool) -> list[StitchedImage]:
     """Return the channels of one file."""
     with reading(path, InputImageError):
-        data = read_file(path)
+        whole = hashes or not channels.planes  # else only some planes are used
+        data = read_file(path) if whole else map_file(path)
     planes: Sequence[npt.NDArray[Any]]
     if channels.planes:
         planes, scale = decode_channels(data, path.name, channels, file_scale=file_scale)

@@ -56,6 +56,12 @@ CHANNELS = Annotated[
 CHANNEL = Annotated[
     str | None, typer.Option(help="The only channel to take.", show_default=False, rich_help_panel=INPUT)
 ]
+MASK_CHANNEL = Annotated[
+    str | None,
+    typer.Option(
+        help="The channel that the masks were made on; default: the first.", show_default=False, rich_help_panel=INPUT
+    ),
+]
 PREFER = Annotated[
     Prefer | None,
     typer.Option(
