@@ -56,6 +56,12 @@ CHANNELS = Annotated[
 CHANNEL = Annotated[
     str | None, typer.Option(help="The only channel to take.", show_default=False, rich_help_panel=INPUT)
 ]
+SHOWN_CHANNEL = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="The only channel to show; default: all.", show_default=False, rich_help_panel=OUTPUT
+    ),
+]
 PREFER = Annotated[
     Prefer | None,
     typer.Option(
