@@ -26,6 +26,7 @@ from nucleusnet_core.terminal.options import (
     PREFER,
     QUIET,
     RECURSIVE,
+    SHOWN_CHANNEL,
     SOURCE,
     WITHOUT,
     WORKERS,
@@ -173,6 +174,7 @@ def mosaic(
             help="Where to write the mosaic, a .png or .tif; its legend is written beside it.", rich_help_panel=OUTPUT
         ),
     ],
+    channel: SHOWN_CHANNEL = None,
     overwrite: OVERWRITE = False,
     quiet: QUIET = False,
     as_json: AS_JSON = False,
@@ -181,20 +183,21 @@ def mosaic(
 
     Every nucleus is a tile at its full size with raw camera values. The legend, OUT_legend.csv, says which nucleus lies
     in which row and column, counted from 0. The nuclei are those of config 10k, the dataset's random selection of 100
-    nuclei of each run.
+    nuclei of each run. Of several channels, a .tif has a page each; a .png shows the one that --channel names.
 
     Example: nucleusnet mosaic nucleusnet --out nucleusnet-10k.png
     """
     from nucleusnet_core.dataset import open_dataset
 
-    from .mosaic import mosaic_tiles, plan_mosaic
+    from .mosaic import channels_of_mosaic, mosaic_tiles, plan_mosaic
     from .mosaic_file import SUFFIXES, check_writer, legend_path, mosaic_json, mosaic_text, write_mosaic
 
     output_file(out, suffixes=SUFFIXES, overwrite=overwrite)
     output_file(legend_path(out), suffixes=(".csv",), overwrite=overwrite, option="The legend of --out")
     check_writer(out)
     opened = open_dataset(source)
-    planned = plan_mosaic(opened, per_run, by)
+    channels = channels_of_mosaic(opened, channel, paged=out.suffix.lower() != ".png")
+    planned = plan_mosaic(opened, per_run, by, channels)
     with Bars(quiet=quiet) as bars:
         write_mosaic(out, opened, planned, mosaic_tiles(opened, planned, bars))
     print(json.dumps(mosaic_json(planned, out)) if as_json else mosaic_text(planned, out))
@@ -224,6 +227,7 @@ def representatives(
     out: Annotated[Path, typer.Option(help="Where to write the contact sheet, a .png.", rich_help_panel=OUTPUT)] = Path(
         "nucleusnet-representatives.png"
     ),
+    channel: SHOWN_CHANNEL = None,
     overwrite: OVERWRITE = False,
     quiet: QUIET = False,
     as_json: AS_JSON = False,
@@ -231,9 +235,9 @@ def representatives(
     """Find the nuclei nearest to the middle of all by their measurements, and show them.
 
     Compared are area, axes, eccentricity and intensities (mean, standard deviation, maximum, sum), each scaled to mean
-    0 and standard deviation 1 (z-scored). They are read from the dataset's table of measurements (config metadata); of
-    the images, only those of the chosen nuclei are fetched. Nuclei that look wrong are compared too, unless --without
-    names their warnings.
+    0 and standard deviation 1 (z-scored); of several channels, the first is compared and all are shown. They are read
+    from the dataset's table of measurements (config metadata); of the images, only those of the chosen nuclei are
+    fetched. Nuclei that look wrong are compared too, unless --without names their warnings.
 
     With --by treatment, --n nuclei of each value of that column are chosen, each value for itself: its nuclei are
     scaled and compared as if the dataset held no others. They are shown one value after the other.
@@ -259,7 +263,7 @@ def representatives(
         bars.begin("representatives", 2, unit="step")
         found = find_representatives(opened, n, splits=splits, centre=centre, metric=metric, by=by, wanted=wanted)
         bars.step()
-        crops = fetch_crops(opened, found)
+        crops = fetch_crops(opened, found, channel)
         bars.step()
     write_contact_sheet(out, found, crops)
     shown = representatives_json(found) | {"contact_sheet": str(out)}

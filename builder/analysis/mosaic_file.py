@@ -92,25 +92,27 @@ def write_mosaic(out: Path, opened: OpenDataset, mosaic: Mosaic, tiles: Iterator
 def write_tiff_tiles(
     path: Path, tiles: Iterator[npt.NDArray[Any]], mosaic: Mosaic, bit_depth: int, pixels_per_um: float | None
 ) -> None:
-    """Write a TIFF in which every nucleus is one tile, or every row one strip: tiles have multiples of 16 px."""
+    """Write a TIFF, a page for each channel: every nucleus is a tile of multiples of 16 px, or every row a strip."""
     import tifffile  # noqa: PLC0415 - only for TIFF, and an extra
 
     side, tiled = mosaic.crop_px, mosaic.crop_px % _TIFF_TILE_STEP_PX == 0
+    names = list(mosaic.channels)
+    shape = (len(names), *mosaic.shape) if len(names) > 1 else mosaic.shape
     per_cm = 1e4 * pixels_per_um if pixels_per_um else 0.0
     tifffile.imwrite(
         path,
         tiles if tiled else (zlib.compress(rows.tobytes()) for rows in mosaic_rows(tiles, mosaic.columns)),
-        shape=mosaic.shape,
+        shape=shape,
         dtype=f"u{bit_depth // 8}",
         tile=(side, side) if tiled else None,
         rowsperstrip=None if tiled else side,
         photometric="minisblack",
         compression="zlib",
         predictor=tiled,
-        bigtiff=math.prod(mosaic.shape) * bit_depth // 8 > 2**31,
+        bigtiff=math.prod(shape) * bit_depth // 8 > 2**31,
         resolution=(per_cm, per_cm) if per_cm else None,
         resolutionunit="CENTIMETER" if per_cm else None,
-        metadata=None,
+        metadata={"axes": "CYX", "channels": names} if len(names) > 1 else None,
         software=False,
         maxworkers=1,
     )
@@ -147,6 +149,7 @@ def mosaic_text(mosaic: Mosaic, out: Path) -> str:
         f"{out}: {said['nuclei']:,} nuclei of {counted(said['rows'], one, several)}, "
         f"{said['rows']} x {said['columns']} tiles, {said['height_px']:,} x {said['width_px']:,} px (height x width)",
         f"legend: {said['legend']}",
+        *([f"pages: {', '.join(mosaic.channels)}"] if len(mosaic.channels) > 1 else []),
     ]
     if mosaic.fewer:
         fewer = ", ".join(f"{value} ({count})" for value, count in mosaic.fewer.items())

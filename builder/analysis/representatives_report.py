@@ -23,13 +23,14 @@ def write_contact_sheet(out: Path, found: Representatives, crops: Crops) -> None
     Raises:
         OutputError: it cannot be written there.
     """
-    tile_px = sheet_grid(len(crops.pixels)).tile_px
-    tile_um = crops.pixels[0].shape[1] / found.pixels_per_um if found.pixels_per_um else None
+    first, *_ = crops.pixels.values()
+    tile_px = sheet_grid(len(first)).tile_px
+    tile_um = first[0].shape[1] / found.pixels_per_um if found.pixels_per_um else None
     outlines = outlines_of(crops.masks, tile_px) if crops.masks is not None else None
     caption = [sheet_caption(found), f"{found.metric} distance"]
-    write_sheet(
-        out, draw_sheet(shrunk(np.stack(crops.pixels), tile_px), caption=caption, tile_um=tile_um, outlines=outlines)
-    )
+    caption += [f"channel {name}" for name in crops.pixels if name and len(crops.pixels) == 1]
+    tiles = {name: shrunk(np.stack(pixels), tile_px) for name, pixels in crops.pixels.items()}
+    write_sheet(out, draw_sheet(tiles, caption=caption, tile_um=tile_um, outlines=outlines))
 
 
 def sheet_caption(found: Representatives) -> str:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from ..cells.png import decode_cell
 from ..dataset import open_dataset
 from ..errors import CorruptDataError
+from ..pictures.channels import shown_channels
 from ..pictures.contact_sheet import MAX_NUCLEI, NO_SCALE_BAR, draw_sheet, sheet_grid, shrunk, write_sheet
 from ..pictures.outlines import outlines_of
 from ..runs import natural_order
@@ -31,7 +32,7 @@ USUAL_NUCLEI = 1000
 MOST_RUNS = 10
 """So many runs are listed in the text; JSON has them all."""
 
-_COLUMNS = ("image", "run_name", "crop_pixels_per_um")
+_COLUMNS = ("run_name", "crop_pixels_per_um")
 
 Loader = Callable[[list[bytes], int], Iterable[Any]]
 """Returns batches of at most so many of these image cells, (batch, 1, height, width) of uint8 or uint16."""
@@ -50,6 +51,7 @@ class SampleRequest:
         method: "blocks" or "rows".
         batch_size: nuclei of a batch.
         out: the contact sheet to write.
+        channel: the only one to draw; None for all.
     """
 
     source: str
@@ -60,6 +62,7 @@ class SampleRequest:
     method: str
     batch_size: int
     out: Path
+    channel: str | None = None
 
 
 @dataclass(frozen=True)
@@ -137,25 +140,33 @@ def show_sample(request: SampleRequest, loader: Loader, progress: Progress) -> S
     seed = secrets.randbits(32) if request.seed is None else request.seed
     started = time.perf_counter()
     opened = open_dataset(request.source)
+    shown = shown_channels(opened.manifest, request.channel)
     choice = candidates(opened, request.split, request.wanted)
     n = _usual_number(sum(choice.shard_rows), request, progress) if request.n is None else request.n
     picks = choice.picks(n, seed=seed, method=request.method)
     progress.begin("nuclei", n, unit="nucleus")
     outlined = opened.manifest.shows_surroundings
-    columns = [*_COLUMNS, *([WARNINGS] if request.wanted else []), *(["mask"] if outlined else [])]
+    columns = [*shown.values(), *_COLUMNS, *([WARNINGS] if request.wanted else []), *(["mask"] if outlined else [])]
     table, read = fetch_rows(opened, picks, columns)
     _check_warnings(opened.store.name, request.wanted, table)
-    cells = [cell["bytes"] for cell in table["image"].to_pylist()]
-    stream = _Stopwatch(loader(cells, request.batch_size), time.perf_counter() - started)
-    tile_px = sheet_grid(min(n, MAX_NUCLEI)).tile_px
-    batches, tiles = _consumed(stream, tile_px, progress)
+    seconds, tile_px = time.perf_counter() - started, sheet_grid(min(n, MAX_NUCLEI)).tile_px
+    batches: Counter[str] = Counter()
+    tiles: dict[str, npt.NDArray[np.float32]] = {}
+    for channel, column in shown.items():
+        if tiles:
+            progress.begin(channel, n, unit="nucleus")
+        cells = [cell["bytes"] for cell in table[column].to_pylist()]
+        stream = _Stopwatch(loader(cells, request.batch_size), seconds)
+        kinds, tiles[channel] = _consumed(stream, tile_px, progress)
+        batches, seconds = batches + kinds, stream.seconds
     pixels_per_um = common_scale(table["crop_pixels_per_um"])
     if pixels_per_um is None:
         progress.say(NO_SCALE_BAR)
     tile_um = opened.manifest.crop_px / pixels_per_um if pixels_per_um else None
     outlines = _outlines(table["mask"], tile_px) if outlined else None
-    shown = f"{len(tiles):,} of {n:,}" if len(tiles) < n else f"{n:,}"
-    caption = [f"{shown} random nuclei", _of_what(request), f"seed {seed}"]
+    of_all = f"{MAX_NUCLEI:,} of {n:,}" if n > MAX_NUCLEI else f"{n:,}"
+    one = [f"channel {name}" for name in shown if name and len(shown) == 1]
+    caption = [f"{of_all} random nuclei", *one, _of_what(request), f"seed {seed}"]
     write_sheet(request.out, draw_sheet(tiles, caption=caption, tile_um=tile_um, outlines=outlines))
     return SampleReport(
         dataset=opened.store.name,
@@ -165,9 +176,9 @@ def show_sample(request: SampleRequest, loader: Loader, progress: Progress) -> S
         method=request.method,
         seed=seed,
         nuclei=len(table),
-        batches=batches,
+        batches=dict(batches),
         nuclei_per_run=_count_by_run(table["run_name"]),
-        seconds=round(stream.seconds, 3),
+        seconds=round(seconds, 3),
         requests=read.requests,
         bytes_read=read.bytes,
         contact_sheet=str(request.out),
@@ -216,9 +227,7 @@ class _Stopwatch:
         self.seconds += time.perf_counter() - started
 
 
-def _consumed(
-    batches: Iterable[Any], tile_px: int, progress: Progress
-) -> tuple[dict[str, int], npt.NDArray[np.float32]]:
+def _consumed(batches: Iterable[Any], tile_px: int, progress: Progress) -> tuple[Counter[str], npt.NDArray[np.float32]]:
     """Return how many batches of each type and shape there were, and the images as tiles of a contact sheet."""
     kinds: Counter[str] = Counter()
     tiles: list[npt.NDArray[np.float32]] = []
@@ -228,7 +237,7 @@ def _consumed(
         if sum(map(len, tiles)) < MAX_NUCLEI:
             tiles.append(shrunk(images[:, 0], tile_px))
         progress.step(len(images))
-    return dict(kinds), np.concatenate(tiles)[:MAX_NUCLEI]
+    return kinds, np.concatenate(tiles)[:MAX_NUCLEI]
 
 
 def _count_by_run(runs: pa.ChunkedArray) -> dict[str, int]:

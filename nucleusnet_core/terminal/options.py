@@ -62,6 +62,12 @@ MASK_CHANNEL = Annotated[
         help="The channel that the masks were made on; default: the first.", show_default=False, rich_help_panel=INPUT
     ),
 ]
+SHOWN_CHANNEL = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="The only channel to show; default: all.", show_default=False, rich_help_panel=OUTPUT
+    ),
+]
 PREFER = Annotated[
     Prefer | None,
     typer.Option(

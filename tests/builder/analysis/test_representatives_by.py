@@ -59,7 +59,7 @@ def test_each_treatment_gives_the_nuclei_that_numpy_finds_among_its_own(treated:
     assert [(group.value, group.chosen) for group in found.groups] == [("control", 4), ("nocodazole", 4)]
     assert found.nuclei == len(rows)
     pixels = {row["nucleus_id"]: row["image"]["bytes"] for row in rows_of(treated, "default").to_pylist()}
-    for (_, nucleus_id), crop in zip(wanted, fetch_crops(open_dataset(treated), found).pixels, strict=True):
+    for (_, nucleus_id), crop in zip(wanted, fetch_crops(open_dataset(treated), found).pixels[""], strict=True):
         assert np.array_equal(crop, decode_cell(pixels[nucleus_id]))
 
 
