@@ -21,7 +21,15 @@ from datasets.builder import Key
 from datasets.exceptions import DatasetGenerationError
 
 from nucleusnet_core.bare_name import register
-from nucleusnet_core.contract import CONFIGS, DROP_REASONS, NUCLEUS_COLUMNS, STITCHED_COLUMNS, VERSION, columns_of
+from nucleusnet_core.contract import (
+    CONFIGS,
+    DROP_REASONS,
+    NUCLEUS_COLUMNS,
+    STITCHED_COLUMNS,
+    VERSION,
+    columns_of,
+    image_columns,
+)
 from nucleusnet_core.errors import (
     CorruptDataError,
     DatasetNotFoundError,
@@ -53,6 +61,7 @@ __all__ = [
     "UsageError",
     "dataset_info",
     "features",
+    "features_of",
     "sample",
 ]
 
@@ -67,28 +76,41 @@ CITATION = """@misc{nucleusnet,
 }"""
 
 
-def features(config: str, *, bit_depth: int = 8, extra: Mapping[str, str] | None = None) -> datasets.Features:
+def features(
+    config: str, *, bit_depth: int = 8, extra: Mapping[str, str] | None = None, channels: Sequence[str] = ()
+) -> datasets.Features:
     """Return the columns of a config with their types.
 
     Args:
         config: one of `CONFIGS`.
         bit_depth: bits of a pixel of the dataset, 8 or 16.
         extra: name and type of the dataset's own columns, as its manifest lists them.
+        channels: of the dataset, as its manifest lists them.
 
     Raises:
         SelectionError: there is no such config.
     """
     if config not in CONFIGS:
         raise SelectionError(f"There is no config {config!r}; the configs (tables) are {', '.join(CONFIGS)}.")
-    columns = columns_of(config, extra or {})
+    columns = columns_of(config, extra or {}, channels)
     values: dict[str, Any] = {
         name: datasets.List(datasets.Value("string")) if kind == "strings" else datasets.Value(kind)
         for name, kind in columns.items()
     }
     if config in ("metadata", "stitched"):
         return datasets.Features(values)
-    image = datasets.Image(mode="L") if bit_depth == 8 else datasets.Image()
-    return datasets.Features({"image": image, "mask": datasets.Image(mode="1")} | values)
+    images = {name: datasets.Image(mode="L" if bit_depth == 8 else None) for name in image_columns(channels)}
+    return datasets.Features(images | {"mask": datasets.Image(mode="1")} | values)
+
+
+def features_of(manifest: Manifest, config: str) -> datasets.Features:
+    """Return the columns of a config of a dataset with their types.
+
+    Args:
+        manifest: of the dataset.
+        config: one of its configs.
+    """
+    return features(config, bit_depth=manifest.bit_depth, extra=manifest.columns, channels=manifest.channels)
 
 
 def dataset_info(manifest: Manifest, config: str) -> datasets.DatasetInfo:
@@ -102,7 +124,7 @@ def dataset_info(manifest: Manifest, config: str) -> datasets.DatasetInfo:
     """
     from nucleusnet_core.shards.tables import arrow_row_bytes
 
-    columns = features(config, bit_depth=manifest.bit_depth, extra=manifest.columns)
+    columns = features_of(manifest, config)
     row_bytes = arrow_row_bytes(columns.arrow_schema, manifest.bit_depth, manifest.crop_px)
     rows = {split: manifest.rows(config, split) for split in manifest.splits_of(config)}
     splits = [
@@ -185,7 +207,7 @@ class NucleusNet(datasets.ArrowBasedBuilder):
         from nucleusnet_core.shards.tables import row_group_tables
 
         manifest = self.opened.manifest
-        schema = features(self.config.name, bit_depth=manifest.bit_depth, extra=manifest.columns).arrow_schema
+        schema = features_of(manifest, self.config.name).arrow_schema
         for number, shard in enumerate(shards):
             for group, table in enumerate(row_group_tables(self.opened, shard, schema)):
                 yield Key(number, group), table

@@ -100,7 +100,7 @@ def stages(task: PieceTask, receipt: Receipt, scratch: Path) -> list[tuple[str, 
     image, _ = step("find the pixels", lambda: decode_image(pixels, "image"))
     regions = step("runs to regions", lambda: regions_from_runs(runs))
     sums = step("add up intensities", lambda: sum_intensities(image, regions))
-    quality = step("quality of the nuclei", lambda: quality_columns(image, regions, sums))
+    quality = step("quality of the nuclei", lambda: quality_columns(image, regions, sums, PUBLISHED_PIXELS_PER_UM))
     crops, outcomes = step("cut and encode", lambda: cut_all(image, regions, task.parameters, PUBLISHED_PIXELS_PER_UM))
     kept = np.array([index for index, outcome in enumerate(outcomes) if outcome == KEPT])
     measured_columns = step("measure", lambda: shape_measurements(regions, PUBLISHED_PIXELS_PER_UM) | sums.columns())

@@ -14,7 +14,10 @@ from nucleusnet_core.terminal.bars import Bars
 from nucleusnet_core.terminal.options import (
     ALLOW_PICKLE,
     AS_JSON,
+    CHANNEL,
+    CHANNELS,
     INPUT,
+    MASK_CHANNEL,
     MASK_SUFFIX,
     MASKS,
     OUTPUT,
@@ -71,8 +74,8 @@ def browse(
     """Look at random nuclei of a dataset in a web browser.
 
     The page reads a dataset on the Hub by itself. A folder or URL it reads through this program, which only programs on
-    this machine can reach. The address of the page says which nuclei it shows, so that a link shows others the same
-    ones. Ctrl+C stops the program.
+    this machine can reach; with --relay, only those that are told its address, which holds a secret. The address says
+    which nuclei the page shows, so that a link shows others the same ones. Ctrl+C stops the program.
 
     With --export, DIR holds the same page for a static Space on the Hub, or for any web server.
 
@@ -84,10 +87,11 @@ def browse(
         said = f"{export}: {counted(files, 'file')}; upload them to a static Space, or to any web server"
         print(json.dumps({"out": str(export), "files": files}) if as_json else said)
         return
-    from .page.server import Server
+    from .page.server import Server, new_secret
     from .page.site import site_of
 
-    with Server(site_of(source, panoramas=panoramas, relay=relay), port) as server:
+    site = site_of(source, panoramas=panoramas, relay=relay)
+    with Server(site, port, secret=new_secret() if relay else "") as server:
         print(json.dumps({"url": server.url}) if as_json else server.url, flush=True)
         _tell("Open this address in a web browser on this machine; Ctrl+C stops.", quiet=quiet)
         if not no_open:
@@ -108,6 +112,9 @@ def zoom(
     recursive: RECURSIVE = False,
     allow_pickle: ALLOW_PICKLE = False,
     prefer: PREFER = None,
+    channels: CHANNELS = None,
+    channel: CHANNEL = None,
+    mask_channel: MASK_CHANNEL = None,
     top: Annotated[
         int, typer.Option(min=1, help="Show this many of the most representative images.", rich_help_panel=INPUT)
     ] = 10,
@@ -139,12 +146,14 @@ def zoom(
     """Make panoramas to walk through in a web browser: images, masks in random colours, and their outlines.
 
     SOURCE is the dataset that was built from the images: it says which are the most representative, and what is known
-    about each nucleus. Images are stored as JPEG, for looking and not for measuring. The labels of a mask go
-    up to 262,143. An image that cannot be shown is listed at the end, and the others are made.
+    about each nucleus. Images are stored as JPEG, for looking and not for measuring. Every channel is a layer, whose
+    colour and contrast are chosen in the page. The labels of a mask go up to 262,143. An image that cannot be shown is
+    listed at the end, and the others are made.
 
     Example: nucleusnet zoom stitched nucleusnet --out panoramas --top 10
     """
     from nucleusnet_core.dataset import open_dataset
+    from nucleusnet_core.inputs.channels import ChannelOptions
     from nucleusnet_core.inputs.pairs import FindOptions
 
     from .zoom.zoom import ZoomOptions, make_panoramas
@@ -158,6 +167,7 @@ def zoom(
             recursive=recursive,
             prefer=prefer or "",
             allow_pickle=allow_pickle,
+            channels=ChannelOptions.of_text(channels, channel, mask_channel),
         ),
         top=top,
         images=tuple(images or ()),

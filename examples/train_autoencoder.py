@@ -4,7 +4,7 @@ The network turns crops of 256 x 256 px, or of any side that is a multiple of 16
 back: four stages of two 3 x 3 convolutions and an average pool (16, 32, 64, 128 filters), a linear layer to the
 latents, and transposed convolutions back to a sigmoid. It learns from the mean squared error, with Adam, a learning
 rate of 3e-4 and batches of 32, and computes in bfloat16 where the GPU or CPU does that natively. Stop it with Ctrl-C or
-a limit, and call it again to go on.
+a limit, and call it again to go on. It learns one channel: the first, or the one that --channel names.
 
 Example: python examples/train_autoencoder.py --source nucleusnet --minutes 2 --batch-size 8
 """
@@ -24,8 +24,9 @@ from nucleusnet.loaders.transforms import ToFloat
 from PIL import Image
 from torch import nn
 
-from nucleusnet_core.contract import CROP_PX
+from nucleusnet_core.contract import CROP_PX, image_columns
 from nucleusnet_core.dataset import open_dataset
+from nucleusnet_core.manifest import Manifest
 
 FILTERS = (16, 32, 64, 128)
 LATENTS = 512
@@ -39,7 +40,7 @@ SAVE_SECONDS = 60
 
 
 class Autoencoder(nn.Module):
-    """Turns crops, float32 (B, 1, crop_px, crop_px) in [0, 1], into 512 latents each, and back.
+    """Turns crops of one channel, float32 (B, 1, crop_px, crop_px) in [0, 1], into 512 latents each, and back.
 
     Args:
         crop_px: side of a crop, a multiple of 16 px.
@@ -117,6 +118,7 @@ class Training:
         loader: the stream of crops.
         device: that computes.
         mixed: whether it computes in bfloat16.
+        column: the crops that it learns.
         images: how many the network has seen.
         position: where in the stream the last step ended.
     """
@@ -126,6 +128,7 @@ class Training:
     loader: TrainLoader
     device: torch.device
     mixed: bool
+    column: str
     images: int = 0
     position: dict[str, Any] = field(default_factory=dict)
 
@@ -177,16 +180,16 @@ def unit(crops: torch.Tensor, device: torch.device) -> torch.Tensor:
     return moved.contiguous(memory_format=torch.channels_last)
 
 
-def timed(loader: TrainLoader, meters: list[Meter]) -> Iterator[torch.Tensor]:
+def timed(training: Training, meters: list[Meter]) -> Iterator[torch.Tensor]:
     """Yield the crops of an epoch batch by batch, and tell the last meter how long each took to come."""
-    batches = iter(loader)
+    batches = iter(training.loader)
     while True:
         asked = time.perf_counter()
         batch = next(batches, None)
         meters[-1].waited_seconds += time.perf_counter() - asked
         if batch is None:
             return
-        yield batch["image"]
+        yield batch[training.column]
 
 
 def train(training: Training, options: argparse.Namespace) -> None:
@@ -195,7 +198,7 @@ def train(training: Training, options: argparse.Namespace) -> None:
     meters = [Meter()]
     try:
         while training.loader.epoch < options.epochs:
-            for crops in timed(training.loader, meters):
+            for crops in timed(training, meters):
                 loss = training.step(unit(crops, training.device))
                 meters[-1].images += len(crops)
                 meters[-1].summed_loss += loss * len(crops)
@@ -240,6 +243,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", default="nucleusnet", help="dataset folder, its URL, or owner/name on the Hub")
     parser.add_argument("--split", default="train", help="split to learn from, or several: train+test")
+    parser.add_argument("--channel", help="channel to learn; default: the first")
     parser.add_argument("--batch-size", type=int, default=32, help="crops of a batch")
     parser.add_argument(
         "--workers", type=int, default=0, help="processes that read; 0 reads in a thread, which is cheaper"
@@ -254,14 +258,30 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def column_of(manifest: Manifest, channel: str | None) -> str:
+    """Return the column that holds the crops of a channel, by default of the first.
+
+    Raises:
+        SystemExit: there is no such channel.
+    """
+    columns = image_columns(manifest.channels)
+    if channel is None:
+        return columns[0]
+    if channel not in manifest.channels:
+        known = ", ".join(manifest.channels) or "one without a name"
+        raise SystemExit(f"--channel: the dataset has no channel {channel}; it has {known}.")
+    return columns[manifest.channels.index(channel)]
+
+
 def prepared(options: argparse.Namespace) -> Training:
     """Return the network and the stream, at the beginning or where the checkpoint was written.
 
     Raises:
-        SystemExit: the crops have another size than the network takes; the checkpoint cannot be read, or its folder
-            does not exist.
+        SystemExit: the crops have another size than the network takes; there is no such channel; the checkpoint
+            cannot be read, or its folder does not exist.
     """
-    crop_px = open_dataset(options.source).manifest.crop_px
+    manifest = open_dataset(options.source).manifest
+    crop_px, column = manifest.crop_px, column_of(manifest, options.channel)
     if crop_px % (1 << len(FILTERS)):
         raise SystemExit(
             f"The crops have {crop_px} px, and the network halves them {len(FILTERS)} times; build the dataset with a "
@@ -274,12 +294,13 @@ def prepared(options: argparse.Namespace) -> Training:
         options.split,
         batch_size=options.batch_size,
         seed=options.seed,
+        columns=(column,),
         num_workers=options.workers,
         pin_memory=device.type == "cuda",
     )
     model = Autoencoder(crop_px).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
-    training = Training(model, optimizer, loader, device, has_bfloat16(device))
+    training = Training(model, optimizer, loader, device, has_bfloat16(device), column)
     if not options.checkpoint.absolute().parent.is_dir():
         raise SystemExit(f"--checkpoint: the folder {options.checkpoint.parent} does not exist; make it first.")
     if options.checkpoint.exists():
@@ -293,10 +314,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parsed(arguments)
     training = prepared(options)
     count = min(SHOWN, len(training.loader) * options.batch_size)
-    (shown,) = sample_loader(count, source=options.source, split=options.split, batch_size=count, seed=0)
-    before = show(training, shown["image"], options.out)
+    (shown,) = sample_loader(
+        count, source=options.source, split=options.split, batch_size=count, seed=0, columns=(training.column,)
+    )
+    before = show(training, shown[training.column], options.out)
     train(training, options)
-    after = show(training, shown["image"], options.out)
+    after = show(training, shown[training.column], options.out)
     print(f"mean squared error of {count} nuclei: {before:.5f} before, {after:.5f} after; see {options.out}")
 
 

@@ -182,9 +182,9 @@ def train_loader(
     """Stream a split for training, every nucleus once an epoch, in an order that only (seed, epoch) decides.
 
     A batch is a dict from column name to value: `image` a uint8 tensor `(B, 1, crop_px, crop_px)` of raw camera values
-    (uint16 if the dataset has 16 bits), `mask` a bool tensor of that shape, other numbers tensors `(B,)` in which a
-    missing integer is -1 and a missing real is NaN, texts lists in which a missing one is None, and `warnings` a list
-    of lists of texts.
+    (uint16 if the dataset has 16 bits), `image_<channel>` such a tensor of a further channel, `mask` a bool tensor of
+    that shape, other numbers tensors `(B,)` in which a missing integer is -1 and a missing real is NaN, texts lists in
+    which a missing one is None, and `warnings` a list of lists of texts. Channels that are not wanted are not read.
 
     Shared by `world_size` ranks and `num_workers` workers, the batches stay the same; 1, 2, 3, 4, 6 or 12 of
     these processes in all read nothing twice. One process with `num_workers=0` is the cheapest way to read: a

@@ -9,7 +9,7 @@ nucleusnet/figures/                        pictures of the card
 nucleusnet/SHA256SUMS                      of every file but the card, which people may edit
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 BARE_NAME = "nucleusnet"
 """The name of the dataset folder, which `load_dataset` takes from any directory."""
@@ -95,10 +95,14 @@ NUCLEUS_COLUMNS = {
     "clipped": "bool",
     "warnings": "strings",
 }
-"""Columns of config metadata; default and 10k have `image` and `mask` before them. Units are in the dataset card.
+"""Columns of config metadata; default and 10k have `cell_columns` before them. Units are in the dataset card.
 
 A dataset's own columns (groups of the name pattern, columns of the sample sheet) stand behind `position`.
 """
+INTENSITY_COLUMNS = ("mean_intensity", "std_intensity", "max_intensity", "integrated_intensity")
+"""Measured in every channel: without a name in the first one, in further ones as `mean_intensity_<channel>`."""
+MOST_CHANNELS = 32
+MOST_CHANNEL_LETTERS = 40
 
 STITCHED_COLUMNS = {
     "name": "string",
@@ -138,19 +142,40 @@ WARNING_THRESHOLDS = {
 EXTRA_KINDS = ("int64", "float64", "bool", "string")
 """Types that a dataset's own columns may have."""
 RESERVED_COLUMNS = frozenset({*NUCLEUS_COLUMNS, *STITCHED_COLUMNS, "image", "mask", "split", "row_hash"})
-"""Names that a dataset's own columns must not have, nor such as begin with `image_` or `mask_`."""
+"""Names that a dataset's own columns must not have, nor such as a column of a further channel would have."""
 
 
-def columns_of(config: str, extra: Mapping[str, str]) -> dict[str, str]:
+def columns_of(config: str, extra: Mapping[str, str], channels: Sequence[str] = ()) -> dict[str, str]:
     """Return name and type of the columns of a config without images.
 
     Args:
         config: one of `CONFIGS`.
         extra: name and type of the dataset's own columns.
+        channels: of the dataset, the first of which needs no name in columns; none for the only one of most datasets.
     """
     columns: dict[str, str] = {}
-    for name, kind in (STITCHED_COLUMNS if config == STITCHED else NUCLEUS_COLUMNS).items():
+    last = "image_sha256" if config == STITCHED else INTENSITY_COLUMNS[-1]
+    repeated = (last,) if config == STITCHED else INTENSITY_COLUMNS
+    known = STITCHED_COLUMNS if config == STITCHED else NUCLEUS_COLUMNS
+    for name, kind in known.items():
         columns[name] = kind
         if name == "position":
             columns |= extra
+        if name == last:
+            columns |= {channel_column(each, channel): known[each] for channel in channels[1:] for each in repeated}
     return columns
+
+
+def channel_column(name: str, channel: str) -> str:
+    """Return the name of a column for a further channel: `image_actin` of `image` and `actin`."""
+    return f"{name}_{channel}"
+
+
+def image_columns(channels: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of configs default and 10k that hold the images, one for each channel."""
+    return ("image", *(channel_column("image", channel) for channel in channels[1:]))
+
+
+def cell_columns(channels: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of configs default and 10k that hold PNG cells: the images, and the mask."""
+    return (*image_columns(channels), "mask")

@@ -46,6 +46,10 @@ class OutputError(NucleusNetError):
     """The output cannot be written where asked: it exists, is not writable, or the disk is full."""
 
 
+class OutputDiskError(OutputError):
+    """The disk of the output is full or fails: no further input can be turned into output, and the run stops."""
+
+
 class BuildError(NucleusNetError):
     """A dataset cannot be made from what was found."""
 

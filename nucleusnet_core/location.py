@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .contract import BARE_NAME
 from .errors import DatasetNotFoundError, UsageError
+from .files.atomic import put_back
 from .storage.folder import FolderStore
 from .storage.hub_names import REPOSITORY, hub_repository
 from .storage.store import Store
@@ -42,7 +43,8 @@ def locate(
     if source == BARE_NAME:
         text = bare_name_target()
     folder = home_expanded(text)
-    if not isinstance(source, str) or (text and _exists(folder)):
+    is_folder = is_there(folder) if text else False
+    if not isinstance(source, str) or is_folder:
         _refuse_revision(text, revision)
         return FolderStore(folder)
     repository = hub_repository(text)
@@ -74,7 +76,7 @@ def local_folder(source: str | os.PathLike[str]) -> Path:
     """
     text = bare_name_target() if source == BARE_NAME else os.fspath(source)
     folder = home_expanded(text)
-    if _exists(folder):
+    if is_there(folder):
         return folder
     if re.match(r"https?://", text) or hub_repository(text):
         raise UsageError(f"{text} is not a folder on this machine; this command reads only such a folder.")
@@ -91,7 +93,7 @@ def bare_name_target() -> str:
         DatasetNotFoundError: none of them is there, or a variable names something else.
     """
     here = Path(BARE_NAME)
-    if (here / "README.md").is_file() and (here / "data").is_dir():
+    if is_there(here) and (here / "README.md").is_file() and (here / "data").is_dir():
         return BARE_NAME
     if data := os.environ.get(DATA_VARIABLE):
         if not home_expanded(data).is_dir():
@@ -115,10 +117,13 @@ def home_expanded(text: str) -> Path:
         return Path(text)
 
 
-def _exists(path: Path) -> bool:
-    """Return whether something is there; a name longer than names can be is not."""
+def is_there(path: Path) -> bool:
+    """Return whether something is there, a dataset folder also where a killed process left it under another name.
+
+    A name longer than names can be is not there.
+    """
     try:
-        return path.exists()
+        return path.exists() or put_back(path)
     except (OSError, ValueError):
         return False
 

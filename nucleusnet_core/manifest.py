@@ -8,13 +8,24 @@ from pathlib import PurePosixPath
 from types import UnionType
 from typing import Any, Self
 
-from .contract import CROP_PX, CROP_PX_LIMITS, CROP_PX_STEP, EXTRA_KINDS, FORMAT, FRAME_UM_LIMITS, RESERVED_COLUMNS
+from .contract import (
+    CROP_PX,
+    CROP_PX_LIMITS,
+    CROP_PX_STEP,
+    EXTRA_KINDS,
+    FORMAT,
+    FRAME_UM_LIMITS,
+    MOST_CHANNEL_LETTERS,
+    MOST_CHANNELS,
+    RESERVED_COLUMNS,
+)
 from .errors import ManifestError
 from .small_files import SmallFileError, parse_json
 
 MAX_MANIFEST_BYTES = 4 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"\w+")
+_CHANNEL = re.compile(rf"[a-z0-9_]{{1,{MOST_CHANNEL_LETTERS}}}")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _CONFIG_OF_FOLDER = {"data": "default", "metadata": "metadata", "stitched": "stitched", "10k": "10k"}
 _MOST_ROWS_PER_BYTE = 8
@@ -94,6 +105,8 @@ class Manifest:
         crop_px: side of every crop, px.
         frame_um: side of what a crop shows unless its nucleus is larger, um; None for `crop_px` pixels of the
             stitched image.
+        channels: names of the channels in the order of their columns, `image` being the first; none where the only
+            one has no name.
     """
 
     version: str
@@ -114,6 +127,7 @@ class Manifest:
     warnings: dict[str, int] = field(default_factory=dict)
     crop_px: int = CROP_PX
     frame_um: float | None = None
+    channels: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Refuse numbers that contradict each other."""
@@ -129,6 +143,7 @@ class Manifest:
             for run in runs:
                 _expect(run, str, f"runs of {split}")
         _check_columns(self.columns)
+        _check_channels(self.channels)
         _expect(self.group_by, str, "group_by")
         _expect(self.parameters, dict, "parameters")
         _check_scale(self.parameters.get("pixels_per_um"))
@@ -142,6 +157,11 @@ class Manifest:
             raise ManifestError(f"found {self.found} is not kept {self.kept} + dropped {sum(self.dropped.values())}.")
         if self.kept != sum(self.splits.values()):
             raise ManifestError(f"kept {self.kept} is not the sum of the splits {self.splits}.")
+
+    @property
+    def shows_surroundings(self) -> bool:
+        """Whether crops show what lies around their nucleus."""
+        return bool(self.parameters.get("outside") == "keep")
 
     @property
     def configs(self) -> list[str]:
@@ -221,6 +241,17 @@ def _check_columns(columns: Any) -> None:
     for name, kind in columns.items():
         if not _NAME.fullmatch(name) or name in RESERVED_COLUMNS or kind not in EXTRA_KINDS:
             raise ManifestError(f"the column {name!r} of type {kind!r} cannot be; the file is damaged.")
+
+
+def _check_channels(channels: Any) -> None:
+    _expect(channels, list, "channels")
+    for name in channels:
+        if not isinstance(name, str) or not _CHANNEL.fullmatch(name):
+            raise ManifestError(
+                f"the channel {name!r} cannot be: a name has small letters, digits and _ alone; the file is damaged."
+            )
+    if len(channels) > MOST_CHANNELS or len(set(channels)) < len(channels):
+        raise ManifestError(f"channels are {', '.join(channels)}: too many, or one twice; the file is damaged.")
 
 
 def _check_scale(pixels_per_um: Any) -> None:

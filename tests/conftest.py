@@ -30,6 +30,7 @@ SLOW = (
     "loaders/test_network.py",
     "loaders/test_pages.py",
     "loaders/test_resume.py",
+    "test_background.py",
     "test_bare_name.py",
     "test_docs.py",
     "test_help_examples.py",

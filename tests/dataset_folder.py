@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from nucleusnet_core.cells.png import encode_gray, encode_mask
-from nucleusnet_core.contract import VERSION, WARNING_THRESHOLDS
+from nucleusnet_core.contract import VERSION, WARNING_THRESHOLDS, image_columns
 from nucleusnet_core.manifest import Manifest, ShardEntry
 from nucleusnet_core.orders import keyed_hash
 from nucleusnet_dataset import features
@@ -34,6 +34,14 @@ def nucleus_pixels(number: int, bit_depth: int = 8) -> npt.NDArray[Any]:
     return pixels if bit_depth == 8 else pixels.astype(np.uint16) * 257
 
 
+def channel_pixels(number: int, place: int, bit_depth: int = 8) -> npt.NDArray[Any]:
+    """Return the crop of nucleus `number` in the channel at `place`: in further ones, what is bright is dark."""
+    pixels = nucleus_pixels(number)
+    if place:
+        pixels = np.where(pixels > 0, 255 - pixels + place, 0).astype(np.uint8)
+    return pixels if bit_depth == 8 else pixels.astype(np.uint16) * 257
+
+
 def nucleus_mask(number: int) -> npt.NDArray[np.bool_]:
     """Return the mask of nucleus `number`."""
     mask: npt.NDArray[np.bool_] = nucleus_pixels(number) > 0
@@ -48,13 +56,22 @@ def ordinary_png(pixels: npt.NDArray[Any]) -> bytes:
 
 
 def nucleus_row(
-    number: int, run: int, bit_depth: int, *, stored: bool, own: Mapping[str, str] | None = None
+    number: int,
+    run: int,
+    bit_depth: int,
+    *,
+    stored: bool,
+    own: Mapping[str, str] | None = None,
+    channels: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return one row of config default; every 7th nucleus has no quarter, and no treatment."""
     pixels, mask = nucleus_pixels(number, bit_depth), nucleus_mask(number)
     stem = f"Run{run:02d}TL_top_left"
+    crops = {name: channel_pixels(number, place, bit_depth) for place, name in enumerate(image_columns(channels))}
     named = {
-        "image": {"bytes": encode_gray(pixels) if stored else ordinary_png(pixels), "path": None},
+        name: {"bytes": encode_gray(crop) if stored else ordinary_png(crop), "path": None}
+        for name, crop in crops.items()
+    } | {
         "mask": {"bytes": encode_mask(mask) if stored else ordinary_png(mask), "path": None},
         "nucleus_id": f"{stem}_ROI_{number}",
         "stitched_image": stem,
@@ -74,7 +91,7 @@ def nucleus_row(
         "clipped": bool(number % 2),
         "warnings": ["saturated", "dim"][number % 3 :],
     }
-    schema = features("default", bit_depth=bit_depth, extra=own or {}).arrow_schema
+    schema = features("default", bit_depth=bit_depth, extra=own or {}, channels=channels).arrow_schema
     return {name: named.get(name, number % 100) for name in schema.names}
 
 
@@ -87,6 +104,7 @@ def write_dataset_folder(
     group_rows: int = 256,
     stored: bool = True,
     treated: bool = False,
+    channels: Sequence[str] = (),
     parquet_options: Mapping[str, Any] | None = None,
 ) -> Manifest:
     """Write a dataset folder with all configs, without its README.md, and return its manifest.
@@ -99,6 +117,7 @@ def write_dataset_folder(
         group_rows: rows of a row group.
         stored: whether cells are stored PNGs; otherwise they are ordinary ones.
         treated: whether there is a column treatment, of the dataset's own.
+        channels: names of the channels; none for the only one without a name.
         parquet_options: options of `pyarrow.parquet.write_table` that differ from those of a build.
     """
     shards: list[ShardEntry] = []
@@ -107,29 +126,32 @@ def write_dataset_folder(
     for split, count in splits.items():
         runs = RUNS_OF[split]
         rows = [
-            nucleus_row(number, runs[number % len(runs)], bit_depth, stored=stored, own=own)
+            nucleus_row(number, runs[number % len(runs)], bit_depth, stored=stored, own=own, channels=channels)
             for number in range(first, first + count)
         ]
         first += count
-        for config, part in _tables(rows, bit_depth, own).items():
+        for config, part in _tables(rows, bit_depth, own, channels).items():
             name, size = ("data", shard_rows) if config == "default" else (config, len(part))
             options = {"row_group_size": group_rows, **(parquet_options or {})}
             for path, table in _shard_tables(name, split, part, size):
                 shards.append(_write_shard(folder, config, split, path, table, options=options))
-    manifest = replace(_manifest(splits, bit_depth, shards), columns=own)
+    manifest = replace(_manifest(splits, bit_depth, shards), columns=own, channels=list(channels))
     (folder / "manifest.json").write_bytes(manifest.to_json())
     return manifest
 
 
-def _tables(rows: list[dict[str, Any]], bit_depth: int, own_columns: Mapping[str, str]) -> dict[str, pa.Table]:
+def _tables(
+    rows: list[dict[str, Any]], bit_depth: int, own_columns: Mapping[str, str], channels: Sequence[str]
+) -> dict[str, pa.Table]:
     """Return the table of each config."""
+    schemas = {
+        config: features(config, bit_depth=bit_depth, extra=own_columns, channels=channels).arrow_schema
+        for config in ("default", "metadata", "stitched")
+    }
     rows = sorted(rows, key=lambda row: keyed_hash(row["nucleus_id"], seed=0, purpose="row"))
-    default = pa.Table.from_pylist(
-        rows, schema=features("default", bit_depth=bit_depth, extra=own_columns).arrow_schema
-    )
-    metadata = features("metadata", bit_depth=bit_depth, extra=own_columns).arrow_schema
+    default, metadata = pa.Table.from_pylist(rows, schema=schemas["default"]), schemas["metadata"]
     runs = {row["stitched_image"]: row["run_name"] for row in rows}
-    stitched = features("stitched", extra=own_columns).arrow_schema
+    stitched = schemas["stitched"]
     texts = [field.name for field in stitched if pa.types.is_string(field.type)]
     own = {"pixels_per_um": PIXELS_PER_UM, "scale_source": "--pixels-per-um", "warnings": []}
     images = [
@@ -153,7 +175,7 @@ def _shard_tables(name: str, split: str, table: pa.Table, rows: int) -> Iterator
 def _write_shard(
     folder: Path, config: str, split: str, path: str, table: pa.Table, *, options: Mapping[str, Any]
 ) -> ShardEntry:
-    plain = [name for name in table.schema.names if name not in ("image", "mask")]
+    plain = [field.name for field in table.schema if not pa.types.is_struct(field.type)]
     defaults: dict[str, Any] = {
         "compression": "zstd",
         "compression_level": 1,

@@ -41,6 +41,7 @@ class Fault:
         reset: close it with a reset, as a crashed or overloaded server does.
         lose_answer: do what is asked, then close the connection (the test Hub only).
         content_range: send this header instead of the true one.
+        drip_seconds: send the body a byte at a time, with so long between two.
     """
 
     pattern: str = "."
@@ -54,6 +55,7 @@ class Fault:
     reset: bool = False
     content_range: str | None = None
     lose_answer: bool = False
+    drip_seconds: float = 0.0
 
 
 @dataclass
@@ -162,10 +164,19 @@ class Handler(BaseHTTPRequestHandler):
             told = fault.content_range if fault else None
             self.send_header("Content-Range", told or f"bytes {first}-{last}/{facts.st_size}")
         self.end_headers()
-        self.wfile.write(part)
+        if fault and fault.drip_seconds:
+            self.drip(part, fault.drip_seconds)
+        else:
+            self.wfile.write(part)
         self.wfile.flush()
         if fault:
             self.misbehave(fault)
+
+    def drip(self, part: bytes, seconds: float) -> None:
+        for byte in part:
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            time.sleep(seconds)
 
     def misbehave(self, fault: Fault) -> None:
         time.sleep(fault.stall_seconds)

@@ -4,14 +4,19 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from nucleusnet_core.dataset import open_dataset
 from nucleusnet_core.pictures.contact_sheet import NO_SCALE_BAR
+from nucleusnet_core.pictures.outlines import COLOUR
+from nucleusnet_core.sampling.draw import candidates
 from nucleusnet_core.sampling.report import SampleReport
+from nucleusnet_core.shards.warning_filter import WarningFilter
 from tests.builder.analysis.changed_dataset import change_column
 from tests.builder.commands import environment
 from tests.dataset_folder import write_dataset_folder
@@ -29,6 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(program: str, *arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     programs = {
         "sample": ["-m", "nucleusnet_core.terminal.program", "sample"],
+        "representatives": ["-m", "nucleusnet_core.terminal.program", "representatives"],
         "script": [str(ROOT / "nucleusnet_dataset.py")],
     }
     command = [sys.executable, *programs[program], *map(str, arguments)]
@@ -82,10 +88,24 @@ def test_nuclei_of_several_scales_are_on_a_sheet_without_a_scale_bar(tmp_path: P
     assert NO_SCALE_BAR in done.stderr
 
 
+def test_nuclei_in_their_surroundings_are_outlined(tmp_path: Path) -> None:
+    write_dataset_folder(tmp_path / "nucleusnet", {"train": 20})
+    manifest = tmp_path / "nucleusnet" / "manifest.json"
+    text = manifest.read_text("utf-8").replace('"parameters": {', '"parameters": {"outside": "keep",')
+    manifest.write_text(text, "utf-8")
+    for verb in ("sample", "representatives"):
+        done = run(verb, tmp_path / "nucleusnet", "--n", "9", "--out", f"{verb}.png", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        with Image.open(tmp_path / f"{verb}.png") as sheet:
+            assert (np.asarray(sheet) == COLOUR).all(axis=2).sum() > 9 * 100
+
+
 def test_of_many_runs_the_text_lists_ten_and_json_all() -> None:
     report = SampleReport(
         dataset="nucleusnet",
         split="train",
+        without=(),
+        only=(),
         method="rows",
         seed=0,
         nuclei=1200,
@@ -112,8 +132,63 @@ def test_a_sheet_that_is_there_is_kept_unless_overwrite_is_given(folder: Path, t
 
 
 @pytest.mark.parametrize(
+    ("options", "expected", "said"),
+    [
+        (["--without", "saturated"], {1, 2}, "without saturated"),
+        (["--without", "saturated", "--without", "dim"], {2}, "without saturated or dim"),
+        (["--only", "dim"], {0, 1}, "with dim"),
+        (["--only", "dim", "--without", "saturated"], {1}, "with dim and without saturated"),
+    ],
+)
+def test_nuclei_are_drawn_of_those_that_their_warnings_leave(
+    options: list[str], expected: set[int], said: str, folder: Path, tmp_path: Path
+) -> None:
+    """Nucleus number n has the warnings saturated and dim, dim, or none, as n divided by 3 leaves 0, 1 or 2."""
+    done = run("sample", folder, "--split", "train+test", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    left = sum(1 for number in range(1, 131) if number % 3 in expected)
+    assert f"{left} random nuclei of split train+test {said} (blocks, seed " in done.stdout
+    assert f"Drawing all {left} nuclei of split train+test {said}; --n draws another number." in done.stderr
+
+
+def test_every_nucleus_that_is_left_has_the_same_chance(tmp_path: Path) -> None:
+    write_dataset_folder(tmp_path, {"train": 2400}, shard_rows=700)
+    choice = candidates(open_dataset(tmp_path), "train", WarningFilter(("saturated",)))
+    assert sum(choice.shard_rows) == 1600
+    drawn = Counter(row for seed in range(400) for row in choice.picks(200, seed=seed, method="blocks").rows.tolist())
+    assert choice.rows is not None
+    assert set(drawn) == set(choice.rows.tolist())
+    mean = 400 * 200 / 1600
+    assert sum((count - mean) ** 2 for count in drawn.values()) / 1600 < 2 * mean
+
+
+def test_json_says_which_warnings_were_left_out(folder: Path, tmp_path: Path) -> None:
+    arguments = ["--without", "dim", "--n", "5", "--seed", "1", "--json"]
+    said = json.loads(run("sample", folder, *arguments, cwd=tmp_path).stdout)
+    assert (said["nuclei"], said["without"], said["only"]) == (5, ["dim"], [])
+
+
+def test_rows_with_other_warnings_than_config_metadata_are_found(tmp_path: Path) -> None:
+    write_dataset_folder(tmp_path / "nucleusnet", {"train": 20})
+    change_column(tmp_path / "nucleusnet", "data/train-00000-of-00001.parquet", "warnings", [["dim"]] * 20)
+    done = run("sample", tmp_path / "nucleusnet", "--without", "dim", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "a row has other warnings in config metadata than in config default; run `nucleusnet verify`." in done.stderr
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--without", "blured"], "--without: there is no warning 'blured'; did you mean blurred?"),
+        (
+            ["--only", "x"],
+            "--only: there is no warning 'x'; choose of blank, saturated, blurred, cut, many_bodies, dim.",
+        ),
+        (["--only", "blank"], "No nucleus of train is with blank; ask for other warnings."),
+        (
+            ["--without", "dim", "--n", "41"],
+            "train, nuclei without dim: 41 nuclei cannot be drawn of 40; ask for 1 to 40.",
+        ),
         (["--n", "121"], "split train: 121 nuclei cannot be drawn of 120; ask for 1 to 120."),
         (["--n", "0"], "Invalid value for '--n': Input should be greater than or equal to 1"),
         (["--split", "dev"], "train, test"),

@@ -1,6 +1,8 @@
 """The server of the cell browser: for programs of this machine, read-only, with byte ranges."""
 
+import hmac
 import os
+import secrets
 import socketserver
 import sys
 from collections.abc import Iterator
@@ -30,12 +32,19 @@ _STATUS: dict[type[NucleusNetError], int] = {
 }
 
 
+def new_secret() -> str:
+    """Return a secret of 256 random bits that may stand in an address."""
+    return secrets.token_urlsafe(32)
+
+
 class Server(ThreadingHTTPServer):
     """Sends a site to browsers of this machine.
 
     Args:
         site: everything that it may send.
         port: 0 for any free one.
+        secret: every path must begin with it, so that only those who know the address of the page can read what the
+            server reads with a token; "" for none.
 
     Raises:
         OutputError: the port is taken or not allowed.
@@ -45,8 +54,9 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 64
     allow_reuse_address = os.name != "nt"  # there it would let two servers share a port
 
-    def __init__(self, site: Site, port: int = 0) -> None:
+    def __init__(self, site: Site, port: int = 0, *, secret: str = "") -> None:
         self.site = site
+        self.root = f"/{secret}/" if secret else "/"
         try:
             super().__init__((HOST, port), Handler)
         except (OSError, OverflowError) as error:
@@ -57,7 +67,7 @@ class Server(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         """Address of the page."""
-        return f"http://{HOST}:{self.server_port}/"
+        return f"http://{HOST}:{self.server_port}{self.root}"
 
     @property
     def host_names(self) -> set[str]:
@@ -109,10 +119,14 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(403, f"Host: this server answers to {' and '.join(sorted(self.server.host_names))} only.")
             return
         try:
-            name = unquote(urlsplit(self.path).path.removeprefix("/")) or INDEX
+            path, root = urlsplit(self.path).path, self.server.root
         except ValueError:
-            self.send_error(400, "this address cannot be understood")
+            self._refuse(400, "This address cannot be understood.")
             return
+        if not hmac.compare_digest(path[: len(root)].encode(), root.encode()):  # in the same time for any wrong one
+            self._refuse(403, "The address lacks the secret of this server; open the one that the program printed.")
+            return
+        name = unquote(path[len(root) :]) or INDEX
         content = self.server.site.contents.get(name)
         if content is None:
             self._refuse(404, f"There is no file {name[:200]!r} here.")

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 from urllib.parse import quote, urlsplit
 
 from nucleusnet_core.contract import BARE_NAME
-from nucleusnet_core.location import bare_name_target, home_expanded
+from nucleusnet_core.location import bare_name_target, home_expanded, is_there
 from nucleusnet_core.storage.hub_names import HubRepository, hub_endpoint, hub_repository
 
 HUB_STORAGE = ("https://*.huggingface.co", "https://*.hf.co")
@@ -36,7 +36,8 @@ class PageSource:
 def named_repository(source: str) -> HubRepository | None:
     """Return the repository on the Hub that a SOURCE means, or None if it means a folder or another URL."""
     text = bare_name_target() if source == BARE_NAME else source
-    return None if home_expanded(text).is_dir() else hub_repository(text)
+    folder = home_expanded(text)
+    return None if is_there(folder) and folder.is_dir() else hub_repository(text)
 
 
 def hub_source(repository: HubRepository) -> PageSource:

@@ -23,7 +23,7 @@ export function theme() {
   show();
 }
 
-/** Fold all controls but those of the sample away on narrow screens. */
+/** Fold the controls that are not always needed away on narrow screens. */
 export function foldOnPhones() {
   const narrow = matchMedia("(max-width: 720px)");
   const fold = () => (element("more").open = !narrow.matches);

@@ -1,9 +1,9 @@
 /** The controls above the sheet: what they offer and show. */
 
-import { SORTABLE, valueOf } from "./measurements.js";
+import { sortable, valuesOf } from "./measurements.js";
 import { CHOICES_OF_N, MOST_N, splitRows } from "./view.js";
 
-const NAMES = { run_name: "Run", stitched_image: "Image" };
+const NAMES = { run_name: "Run", stitched_image: "Image", warnings: "Warning" };
 const element = (id) => document.getElementById(id);
 
 export const number = (value) => value.toLocaleString("en");
@@ -23,7 +23,7 @@ export function fillControls(view, info, nuclei) {
   options(element("n"), counts.map((n) => [n, number(n)]), view.n);
   element("seed").value = view.seed;
   element("seed").setCustomValidity("");
-  options(element("sort"), [["", "as drawn"], ...SORTABLE], view.sort);
+  options(element("sort"), [["", "as drawn"], ...sortable(info.channels)], view.sort);
   options(element("by"), info.groupings.map((name) => [name, NAMES[name] ?? name]), view.by);
   fillValues(nuclei, view);
   element("direction").textContent = view.descending ? "\u2193" : "\u2191";
@@ -31,10 +31,10 @@ export function fillControls(view, info, nuclei) {
   element("outline").checked = view.outline;
 }
 
-/** Offer the values of a sample in the chosen column, each with its number of nuclei. */
+/** Offer the values of a sample in the chosen column, each with its number of nuclei; one may have several warnings. */
 export function fillValues(nuclei, { by, value }) {
   const counts = new Map();
-  for (const nucleus of nuclei) if (nucleus) counts.set(valueOf(nucleus, by), (counts.get(valueOf(nucleus, by)) ?? 0) + 1);
+  for (const name of nuclei.filter(Boolean).flatMap((nucleus) => valuesOf(nucleus, by))) counts.set(name, (counts.get(name) ?? 0) + 1);
   const values = [...counts].sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
   if (value && !counts.has(value)) values.push([value, 0]);
   options(element("value"), [["", "all"], ...values.map(([name, count]) => [name, `${name} (${count})`])], value);

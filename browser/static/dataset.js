@@ -3,6 +3,7 @@
 import { parquetMetadata } from "./vendor/hyparquet/metadata.js";
 import { parquetRead } from "./vendor/hyparquet/read.js";
 import { decompress } from "./vendor/fzstd/index.js";
+import { channelsOf } from "./channels.js";
 import { Files, ReadError } from "./ranges.js";
 import { chooseRows, firsts } from "./sampling.js";
 
@@ -39,6 +40,7 @@ export class Dataset {
     }
     this.shards = manifest.shards.filter((shard) => shard.config === CONFIG);
     const splits = {};
+    this.channels = channelsOf(manifest.channels);
     for (const shard of this.shards) splits[shard.split] = (splits[shard.split] ?? 0) + shard.rows;
     return {
       splits,
@@ -46,7 +48,9 @@ export class Dataset {
       groupBy: manifest.group_by,
       columns: Object.keys(manifest.columns ?? {}),
       groupings: groupings(manifest),
+      channels: this.channels,
       bitDepth: manifest.bit_depth,
+      surroundings: manifest.parameters?.outside === "keep",
       pixelsPerUm: manifest.parameters?.pixels_per_um ?? null,
       cropPx: manifest.crop_px,
       version: manifest.version,
@@ -56,12 +60,13 @@ export class Dataset {
   /**
    * Draw n nuclei at random and read them, row group by row group.
    *
-   * @param {{split: string, n: number, seed: bigint}} wanted `split` may join several with +
+   * @param {{split: string, n: number, seed: bigint, images: string[], alone: boolean}} wanted `split` may join several
+   *   with +; `images` are the columns of the channels to read, `alone` without any other column
    * @param {(part: {places: number[], nuclei: object[]}) => void} onPart called for each row group, with the places
    *   of its nuclei in the sample
    * @returns {Promise<{groups: number, shards: number}>} how many of each were read
    */
-  async draw({ split, n, seed }, onPart, signal) {
+  async draw({ split, n, seed, images, alone = false }, onPart, signal) {
     const shards = split.split("+").flatMap((name) => this.shards.filter((shard) => shard.split === name));
     const rows = chooseRows(shards.map((shard) => shard.rows), n, seed);
     const byShard = [...grouped(rows, shards)];
@@ -69,19 +74,19 @@ export class Dataset {
     const parts = byShard.flatMap(([shard, wanted], i) =>
       byRowGroup(footers[i], wanted).map((part) => ({ shard, footer: footers[i], ...part })));
     await each(parts, parts.length > MANY_AT_ONCE ? MANY_AT_ONCE : FEW_AT_ONCE, async (part) => {
-      const nuclei = await this.nuclei(part, signal).catch((error) => damaged(part.shard, error));
+      const nuclei = await this.nuclei({ ...part, images, alone }, signal).catch((error) => damaged(part.shard, error));
       onPart({ places: part.wanted.map(({ place }) => place), nuclei });
     });
     return { groups: parts.length, shards: byShard.length };
   }
 
-  /** Read one nucleus by its split and row. */
-  async one({ split, row }, signal) {
+  /** Read one nucleus, in the columns of some channels, by its split and row. */
+  async one({ split, row }, images, signal) {
     const shards = this.shards.filter((shard) => shard.split === split);
     const [[shard, wanted]] = grouped([row], shards);
     const footer = await this.footer(shard, signal);
     const [part] = byRowGroup(footer, wanted);
-    const [nucleus] = await this.nuclei({ shard, footer, ...part }, signal).catch((error) => damaged(shard, error));
+    const [nucleus] = await this.nuclei({ shard, footer, images, ...part }, signal).catch((error) => damaged(shard, error));
     return nucleus;
   }
 
@@ -98,21 +103,23 @@ export class Dataset {
     return this.footers.get(shard.path);
   }
 
-  async nuclei({ shard, footer, group, wanted }, signal) {
+  async nuclei({ shard, footer, group, wanted, images, alone }, signal) {
     const rowCount = Number(footer.row_groups[group].num_rows);
     const [rowStart, rowEnd] = span(wanted.map(({ row }) => row));
     const file = networkFile(this.files, shard, signal);
     const whole = rowEnd - rowStart > MANY * rowCount;
-    const columns = footer.row_groups[group].columns;
-    const held = await ahead(file, extent(whole ? columns : columns.filter((column) => columnName(column) !== "image")));
+    const ofImage = new Set(this.channels.map(({ column }) => column));
+    const read = (name) => (ofImage.has(name) ? images.includes(name) : !alone);
+    const together = footer.row_groups[group].columns.map((column) => [column, columnName(column)])
+      .map(([column, name]) => (read(name) && (whole || !ofImage.has(name)) ? column : null));
+    const held = await ahead(file, stretches(together).map(extent));
     const options = { metadata: footer, compressors, rowStart, rowEnd, utf8: false };
-    const names = [...new Set(columns.map(columnName))];
-    const others = names.filter((name) => whole || name !== "image");
-    const [rows, images] = await Promise.all([
-      table({ ...options, file: held, columns: others }),
-      whole ? [] : table({ ...options, file, columns: ["image"], useOffsetIndex: true }),
+    const names = [...new Set(together.filter(Boolean).map(columnName))];
+    const [rows, apart] = await Promise.all([
+      names.length ? table({ ...options, file: held, columns: names }) : [],
+      whole ? [] : table({ ...options, file, columns: images, useOffsetIndex: true }),
     ]);
-    return wanted.map(({ row }) => nucleus({ ...rows[row - rowStart], ...images[row - rowStart] }));
+    return wanted.map(({ row }) => nucleus({ ...rows[row - rowStart], ...apart[row - rowStart] }));
   }
 }
 
@@ -129,7 +136,8 @@ async function checkFooter(shard, data) {
 /** Return the columns whose values tell nuclei apart, that of the splits first. */
 function groupings(manifest) {
   const own = Object.entries(manifest.columns ?? {}).filter(([, kind]) => kind !== "float64").map(([name]) => name);
-  return [...new Set([manifest.group_by ?? "run_name", "run_name", "stitched_image", ...own])];
+  const warned = manifest.parameters?.warning_thresholds ? ["warnings"] : []; // older datasets have none
+  return [...new Set([manifest.group_by ?? "run_name", "run_name", "stitched_image", ...own, ...warned])];
 }
 
 const columnName = (column) => column.meta_data.path_in_schema[0];
@@ -189,6 +197,16 @@ function span(rows) {
   return [Math.min(...rows), Math.max(...rows) + 1];
 }
 
+/** Return the stretches of a list that hold no null. */
+function stretches(items) {
+  const found = [[]];
+  for (const item of items) {
+    if (item !== null) found.at(-1).push(item);
+    else if (found.at(-1).length) found.push([]);
+  }
+  return found.filter((stretch) => stretch.length);
+}
+
 /** Return the first byte and the end of some adjacent columns of a row group. */
 function extent(columns) {
   const starts = columns.map(({ meta_data: meta }) => Number(meta.dictionary_page_offset ?? meta.data_page_offset));
@@ -200,12 +218,15 @@ function networkFile(files, shard, signal) {
   return { byteLength: shard.bytes, slice: (start, end) => files.range(shard.path, start, end, signal) };
 }
 
-/** Return the same file with one part already read. */
-async function ahead(file, [start, end]) {
-  const data = await file.slice(start, end);
+/** Return the same file with some parts already read. */
+async function ahead(file, extents) {
+  const parts = await Promise.all(extents.map(async ([start, end]) => ({ start, end, data: await file.slice(start, end) })));
   return {
     byteLength: file.byteLength,
-    slice: (from, to) => (from >= start && to <= end ? data.slice(from - start, to - start) : file.slice(from, to)),
+    slice: (from, to) => {
+      const part = parts.find(({ start, end }) => from >= start && to <= end);
+      return part ? part.data.slice(from - part.start, to - part.start) : file.slice(from, to);
+    },
   };
 }
 

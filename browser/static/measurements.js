@@ -18,13 +18,29 @@ const COLUMNS = [
   ["rotation_deg", "Rotation applied", "\u00b0", 1],
 ];
 
-/** Columns that the sheet can be sorted by, with readable names. */
-export const SORTABLE = COLUMNS.filter(([name]) => !["area_px", "rotation_deg"].includes(name)).map(([name, text]) => [name, text]);
+const OF_EACH_CHANNEL = ["mean_intensity", "std_intensity", "max_intensity", "integrated_intensity"];
+const OF_FIRST_CHANNEL = [...OF_EACH_CHANNEL, "background_intensity", "saturated_px", "sharpness"];
+const UNSORTED = ["area_px", "rotation_deg"];
+
+/** Return the columns of a dataset; where it has several channels, names tell the channel that was measured. */
+function columnsOf(channels) {
+  if (channels.length < 2) return COLUMNS;
+  return COLUMNS.flatMap(([column, text, ...rest]) => {
+    if (!OF_FIRST_CHANNEL.includes(column)) return [[column, text, ...rest]];
+    const measured = OF_EACH_CHANNEL.includes(column) ? channels : channels.slice(0, 1);
+    return measured.map(({ name }, i) => [i ? `${column}_${name}` : column, `${text}, ${name}`, ...rest]);
+  });
+}
+
+/** Return the columns that the sheet can be sorted by, with readable names. */
+export function sortable(channels) {
+  return columnsOf(channels).filter(([name]) => !UNSORTED.includes(name)).map(([name, text]) => [name, text]);
+}
 
 /** Return the name and value, as text, of everything known about a nucleus. */
-export function facts(nucleus, columns = []) {
+export function facts(nucleus, columns = [], channels = []) {
   const known = (name) => nucleus[name] !== null && nucleus[name] !== undefined;
-  const rows = COLUMNS.filter(([name]) => known(name)).map(([name, text, unit, digits]) => {
+  const rows = columnsOf(channels).filter(([name]) => known(name)).map(([name, text, unit, digits]) => {
     const value = nucleus[name].toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
     return [text, unit === "\u00b0" ? `${value}${unit}` : `${value} ${unit}`.trim()];
   });
@@ -42,14 +58,17 @@ export function facts(nucleus, columns = []) {
   return [...rows, ...where, ...remarks];
 }
 
-/** Return the value of a nucleus in a column as text. */
-export function valueOf(nucleus, by) {
-  return nucleus[by] === null || nucleus[by] === undefined ? "not stated" : String(nucleus[by]);
+/** Return the values of a nucleus in a column as texts: one, or each of a list, of which "none" says that it is empty. */
+export function valuesOf(nucleus, by) {
+  const value = nucleus[by];
+  if (value === null || value === undefined) return ["not stated"];
+  if (!Array.isArray(value)) return [String(value)];
+  return value.length ? value : ["none"];
 }
 
 /** Return the nuclei with a value (or all) in the order of a column (or as drawn); those without one come last. */
 export function arranged(nuclei, { by, value, sort, descending }) {
-  const chosen = nuclei.filter((nucleus) => nucleus && (value === "" || valueOf(nucleus, by) === value));
+  const chosen = nuclei.filter((nucleus) => nucleus && (value === "" || valuesOf(nucleus, by).includes(value)));
   if (!sort) return descending ? chosen.reverse() : chosen;
   const sign = descending ? -1 : 1;
   return chosen.sort((a, b) => {

@@ -1,7 +1,8 @@
 /** The page of random nuclei: it draws a random sample of a dataset and shows it. */
 
 import { foldOnPhones, sheetScale, theme, tileSize } from "./appearance.js";
-import { contrastControls } from "./contrast.js";
+import { channelControls } from "./channel_controls.js";
+import { layersOf, shownColumns } from "./channels.js";
 import { fillControls, fillValues, megabytes, number, plural } from "./controls.js";
 import { arranged } from "./measurements.js";
 import { automaticContrast } from "./picture.js";
@@ -17,7 +18,7 @@ class Page {
     this.source = source;
     this.task = 0;
     this.nuclei = [];
-    this.automatic = null;
+    this.automatic = {};
     this.reader = reader;
     this.reader.onmessage = ({ data }) => data.task === this.task && this[data.kind](data);
     this.reader.onerror = () => this.fail("The page's own files cannot be loaded. Is the server still running?");
@@ -52,11 +53,11 @@ class Page {
     element("controls").hidden = false;
     element("panoramas").hidden = !this.source.panoramas;
     this.sheet = new Sheet(element("sheet"), (nucleus) => this.open(nucleus));
-    const auto = () => this.change({ min: null, max: null });
+    const auto = () => this.automaticAgain();
     this.single = new Single({ ...info, panoramas: this.source.panoramas }, { moved: (nucleus) => this.moved(nucleus), outline: (outline) => this.change({ outline }), auto });
     const top = 2 ** info.bitDepth - 1;
-    const controls = { change: (min, max) => this.change({ min, max }), auto };
-    this.contrasts = ["contrast", "single-contrast"].map((id) => contrastControls(element(id), id, top, controls));
+    const channels = { set: (name, setting) => this.setChannel(name, setting), show: (names) => this.showChannels(names) };
+    this.contrasts = ["contrast", "single-contrast"].map((id) => channelControls(element(id), id, info.channels, top, channels));
     this.listen();
     this.draw();
   }
@@ -67,7 +68,7 @@ class Page {
     this.have += nuclei.length;
     this.say(`${number(this.have)} of ${number(this.view.n)} nuclei, ${number(requests)} requests, ${megabytes(bytes)}`);
     this.arrange();
-    if (!this.automatic) this.judge();
+    if (!layersOf(this.view, this.info, this.automatic)) this.judge();
   }
 
   async drawn({ groups, shards, requests, bytes }) {
@@ -80,6 +81,19 @@ class Page {
     this.say(`${number(this.have)} random nuclei from ${place}: ${plural(requests, "request")}, ${megabytes(bytes)}, ${seconds} s`);
     document.body.dataset.drawn = this.view.seed;
     if (this.view.open) this.openNamed(this.view.open);
+    this.readFurther();
+  }
+
+  further({ places, nuclei, requests, bytes }) {
+    places.forEach((place, i) => Object.assign(this.nuclei[place], nuclei[i]));
+    this.say(`Reading further channels: ${plural(requests, "request")}, ${megabytes(bytes)}`);
+  }
+
+  async completed({ requests, bytes }) {
+    for (const column of this.asked[1].images) this.columns.add(column);
+    await this.judge();
+    this.say(`Channels of ${number(this.have)} nuclei: ${plural(requests, "request")}, ${megabytes(bytes)}`);
+    document.body.dataset.drawn = this.view.seed;
   }
 
   failed({ message }) {
@@ -126,6 +140,7 @@ class Page {
     if (["split", "n", "seed"].some((name) => view[name] !== before[name])) this.draw();
     else {
       this.change({});
+      this.readFurther();
       if (view.open) this.openNamed(view.open);
       else element("single").close();
     }
@@ -156,13 +171,42 @@ class Page {
     this.remember();
     this.fill();
     this.sheet.clear();
+    const images = shownColumns(this.view, this.info);
+    this.columns = new Set(images);
     this.nuclei = new Array(n).fill(null);
-    Object.assign(this, { have: 0, automatic: null, startedMs: performance.now() });
+    Object.assign(this, { have: 0, automatic: {}, startedMs: performance.now() });
     this.sheet.look = null;
     if (element("single").open) element("single").close();
     element("nothing").hidden = true;
     this.say(`Drawing ${number(n)} of ${number(splitRows(split, this.info))} nuclei`);
-    this.ask("draw", { split, n, seed });
+    this.ask("draw", { split, n, seed, images });
+  }
+
+  /** Read the channels that are shown and not here yet, as soon as the sample is. */
+  readFurther() {
+    const images = shownColumns(this.view, this.info).filter((column) => !this.columns.has(column));
+    if (!images.length || this.have < this.view.n) return;
+    const { split, n, seed } = this.view;
+    delete document.body.dataset.drawn;
+    this.ask("further", { split, n, seed, images, alone: true });
+  }
+
+  /** Change the colour or the contrast of a channel. */
+  setChannel(name, setting) {
+    if (!this.view.settings) return this.change(setting);
+    Object.assign(this.view.settings[name], setting);
+    return this.change({ channels: this.view.channels });
+  }
+
+  showChannels(channels) {
+    this.change({ channels });
+    this.readFurther();
+  }
+
+  /** Let the nuclei decide the contrast of every channel that is shown. */
+  automaticAgain() {
+    for (const name of this.view.channels ?? []) Object.assign(this.view.settings[name], { min: null, max: null });
+    this.change({ min: null, max: null });
   }
 
   arrange() {
@@ -180,18 +224,18 @@ class Page {
     const come = this.nuclei.filter(Boolean);
     const step = Math.max(1, Math.floor(come.length / CONTRAST_NUCLEI));
     const some = come.filter((_, i) => i % step === 0).slice(0, CONTRAST_NUCLEI);
-    const automatic = await automaticContrast(some, this.info.bitDepth);
+    const columns = [...this.columns];
+    const ranges = await Promise.all(columns.map((column) => automaticContrast(some, this.info.bitDepth, column)));
     if (task !== this.task) return;
-    this.automatic = automatic;
+    this.automatic = Object.fromEntries(columns.map((column, i) => [column, ranges[i]]));
     this.redraw();
   }
 
   redraw() {
-    if (!this.automatic) return;
-    const automatic = this.view.min === null;
-    const { min, max } = automatic ? this.automatic : this.view;
-    for (const controls of this.contrasts) controls.show({ min, max, automatic });
-    const look = { min, max, outline: this.view.outline };
+    const layers = layersOf(this.view, this.info, this.automatic);
+    if (!layers) return;
+    for (const controls of this.contrasts) controls.show(layers, this.view.settings);
+    const look = { layers, outline: this.view.outline };
     this.sheet.redraw(look);
     this.single.redraw(look);
   }

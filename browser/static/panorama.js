@@ -1,8 +1,9 @@
 /** Panoramas: the tiles of an image, its masks on top, and the nucleus that is clicked. */
 
-import { theme } from "./appearance.js";
+import { foldOnPhones, theme } from "./appearance.js";
 import { plural } from "./controls.js";
 import { facts } from "./measurements.js";
+import { PanoramaChannels } from "./panorama_channels.js";
 import { automaticContrast, drawNucleus } from "./picture.js";
 import { Files } from "./ranges.js";
 import { Szi, tileSource } from "./szi.js";
@@ -27,6 +28,7 @@ class Panoramas {
     this.viewer.addHandler("update-viewport", () => this.scale());
     this.viewer.addHandler("tile-load-failed", ({ message }) => this.fail(message));
     element("viewer").addEventListener("pointermove", (event) => this.point(event));
+    this.channels = new PanoramaChannels(this.viewer, element("channels"), () => this.remember());
     this.opacities = { ...OPACITIES };
     element("layer").addEventListener("change", () => this.layer());
     element("opacity").addEventListener("input", ({ target }) => {
@@ -61,7 +63,7 @@ class Panoramas {
     button.type = "button";
     button.dataset.name = entry.name;
     button.append(image, text);
-    button.addEventListener("click", () => (location.hash = new URLSearchParams({ image: entry.name })));
+    button.addEventListener("click", () => (location.hash = new URLSearchParams([["image", entry.name], ...this.channels.address()])));
     item.append(button);
     return item;
   }
@@ -94,13 +96,21 @@ class Panoramas {
       button.setAttribute("aria-current", String(button.dataset.name === entry.name));
     }
     this.szi = {};
+    this.chosen = null;
+    this.channels.close();
     this.viewer.clearOverlays();
     this.viewer.world.removeAll();
     element("layer").disabled = !entry.files["fill.szi"];
     element("click-hint").hidden = !entry.files["fill.szi"];
     this.labels = entry.files["nuclei.json"] ? await this.nuclei(entry) : [];
     if (entry !== this.entry) return;
-    this.picture = await this.add("image", 1);
+    const layers = entry.channels?.map(({ layer }) => layer) ?? ["image"];
+    const compositeOperation = entry.channels ? "lighter" : null;
+    const pictures = [];
+    for (const layer of layers) pictures.push(await this.add(layer, pictures.length ? 0 : 1, compositeOperation));
+    [this.picture] = pictures;
+    const wrong = this.channels.open(entry, pictures, new URLSearchParams(location.hash.slice(1)));
+    if (wrong.length) this.fail(`These parts of the page's address do not fit this panorama and were ignored: ${wrong.join(", ")}.`);
     this.viewer.viewport.goHome(true);
     if (element("layer").value) await this.layer();
     document.body.dataset.open = entry.name;
@@ -120,13 +130,13 @@ class Panoramas {
     return this.szi[layer];
   }
 
-  async add(layer, opacity) {
+  async add(layer, opacity, compositeOperation = null) {
     const entry = this.entry;
     const szi = await this.opened(layer);
     return new Promise((resolve, reject) => {
       if (entry !== this.entry) return;
       this.viewer.addTiledImage({
-        tileSource: tileSource(szi, entry, TILES), opacity,
+        tileSource: tileSource(szi, entry, TILES), opacity, compositeOperation,
         success: ({ item }) => resolve(item), error: ({ message }) => reject(new Error(message)),
       });
     });
@@ -186,7 +196,7 @@ class Panoramas {
     const name = nucleus?.nucleus_id ?? `${image.name}_ROI_${label}`;
     element("nucleus").hidden = false;
     element("nucleus-name").textContent = name;
-    const lines = nucleus ? facts(nucleus) : [["Note", "not in the dataset: dropped when it was built"], ["Label", String(label)]];
+    const lines = nucleus ? facts(nucleus, [], this.channels.info.channels) : [["Note", "not in the dataset: dropped when it was built"], ["Label", String(label)]];
     element("facts").replaceChildren(...lines.flatMap(([term, value]) => {
       const [dt, dd] = [document.createElement("dt"), document.createElement("dd")];
       dt.textContent = term;
@@ -197,21 +207,28 @@ class Panoramas {
     element("crop").hidden = true;
     this.viewer.clearOverlays();
     if (!nucleus) return;
-    history.replaceState(null, "", `#${new URLSearchParams({ image: this.entry.name, nucleus: name })}`);
+    this.remember();
     const frame = document.createElement("div");
     frame.className = "chosen";
     this.viewer.addOverlay({ element: frame, location: this.box(found, 1) });
     this.crop(found).catch((error) => this.fail(error.message));
   }
 
+  /** Put what is shown into the address. */
+  remember() {
+    const chosen = this.chosen?.nucleus ? [["nucleus", this.chosen.nucleus.nucleus_id]] : [];
+    history.replaceState(null, "", `#${new URLSearchParams([["image", this.entry.name], ...chosen, ...this.channels.address()])}`);
+  }
+
   /** Show the crop from the dataset; the tiles are lossy. */
   async crop(found) {
     this.dataset ??= import("./dataset.js").then(({ Dataset }) => Dataset.opened(new URL(this.source.base, document.baseURI).href));
     const { dataset, info } = await this.dataset;
-    const nucleus = await dataset.one(found.nucleus);
-    const range = await automaticContrast([nucleus], info.bitDepth);
+    const wanted = this.channels.layersOfCrop(info.channels);
+    const nucleus = await dataset.one(found.nucleus, wanted.map(({ column }) => column));
+    const layers = await Promise.all(wanted.map(async (layer) => ({ ...layer, ...(await automaticContrast([nucleus], info.bitDepth, layer.column)) })));
     if (found !== this.chosen) return;
-    await drawNucleus(element("crop"), nucleus, { ...range, outline: false });
+    await drawNucleus(element("crop"), nucleus, { layers, outline: false });
     element("crop").hidden = false;
   }
 
@@ -269,6 +286,7 @@ function noInlineStyle() {
 
 async function start() {
   theme();
+  foldOnPhones();
   const source = await fetch("source.json").then((answer) => answer.json());
   if (!source.panoramas) throw new Error("There are no panoramas here; start nucleusnet browse with --panoramas DIR.");
   window.panoramas = new Panoramas(source); // for the console and for tests

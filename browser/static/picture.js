@@ -1,46 +1,35 @@
-/** Nuclei as pictures: grey values to screen colours, the border of a mask, automatic contrast, the scale. */
+/** Nuclei as pictures: their channels, the border of a mask, automatic contrast, the scale. */
 
 import { decodePng } from "./png.js";
+import { add, colourTable, paint } from "./tint.js";
 
 const OUTLINE = 0xff4fd8ff; // opaque yellow, as a little-endian RGBA word
 const PERCENTILES = [0.01, 0.998];
-let table = { key: "", colours: null };
-
-/** Return the RGBA word of each grey value: black up to `min`, white from `max` on. */
-function colours(min, max, bitDepth) {
-  const key = `${min} ${max} ${bitDepth}`;
-  if (table.key !== key) {
-    const words = new Uint32Array(2 ** bitDepth);
-    for (let value = 0; value < words.length; value++) {
-      const grey = Math.round(Math.min(1, Math.max(0, (value - min) / (max - min))) * 255);
-      words[value] = 0xff000000 | (grey << 16) | (grey << 8) | grey;
-    }
-    table = { key, colours: words };
-  }
-  return table.colours;
-}
 
 /**
  * Draw a nucleus on a canvas of its size.
  *
  * @param {HTMLCanvasElement} canvas
- * @param {{image: Uint8Array, mask: Uint8Array}} nucleus its image and mask as PNG bytes
- * @param {{min: number, max: number, outline: boolean}} look
- * @returns the decoded image
+ * @param {Object<string, Uint8Array>} nucleus its images and mask as PNG bytes
+ * @param {{layers: import("./channels.js").Layer[], outline: boolean}} look channels that it lacks are left out
+ * @returns the decoded image of each layer, null where it lacks one
  */
-export async function drawNucleus(canvas, nucleus, { min, max, outline }) {
-  const image = await decodePng(nucleus.image);
-  const { width, height, pixels } = image;
+export async function drawNucleus(canvas, nucleus, { layers, outline }) {
+  const images = await Promise.all(layers.map(({ column }) => (nucleus[column] ? decodePng(nucleus[column]) : null)));
+  const first = images.find(Boolean);
+  if (!first) return images;
+  const { width, height } = first;
   const data = new ImageData(width, height);
-  const words = new Uint32Array(data.data.buffer);
-  const colour = colours(min, max, image.bitDepth);
-  for (let i = 0; i < words.length; i++) words[i] = colour[pixels[i]];
+  images.forEach((image, i) => {
+    if (image) (image === first ? paint : add)(data, image.pixels, colourTable(layers[i], image.bitDepth));
+  });
   if (outline && nucleus.mask) {
+    const words = new Uint32Array(data.data.buffer);
     for (const i of borderOf(await decodePng(nucleus.mask))) words[i] = OUTLINE;
   }
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   canvas.getContext("2d").putImageData(data, 0, 0);
-  return image;
+  return images;
 }
 
 /** Return the positions of the mask's pixels that have a neighbour outside it or lie at the border of the frame. */
@@ -63,9 +52,9 @@ export function borderOf({ width, height, pixels }) {
  *
  * @returns {Promise<{min: number, max: number}>}
  */
-export async function automaticContrast(nuclei, bitDepth) {
+export async function automaticContrast(nuclei, bitDepth, column = "image") {
   const counts = new Float64Array(2 ** bitDepth);
-  for (const { image } of nuclei) {
+  for (const { [column]: image } of nuclei) {
     const { pixels } = await decodePng(image).catch(() => ({ pixels: [] }));
     for (const value of pixels) counts[value]++;
   }
@@ -84,12 +73,4 @@ export function roundLength(longest) {
   const power = Math.floor(Math.log10(longest));
   const lengths = [5, 2, 1, 0.5].map((step) => Number(`${step}e${power}`)); // 2e-1 rather than 2 * 0.1
   return lengths.find((length) => length <= longest);
-}
-
-/** Count the grey values of an image in `bins` equal steps, without the empty surroundings of value 0. */
-export function histogram({ pixels, bitDepth }, bins) {
-  const counts = new Float64Array(bins);
-  const width = 2 ** bitDepth / bins;
-  for (const value of pixels) if (value) counts[Math.floor(value / width)]++;
-  return counts;
 }

@@ -21,7 +21,8 @@ async function open(task, base) {
   self.postMessage({ task, kind: "opened", info: await dataset.open() });
 }
 
-async function draw(task, { split, n, seed }) {
+/** Read a sample, or, of one that is there, only further channels. */
+async function draw(task, { split, n, seed, images, alone }) {
   drawing.abort(); // a new request replaces the one before
   drawing = new AbortController();
   const { files } = dataset;
@@ -30,9 +31,9 @@ async function draw(task, { split, n, seed }) {
   const { signal } = drawing;
   const onPart = (part) => {
     if (signal.aborted) return;
-    const buffers = part.nuclei.flatMap(({ image, mask }) => [image, mask].filter(Boolean).map((cell) => cell.buffer));
-    self.postMessage({ task, kind: "part", ...part, ...traffic() }, buffers);
+    const buffers = part.nuclei.flatMap((nucleus) => Object.values(nucleus).filter((cell) => cell instanceof Uint8Array).map((cell) => cell.buffer));
+    self.postMessage({ task, kind: alone ? "further" : "part", ...part, ...traffic() }, buffers);
   };
-  const read = await dataset.draw({ split, n, seed: BigInt(seed) }, onPart, signal);
-  self.postMessage({ task, kind: "drawn", ...read, ...traffic() });
+  const read = await dataset.draw({ split, n, seed: BigInt(seed), images, alone }, onPart, signal);
+  self.postMessage({ task, kind: alone ? "completed" : "drawn", ...read, ...traffic() });
 }

@@ -1,10 +1,10 @@
 /** One nucleus, large, with its scale bar and measurements; its neighbours on the sheet are one key away. */
 
+import { drawHistograms } from "./histograms.js";
 import { facts } from "./measurements.js";
-import { drawNucleus, histogram, roundLength } from "./picture.js";
+import { drawNucleus, roundLength } from "./picture.js";
 
 const LONGEST_BAR = 0.05; // of the picture
-const BINS = 64;
 const element = (id) => document.getElementById(id);
 
 export class Single {
@@ -58,16 +58,12 @@ export class Single {
     this.nucleus = this.nuclei[index];
     const { nucleus } = this;
     element("single-name").replaceChildren(...breakable(nucleus.nucleus_id));
-    element("facts").replaceChildren(...facts(nucleus, this.info.columns).flatMap(([name, value]) => {
+    element("facts").replaceChildren(...facts(nucleus, this.info.columns, this.info.channels).flatMap(([name, value]) => {
       const [term, said] = [document.createElement("dt"), document.createElement("dd")];
       term.textContent = name;
       said.textContent = value;
       return [term, said];
     }));
-    const link = element("download");
-    URL.revokeObjectURL(link.href);
-    link.href = URL.createObjectURL(new Blob([nucleus.image], { type: "image/png" }));
-    link.download = `${nucleus.nucleus_id}.png`;
     this.place();
     this.draw();
     this.panorama(nucleus);
@@ -99,11 +95,14 @@ export class Single {
   async draw() {
     const { nucleus } = this;
     try {
-      const image = await drawNucleus(this.canvas, nucleus, this.look);
-      if (nucleus !== this.nucleus) return;
-      this.image = image;
-      this.scale(nucleus.crop_pixels_per_um ?? null, image.width);
-      drawHistogram(element("histogram"), histogram(image, BINS), this.look, 2 ** image.bitDepth);
+      const { look } = this;
+      offerPng(nucleus, look.layers.find(({ column }) => nucleus[column]));
+      const images = await drawNucleus(this.canvas, nucleus, look);
+      if (nucleus !== this.nucleus || look !== this.look) return;
+      this.shown = look.layers.map((layer, i) => ({ ...layer, image: images[i] })).filter(({ image }) => image);
+      if (!this.shown.length) return;
+      this.scale(nucleus.crop_pixels_per_um ?? null, this.shown[0].image.width);
+      drawHistograms(element("histogram"), this.shown);
     } catch (error) {
       element("pixel").textContent = `This nucleus cannot be shown: ${error.message}`;
     }
@@ -119,13 +118,14 @@ export class Single {
   }
 
   readPixel(event) {
-    if (!this.image) return;
+    if (!this.shown?.length) return;
     const box = this.canvas.getBoundingClientRect();
-    const { width, height, pixels } = this.image;
+    const { width, height } = this.shown[0].image;
     const x = Math.floor(((event.clientX - box.left) / box.width) * width);
     const y = Math.floor(((event.clientY - box.top) / box.height) * height);
     if (x < 0 || y < 0 || x >= width || y >= height) return;
-    element("pixel").textContent = `x ${x}, y ${y}: grey value ${pixels[y * width + x]}`;
+    const values = this.shown.map(({ name, image }) => `${name} ${image.pixels[y * width + x]}`.trim());
+    element("pixel").textContent = `x ${x}, y ${y}: grey value ${values.join(", ")}`;
   }
 
   key(event) {
@@ -149,20 +149,11 @@ function breakable(name) {
   return name.split(/(?<=_)/).flatMap((part) => [part, document.createElement("wbr")]);
 }
 
-/** Draw the histogram of a nucleus, and mark the grey values that are shown black and white. */
-function drawHistogram(canvas, counts, { min, max }, values) {
-  const ratio = window.devicePixelRatio || 1;
-  const [width, height] = [canvas.clientWidth * ratio, canvas.clientHeight * ratio];
-  Object.assign(canvas, { width, height });
-  const pen = canvas.getContext("2d");
-  const style = getComputedStyle(canvas);
-  const most = Math.sqrt(Math.max(1, ...counts));
-  pen.fillStyle = style.color;
-  counts.forEach((count, i) => {
-    const tall = (Math.sqrt(count) / most) * (height - 2);
-    pen.fillRect((i * width) / counts.length, height - tall, Math.max(1, width / counts.length - ratio), tall);
-  });
-  pen.fillStyle = style.getPropertyValue("--accent");
-  for (const value of [min, max]) pen.fillRect(Math.min(width - 2 * ratio, (value / values) * width), 0, 2 * ratio, height);
+/** Offer the stored image of a channel. */
+function offerPng(nucleus, { name, column }) {
+  const link = element("download");
+  URL.revokeObjectURL(link.href);
+  link.href = URL.createObjectURL(new Blob([nucleus[column]], { type: "image/png" }));
+  link.download = `${[nucleus.nucleus_id, name].filter(Boolean).join("_")}.png`;
+  link.textContent = name ? `Download PNG of ${name}` : "Download PNG";
 }
-

@@ -1,5 +1,7 @@
 /** What the page shows, kept in its address, so that everybody with the link sees the same. */
 
+import { defaultChannels, readChannels, writeChannels } from "./channels.js";
+
 export const CHOICES_OF_N = [100, 250, 500, 1000, 2000, 4000];
 export const MOST_N = 5000;
 const MAX_SEED = (1n << 64n) - 1n;
@@ -13,9 +15,11 @@ const MAX_SEED = (1n << 64n) - 1n;
  * @property {string} value show only nuclei with this value in it; "" for all
  * @property {string} sort column that orders the sheet; "" for the order of the draw
  * @property {boolean} descending
- * @property {boolean} outline whether the border of the mask is drawn
+ * @property {boolean} outline whether the border of the mask is drawn; by default where crops show surroundings
  * @property {number | null} min grey value shown black; null for automatic contrast
  * @property {number | null} max grey value shown white
+ * @property {string[]} [channels] names of those that are shown, where the dataset has several
+ * @property {Object<string, import("./channels.js").Setting>} [settings] of all channels by name
  * @property {string} open nucleus_id of the nucleus shown large; "" for none
  */
 
@@ -23,8 +27,8 @@ const MAX_SEED = (1n << 64n) - 1n;
 export function defaultView(info) {
   const [split] = Object.keys(info.splits);
   const n = Math.min(1000, info.splits[split]);
-  const rest = { by: info.groupings[0], value: "", sort: "", descending: false, outline: false, min: null, max: null, open: "" };
-  return { split, n, seed: randomSeed(), ...rest };
+  const rest = { by: info.groupings[0], value: "", sort: "", descending: false, outline: info.surroundings, min: null, max: null, open: "" };
+  return { split, n, seed: randomSeed(), ...rest, ...defaultChannels(info) };
 }
 
 export function randomSeed() {
@@ -52,11 +56,11 @@ export function readView(hash, info) {
   take("sort", () => true);
   take("open", () => true);
   const grey = (text) => /^\d{1,5}$/.test(text) && Number(text) < 2 ** info.bitDepth;
-  take("min", grey, Number);
-  take("max", grey, Number);
+  if (!view.settings) for (const end of ["min", "max"]) take(end, grey, Number);
+  readChannels(given, view, info, wrong);
   if (view.min === null || view.max === null || view.min >= view.max) view.min = view.max = null;
   view.descending = given.get("order") === "descending";
-  view.outline = given.get("outline") === "1";
+  take("outline", (text) => /^[01]$/.test(text), (text) => text === "1");
   return { view, wrong };
 }
 
@@ -69,7 +73,8 @@ export function writeView(view, info) {
     if (view[name] !== "" && view[name] !== null) parts.push([name, view[name]]);
   }
   if (view.descending) parts.push(["order", "descending"]);
-  if (view.outline) parts.push(["outline", "1"]);
+  if (view.outline !== info.surroundings) parts.push(["outline", Number(view.outline)]);
+  parts.push(...writeChannels(view, info));
   return `#${new URLSearchParams(parts)}`;
 }
 

@@ -1,5 +1,6 @@
 """The folder of one panorama: pyramids of image, masks and outlines, a thumbnail, and facts about the nuclei."""
 
+import functools
 import json
 import threading
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from nucleusnet_core.contract import image_columns
 from nucleusnet_core.pictures.label_colours import Colours, label_colours, packed
 from nucleusnet_core.terminal.progress import Progress
 
@@ -89,7 +91,20 @@ def write_panorama(
         for part, (x, y) in zip(panorama.parts, corners, strict=True)
     ]
     labels = sum(len(part.labels) for part in panorama.parts)
-    return folder_entry("image", folder, size_px) | {"masks": labels, "images": images}
+    return folder_entry("image", folder, size_px) | {"masks": labels, "images": images} | _channel_entry(panorama)
+
+
+def _channel_entry(panorama: Panorama) -> dict[str, Any]:
+    """Return what the list says about channels: nothing where there is one."""
+    if len(panorama.channels) == 1:
+        return {}
+    named = zip(panorama.channels, image_columns(panorama.channels), strict=True)
+    return {
+        "channels": [
+            {"name": name, "layer": layer, "bright": max(part.tones[number].bright for part in panorama.parts)}
+            for number, (name, layer) in enumerate(named)
+        ]
+    }
 
 
 def folder_entry(kind: str, folder: Path, size_px: tuple[int, int]) -> dict[str, Any]:
@@ -102,14 +117,21 @@ def _layers(panorama: Panorama, copies: Sequence[PlainCopy], colours: Sequence[C
     parts = panorama.parts
     places = [(part.row, part.column) for part in parts]
 
-    def image() -> Any:
-        return grid([shown_image(copy.image(), part.white) for copy, part in zip(copies, parts, strict=True)], places)
+    def image(channel: int) -> Any:
+        shown = [
+            shown_image(copy.image(channel), part.tones[channel].white)
+            for copy, part in zip(copies, parts, strict=True)
+        ]
+        return grid(shown, places)
 
     def masks(colour: Callable[[Any, Colours], Any]) -> Any:
         return grid([colour(copy.mask(), c) for copy, c in zip(copies, colours, strict=True)], places)
 
     return [
-        _Layer("image", f".jpg[Q={quality}]", "mean", image),
+        *(
+            _Layer(name, f".jpg[Q={quality}]", "mean", functools.partial(image, channel))
+            for channel, name in enumerate(image_columns(panorama.channels))
+        ),
         _Layer("fill", ".png", "nearest", lambda: masks(coloured)),
         _Layer("contours", ".png", "max", lambda: masks(contours)),
     ]

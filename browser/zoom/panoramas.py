@@ -1,7 +1,7 @@
 """Which stitched images become panoramas, and how those of one coverslip are joined."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from nucleusnet_core.contract import POSITIONS, QUARTERS
 from nucleusnet_core.errors import InputImageError, InputMaskError, PairingError, SelectionError
+from nucleusnet_core.inputs.channels import ONE_PLANE, Channels
 from nucleusnet_core.inputs.pairs import FoundInputs, Source
 from nucleusnet_core.inputs.read_pair import read_pair
 from nucleusnet_core.pictures.label_colours import MAX_COLOURS
 
-from .libvips import WHITE
+from .channel_planes import Tones, further_planes, tones_of
 
 LIST_NAME = "panoramas.json"
 MAX_LABEL = (1 << 18) - 1
@@ -32,22 +33,30 @@ class Part:
         image_path: the image.
         mask_path: its label image.
         size_px: width and height.
-        white: grey value to show white.
+        tones: how each channel is shown.
         labels: of its mask, ascending.
         allow_pickle: its mask may be a `_seg.npy`.
         row: from the top, 0 for the first.
         column: from the left.
+        channels: that are taken of the image.
+        further_paths: files of the further channels, none where they lie in the image.
     """
 
     name: str
     image_path: Path
     mask_path: Path
     size_px: tuple[int, int]
-    white: float
+    tones: tuple[Tones, ...]
     labels: tuple[int, ...]
     allow_pickle: bool = False
     row: int = 0
     column: int = 0
+    channels: Channels = ONE_PLANE
+    further_paths: tuple[Path, ...] = ()
+
+    def further_planes(self) -> Iterator[npt.NDArray[Any]]:
+        """Yield the pixels of the channels behind the first."""
+        return further_planes(self.image_path, self.channels, self.further_paths, self.size_px)
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,11 @@ class Panorama:
 
     name: str
     parts: tuple[Part, ...]
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of its channels, of which all parts have the same; one without a name is empty."""
+        return self.parts[0].channels.names or ("",)
 
 
 def choose_images(rows: Sequence[Mapping[str, Any]], *, top: int, names: Sequence[str]) -> list[str]:
@@ -118,19 +132,29 @@ def source_of(found: FoundInputs, name: str, folder: Path) -> Source:
     return source
 
 
-def read_part(source: Source, built_px: tuple[int, int], *, allow_pickle: bool = False) -> Part:
+def read_part(
+    source: Source, built_px: tuple[int, int], *, allow_pickle: bool = False, channels: Channels = ONE_PLANE
+) -> Part:
     """Read an image and its mask to their ends, so that no later work stops at a damaged one.
 
     Args:
         source: image and mask.
         built_px: width and height of the image that the dataset was built from.
         allow_pickle: the mask may be a `_seg.npy`.
+        channels: that are taken.
 
     Raises:
         InputImageError: the image is damaged, or cannot be the one that the dataset was built from.
         InputMaskError: the mask is damaged, of another size, or has labels above `MAX_LABEL`.
     """
-    pair = read_pair(source.image_path, source.mask_path, allow_pickle=allow_pickle, hashes=False, file_scale=False)
+    pair = read_pair(
+        source.image_path,
+        source.mask_path,
+        allow_pickle=allow_pickle,
+        hashes=False,
+        file_scale=False,
+        channels=channels.first_alone(),
+    )
     height, width = pair.runs.shape
     if (width, height) != built_px:
         raise InputImageError(
@@ -143,22 +167,19 @@ def read_part(source: Source, built_px: tuple[int, int], *, allow_pickle: bool =
             "from 1 on, and build again."
         )
     labels = np.unique(pair.runs.label).tolist()
-    white = white_of(pair.image.pixels)
-    return Part(source.stem, source.image_path, source.mask_path, built_px, white, tuple(labels), allow_pickle)
-
-
-def white_of(pixels: npt.NDArray[Any]) -> float:
-    """Return the grey value to show white: 255 of 8 bits, the 99.9th percentile of 16 bits.
-
-    Args:
-        pixels: (height, width) uint8 or uint16, camera values.
-    """
-    if pixels.dtype == np.uint8:
-        return WHITE
-    counts = np.zeros(1 << 16, np.int64)
-    for row in pixels:
-        counts += np.bincount(row, minlength=counts.size)
-    return max(1.0, float(np.searchsorted(np.cumsum(counts), 0.999 * pixels.size)))
+    part = Part(
+        source.stem,
+        source.image_path,
+        source.mask_path,
+        built_px,
+        (tones_of(pair.image.pixels),),
+        tuple(labels),
+        allow_pickle,
+        channels=channels,
+        further_paths=source.further_paths,
+    )
+    del pair  # else its image is in memory with each of the further channels
+    return replace(part, tones=(*part.tones, *map(tones_of, part.further_planes())))
 
 
 def single_panoramas(parts: Sequence[Part]) -> list[Panorama]:

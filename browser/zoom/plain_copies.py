@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nucleusnet_core.errors import InputImageError
 from nucleusnet_core.inputs.masks import LabelRuns, painted_rows
@@ -26,17 +27,17 @@ _FORMATS = {"uint8": "uchar", "uint16": "ushort", "uint32": "uint"}
 
 @dataclass(frozen=True)
 class PlainCopy:
-    """Image and mask of one part of a panorama; both are opened anew for each walk over them."""
+    """The channels and the mask of one part of a panorama; they are opened anew for each walk over them."""
 
     size_px: tuple[int, int]
-    image_path: Path
-    image_dtype: str
+    images: tuple[tuple[Path, str], ...]
     mask_path: Path
     mask_dtype: str
 
-    def image(self) -> "pyvips.Image":
-        """Open the camera values."""
-        return _open(self.image_path, self.size_px, self.image_dtype)
+    def image(self, channel: int) -> "pyvips.Image":
+        """Open the camera values of a channel, 0 for the first."""
+        path, dtype = self.images[channel]
+        return _open(path, self.size_px, dtype)
 
     def mask(self) -> "pyvips.Image":
         """Open the labels."""
@@ -49,7 +50,7 @@ def plain_copies(parts: Sequence[Part], folder: Path) -> Iterator[list[PlainCopy
 
     Args:
         parts: of the panorama.
-        folder: to be made for the copies; three to five bytes a pixel.
+        folder: to be made for the copies; one or two bytes a pixel and channel, and two to four for its mask.
 
     Raises:
         InputImageError: an image has changed since it was first read, or cannot be read any more.
@@ -63,17 +64,31 @@ def plain_copies(parts: Sequence[Part], folder: Path) -> Iterator[list[PlainCopy
 
 
 def _copied(part: Part, stem: Path) -> PlainCopy:
-    pair = read_pair(part.image_path, part.mask_path, allow_pickle=part.allow_pickle, hashes=False, file_scale=False)
-    pixels, runs = pair.image.pixels, pair.runs
+    pair = read_pair(
+        part.image_path,
+        part.mask_path,
+        allow_pickle=part.allow_pickle,
+        hashes=False,
+        file_scale=False,
+        channels=part.channels.first_alone(),
+    )
+    runs = pair.runs
     if (runs.shape[1], runs.shape[0]) != part.size_px or max(part.labels, default=0) < runs.label.max(initial=0):
         raise InputImageError(f"{part.image_path} or its mask changed while it was read; call again.")
     mask_dtype = np.dtype(np.uint16 if max(part.labels, default=0) <= np.iinfo(np.uint16).max else np.uint32)
-    copy = PlainCopy(
-        part.size_px, stem.with_suffix(".image"), pixels.dtype.name, stem.with_suffix(".mask"), mask_dtype.name
-    )
-    pixels.tofile(copy.image_path)
-    _write_labels(runs, copy.mask_path, mask_dtype)
-    return copy
+    mask_path = stem.with_suffix(".mask")
+    _write_labels(runs, mask_path, mask_dtype)
+    first = _written(pair.image.pixels, stem, 0)
+    del pair, runs  # else they are in memory with each of the further channels
+    further = (_written(pixels, stem, number) for number, pixels in enumerate(part.further_planes(), 1))
+    return PlainCopy(part.size_px, (first, *further), mask_path, mask_dtype.name)
+
+
+def _written(pixels: npt.NDArray[Any], stem: Path, number: int) -> tuple[Path, str]:
+    """Write a channel; return where, and its type."""
+    path = stem.with_suffix(f".image{number}")
+    pixels.tofile(path)
+    return path, pixels.dtype.name
 
 
 def _write_labels(runs: LabelRuns, path: Path, dtype: np.dtype[Any]) -> None:

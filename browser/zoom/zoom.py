@@ -4,14 +4,17 @@ import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from nucleusnet_core.dataset import OpenDataset
 from nucleusnet_core.errors import InputImageError, InputMaskError, NucleusNetError, PairingError, SelectionError
 from nucleusnet_core.files.whole_folder import whole_folder
-from nucleusnet_core.inputs.pairs import USUAL, FindOptions, FoundInputs, find_sources
+from nucleusnet_core.inputs.channels import ALL_CHANNELS, ChannelOptions
+from nucleusnet_core.inputs.find import find_inputs
+from nucleusnet_core.inputs.names import CHANNEL
+from nucleusnet_core.inputs.pairs import USUAL, FindOptions, FoundInputs
 from nucleusnet_core.terminal.progress import NoProgress, Progress
 
 from .free_folder import check_free
@@ -131,13 +134,23 @@ def _chosen(
     names = choose_images(rows, top=options.top, names=options.images)
     if not names and not options.mosaic:
         raise SelectionError(f"{opened.store.name} has no stitched images with nuclei; name some with --images.")
-    found = find_sources(options.stitched, options.find)
+    found = find_inputs(options.stitched, _as_built(options.find, opened))
     wanted = with_neighbours(names, rows, found) if options.join else names
     built_px = {row["name"]: (row["width"], row["height"]) for row in rows}
     sizes_px = {name: built_px[name] for name in wanted}
     parts, errors = _interruptible(lambda stop: _read_parts(options, found, sizes_px, progress, stop))
     panoramas = joined_panoramas(parts, rows) if options.join else single_panoramas(parts)
     return _colourable(panoramas, errors), errors
+
+
+def _as_built(find: FindOptions, opened: OpenDataset) -> FindOptions:
+    """Return where images lie; those whose channels are files of their own are told apart as when they were built."""
+    pattern = opened.manifest.parameters.get("name_pattern") or ""
+    if f"?P<{CHANNEL}>" not in pattern:
+        return find
+    if opened.manifest.channels and find.channels == ALL_CHANNELS:
+        find = replace(find, channels=ChannelOptions(mask=opened.manifest.channels[0]))
+    return replace(find, name_pattern=pattern)
 
 
 def _read_parts(
@@ -156,7 +169,7 @@ def _read_parts(
             break
         try:
             source = source_of(found, name, options.stitched)
-            parts.append(read_part(source, built_px, allow_pickle=options.find.allow_pickle))
+            parts.append(read_part(source, built_px, allow_pickle=options.find.allow_pickle, channels=found.channels))
         except _OF_ONE_IMAGE as error:
             errors[name] = error
         progress.step()

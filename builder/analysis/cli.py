@@ -14,6 +14,8 @@ from nucleusnet_core.terminal.bars import Bars
 from nucleusnet_core.terminal.options import (
     ALLOW_PICKLE,
     AS_JSON,
+    CHANNEL,
+    CHANNELS,
     DATASET,
     MASK_SUFFIX,
     MASKS,
@@ -24,6 +26,7 @@ from nucleusnet_core.terminal.options import (
     PREFER,
     QUIET,
     RECURSIVE,
+    SHOWN_CHANNEL,
     SOURCE,
     WITHOUT,
     WORKERS,
@@ -57,6 +60,8 @@ def stats(
     recursive: RECURSIVE = False,
     allow_pickle: ALLOW_PICKLE = False,
     prefer: PREFER = None,
+    channels: CHANNELS = None,
+    channel: CHANNEL = None,
     workers: WORKERS = None,
     by: Annotated[str | None, BY] = None,
     top: Annotated[int, typer.Option(min=1, help="Number of representatives to show.", rich_help_panel=OUTPUT)] = 10,
@@ -107,6 +112,7 @@ def stats(
 
     Example: nucleusnet stats nucleusnet --csv stitched.csv --page stitched.html
     """
+    from nucleusnet_core.inputs.channels import ChannelOptions
     from nucleusnet_core.inputs.pairs import FindOptions
 
     from . import scatter_page, scatter_plot
@@ -116,7 +122,12 @@ def stats(
     from .statistics_source import FolderOptions, input_files, source_statistics
 
     find = FindOptions(
-        masks, tuple(mask_suffix or ()), recursive=recursive, prefer=prefer or "", allow_pickle=allow_pickle
+        masks,
+        tuple(mask_suffix or ()),
+        recursive=recursive,
+        prefer=prefer or "",
+        allow_pickle=allow_pickle,
+        channels=ChannelOptions.of_text(channels, channel),
     )
     options = FolderOptions(find, workers or available_cores())
     if panoramas is not None:
@@ -163,6 +174,7 @@ def mosaic(
             help="Where to write the mosaic, a .png or .tif; its legend is written beside it.", rich_help_panel=OUTPUT
         ),
     ],
+    channel: SHOWN_CHANNEL = None,
     overwrite: OVERWRITE = False,
     quiet: QUIET = False,
     as_json: AS_JSON = False,
@@ -171,20 +183,21 @@ def mosaic(
 
     Every nucleus is a tile at its full size with raw camera values. The legend, OUT_legend.csv, says which nucleus lies
     in which row and column, counted from 0. The nuclei are those of config 10k, the dataset's random selection of 100
-    nuclei of each run.
+    nuclei of each run. Of several channels, a .tif has a page each; a .png shows the one that --channel names.
 
     Example: nucleusnet mosaic nucleusnet --out nucleusnet-10k.png
     """
     from nucleusnet_core.dataset import open_dataset
 
-    from .mosaic import mosaic_tiles, plan_mosaic
+    from .mosaic import channels_of_mosaic, mosaic_tiles, plan_mosaic
     from .mosaic_file import SUFFIXES, check_writer, legend_path, mosaic_json, mosaic_text, write_mosaic
 
     output_file(out, suffixes=SUFFIXES, overwrite=overwrite)
     output_file(legend_path(out), suffixes=(".csv",), overwrite=overwrite, option="The legend of --out")
     check_writer(out)
     opened = open_dataset(source)
-    planned = plan_mosaic(opened, per_run, by)
+    channels = channels_of_mosaic(opened, channel, paged=out.suffix.lower() != ".png")
+    planned = plan_mosaic(opened, per_run, by, channels)
     with Bars(quiet=quiet) as bars:
         write_mosaic(out, opened, planned, mosaic_tiles(opened, planned, bars))
     print(json.dumps(mosaic_json(planned, out)) if as_json else mosaic_text(planned, out))
@@ -214,6 +227,7 @@ def representatives(
     out: Annotated[Path, typer.Option(help="Where to write the contact sheet, a .png.", rich_help_panel=OUTPUT)] = Path(
         "nucleusnet-representatives.png"
     ),
+    channel: SHOWN_CHANNEL = None,
     overwrite: OVERWRITE = False,
     quiet: QUIET = False,
     as_json: AS_JSON = False,
@@ -221,9 +235,9 @@ def representatives(
     """Find the nuclei nearest to the middle of all by their measurements, and show them.
 
     Compared are area, axes, eccentricity and intensities (mean, standard deviation, maximum, sum), each scaled to mean
-    0 and standard deviation 1 (z-scored). They are read from the dataset's table of measurements (config metadata); of
-    the images, only those of the chosen nuclei are fetched. Nuclei that look wrong are compared too, unless --without
-    names their warnings.
+    0 and standard deviation 1 (z-scored); of several channels, the first is compared and all are shown. They are read
+    from the dataset's table of measurements (config metadata); of the images, only those of the chosen nuclei are
+    fetched. Nuclei that look wrong are compared too, unless --without names their warnings.
 
     With --by treatment, --n nuclei of each value of that column are chosen, each value for itself: its nuclei are
     scaled and compared as if the dataset held no others. They are shown one value after the other.
@@ -241,7 +255,7 @@ def representatives(
         write_contact_sheet,
     )
 
-    wanted = WarningFilter(tuple(without or ()), only)
+    wanted = WarningFilter(tuple(without or ()), tuple(only or ()))
     output_file(out, suffixes=(".png",), overwrite=overwrite)
     opened = open_dataset(source)
     splits = [part.strip() for part in split.split("+")] if split is not None else []
@@ -249,7 +263,7 @@ def representatives(
         bars.begin("representatives", 2, unit="step")
         found = find_representatives(opened, n, splits=splits, centre=centre, metric=metric, by=by, wanted=wanted)
         bars.step()
-        crops = fetch_crops(opened, found)
+        crops = fetch_crops(opened, found, channel)
         bars.step()
     write_contact_sheet(out, found, crops)
     shown = representatives_json(found) | {"contact_sheet": str(out)}

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nucleusnet_core.inputs.channels import ONE_PLANE, Channels
 from nucleusnet_core.inputs.masks import LabelRuns
 from nucleusnet_core.inputs.pairs import Source
 from nucleusnet_core.inputs.read_pair import read_pair
@@ -24,10 +25,12 @@ class MeasureTask:
     Attributes:
         source: the image and its mask.
         allow_pickle: the mask may be a `_seg.npy` file.
+        channels: of the image, with the one that is measured.
     """
 
     source: Source
     allow_pickle: bool = False
+    channels: Channels = ONE_PLANE
 
 
 def measure_file(task: MeasureTask) -> ImageStatistics:
@@ -40,7 +43,12 @@ def measure_file(task: MeasureTask) -> ImageStatistics:
     source = task.source
     # Hashing both files would take a fifth of the time that reading them takes.
     pair = read_pair(
-        source.image_path, source.mask_path, allow_pickle=task.allow_pickle, hashes=False, file_scale=False
+        source.image_path,
+        source.mask_path,
+        allow_pickle=task.allow_pickle,
+        hashes=False,
+        file_scale=False,
+        channels=task.channels,
     )
     return image_statistics(source.stem, pair.image.pixels, pair.runs)
 

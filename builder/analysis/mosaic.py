@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from nucleusnet_core.cells.png import decode_cell
 from nucleusnet_core.contract import NUCLEI_PER_RUN, STITCHED, TEN_K
 from nucleusnet_core.dataset import OpenDataset
 from nucleusnet_core.errors import CorruptDataError, UsageError
+from nucleusnet_core.pictures.channels import shown_channels
 from nucleusnet_core.runs import natural_order
 from nucleusnet_core.shards.tables import GroupPlace, common_scale, read_columns, read_row_group, walk_row_groups
 from nucleusnet_core.terminal.progress import Progress
@@ -45,6 +47,7 @@ class Mosaic:
         without: values of images of the dataset that have no nuclei in it, and so no row.
         pixels_per_um: scale of all crops of config `10k`, None where they have several.
         crop_px: side of a tile, px.
+        channels: column of images by the name of the channel; each is a page.
     """
 
     by: str
@@ -54,6 +57,7 @@ class Mosaic:
     without: tuple[str, ...]
     pixels_per_um: float | None
     crop_px: int
+    channels: Mapping[str, str]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -66,13 +70,40 @@ class Mosaic:
         return {run: len(tiles) for run, tiles in self.rows.items() if len(tiles) < self.per_run}
 
 
-def plan_mosaic(opened: OpenDataset, per_run: int = NUCLEI_PER_RUN, by: str = RUN_NAME) -> Mosaic:
+def channels_of_mosaic(opened: OpenDataset, only: str | None, *, paged: bool) -> dict[str, str]:
+    """Return name and column of the channels that a mosaic shows.
+
+    Args:
+        opened: the dataset.
+        only: the one channel to show; None for all.
+        paged: whether the file can have several pages.
+
+    Raises:
+        SelectionError: the dataset has no such channel.
+        UsageError: there are several channels, and the file has one page.
+    """
+    shown = shown_channels(opened.manifest, only)
+    if len(shown) > 1 and not paged:
+        raise UsageError(
+            f"--out: a .png shows one channel, and the dataset has {', '.join(shown)}; choose one with --channel "
+            f"{next(iter(shown))}, or give a name that ends in .tif."
+        )
+    return shown
+
+
+def plan_mosaic(
+    opened: OpenDataset,
+    per_run: int = NUCLEI_PER_RUN,
+    by: str = RUN_NAME,
+    channels: Mapping[str, str] = MappingProxyType({"": "image"}),
+) -> Mosaic:
     """Decide which nucleus goes where; no pixel is read.
 
     Args:
         opened: the dataset.
         per_run: how many nuclei of each row, in the order of config `10k`; all of a row that has fewer.
         by: the column whose values become rows.
+        channels: column of images by the name of the channel.
 
     Raises:
         UsageError: no run has so many, or the nuclei cannot be told apart by this column.
@@ -101,6 +132,7 @@ def plan_mosaic(opened: OpenDataset, per_run: int = NUCLEI_PER_RUN, by: str = RU
         tuple(sorted(known - rows.keys(), key=natural_order)),
         common_scale(table["crop_pixels_per_um"]),
         opened.manifest.crop_px,
+        channels,
     )
 
 
@@ -112,10 +144,11 @@ def row_places(opened: OpenDataset) -> Iterator[tuple[GroupPlace, int]]:
 
 
 class GroupReader:
-    """Reads image cells; keeps one row group of each split, as groups in order walk through each split once."""
+    """Reads image cells of one column; keeps a row group of each split, as groups in order walk through it once."""
 
-    def __init__(self, opened: OpenDataset) -> None:
+    def __init__(self, opened: OpenDataset, column: str) -> None:
         self.opened = opened
+        self.column = column
         self.kept: dict[str, tuple[GroupPlace, list[dict[str, Any]]]] = {}
 
     def pixels(self, tile: Tile) -> npt.NDArray[Any]:
@@ -127,7 +160,7 @@ class GroupReader:
         entry = tile.place.entry
         if entry.split not in self.kept or self.kept[entry.split][0] != tile.place:
             table = read_row_group(self.opened, entry, tile.place.group)
-            self.kept[entry.split] = (tile.place, table.column("image").to_pylist())
+            self.kept[entry.split] = (tile.place, table.column(self.column).to_pylist())
         pixels = decode_cell(self.kept[entry.split][1][tile.row]["bytes"])
         manifest = self.opened.manifest
         bits, depth, crop_px = pixels.dtype.itemsize * 8, manifest.bit_depth, manifest.crop_px
@@ -141,17 +174,18 @@ class GroupReader:
 
 
 def mosaic_tiles(opened: OpenDataset, mosaic: Mosaic, progress: Progress) -> Iterator[npt.NDArray[Any]]:
-    """Yield every tile of the grid, row by row, black where a row has no more nuclei.
+    """Yield every tile of the grid, channel by channel and row by row, black where a row has no more nuclei.
 
     Args:
         opened: the dataset.
         mosaic: as planned.
         progress: told of each tile.
     """
-    progress.begin("mosaic", len(mosaic.rows) * mosaic.columns, unit="tile")
-    reader = GroupReader(opened)
+    progress.begin("mosaic", len(mosaic.channels) * len(mosaic.rows) * mosaic.columns, unit="tile")
     black = np.zeros((mosaic.crop_px, mosaic.crop_px), f"u{opened.manifest.bit_depth // 8}")
-    for tiles in mosaic.rows.values():
-        for column in range(mosaic.columns):
-            yield reader.pixels(tiles[column]) if column < len(tiles) else black
-            progress.step()
+    for image_column in mosaic.channels.values():
+        reader = GroupReader(opened, image_column)
+        for tiles in mosaic.rows.values():
+            for column in range(mosaic.columns):
+                yield reader.pixels(tiles[column]) if column < len(tiles) else black
+                progress.step()

@@ -1,7 +1,5 @@
 """A mosaic as a file, PNG or TIFF, written row by row, with its legend beside it."""
 
-import csv
-import io
 import math
 import struct
 import zlib
@@ -16,6 +14,7 @@ from nucleusnet_core.cells.png_chunks import SIGNATURE, chunk
 from nucleusnet_core.dataset import OpenDataset
 from nucleusnet_core.errors import UsageError
 from nucleusnet_core.files.atomic import atomic_path
+from nucleusnet_core.files.spreadsheet import csv_table
 from nucleusnet_core.terminal.outputs import writing
 from nucleusnet_core.terminal.wording import counted
 
@@ -32,12 +31,10 @@ _MOST_PIXELS_PER_UM = 4000
 
 def legend_csv(mosaic: Mosaic) -> str:
     """Return which nucleus lies in which row and column, both from 0."""
-    sink = io.StringIO(newline="")
-    writer = csv.writer(sink, lineterminator="\n")
-    writer.writerow(("row", "column", mosaic.by, "nucleus_id"))
+    rows: list[tuple[object, ...]] = [("row", "column", mosaic.by, "nucleus_id")]
     for number, (value, tiles) in enumerate(mosaic.rows.items()):
-        writer.writerows((number, column, value, tile.nucleus_id) for column, tile in enumerate(tiles))
-    return sink.getvalue()
+        rows += [(number, column, value, tile.nucleus_id) for column, tile in enumerate(tiles)]
+    return csv_table(rows)
 
 
 def legend_path(out: Path) -> Path:
@@ -95,25 +92,27 @@ def write_mosaic(out: Path, opened: OpenDataset, mosaic: Mosaic, tiles: Iterator
 def write_tiff_tiles(
     path: Path, tiles: Iterator[npt.NDArray[Any]], mosaic: Mosaic, bit_depth: int, pixels_per_um: float | None
 ) -> None:
-    """Write a TIFF in which every nucleus is one tile, or every row one strip: tiles have multiples of 16 px."""
+    """Write a TIFF, a page for each channel: every nucleus is a tile of multiples of 16 px, or every row a strip."""
     import tifffile  # noqa: PLC0415 - only for TIFF, and an extra
 
     side, tiled = mosaic.crop_px, mosaic.crop_px % _TIFF_TILE_STEP_PX == 0
+    names = list(mosaic.channels)
+    shape = (len(names), *mosaic.shape) if len(names) > 1 else mosaic.shape
     per_cm = 1e4 * pixels_per_um if pixels_per_um else 0.0
     tifffile.imwrite(
         path,
         tiles if tiled else (zlib.compress(rows.tobytes()) for rows in mosaic_rows(tiles, mosaic.columns)),
-        shape=mosaic.shape,
+        shape=shape,
         dtype=f"u{bit_depth // 8}",
         tile=(side, side) if tiled else None,
         rowsperstrip=None if tiled else side,
         photometric="minisblack",
         compression="zlib",
         predictor=tiled,
-        bigtiff=math.prod(mosaic.shape) * bit_depth // 8 > 2**31,
+        bigtiff=math.prod(shape) * bit_depth // 8 > 2**31,
         resolution=(per_cm, per_cm) if per_cm else None,
         resolutionunit="CENTIMETER" if per_cm else None,
-        metadata=None,
+        metadata={"axes": "CYX", "channels": names} if len(names) > 1 else None,
         software=False,
         maxworkers=1,
     )
@@ -150,6 +149,7 @@ def mosaic_text(mosaic: Mosaic, out: Path) -> str:
         f"{out}: {said['nuclei']:,} nuclei of {counted(said['rows'], one, several)}, "
         f"{said['rows']} x {said['columns']} tiles, {said['height_px']:,} x {said['width_px']:,} px (height x width)",
         f"legend: {said['legend']}",
+        *([f"pages: {', '.join(mosaic.channels)}"] if len(mosaic.channels) > 1 else []),
     ]
     if mosaic.fewer:
         fewer = ", ".join(f"{value} ({count})" for value, count in mosaic.fewer.items())

@@ -12,6 +12,7 @@ from nucleusnet_core.cells.png import decode_cell
 from nucleusnet_core.contract import DEFAULT, METADATA
 from nucleusnet_core.dataset import OpenDataset
 from nucleusnet_core.errors import CorruptDataError, SelectionError, UsageError
+from nucleusnet_core.pictures.channels import shown_channels
 from nucleusnet_core.pictures.contact_sheet import MAX_NUCLEI
 from nucleusnet_core.shards.rows import Picks, fetch_rows
 from nucleusnet_core.shards.tables import common_scale, read_columns
@@ -223,19 +224,45 @@ def group_of(value: str, nuclei: int, nearest: Nearest) -> NucleusGroup:
     )
 
 
-def fetch_crops(opened: OpenDataset, found: Representatives) -> list[npt.NDArray[Any]]:
-    """Fetch the pixels of the chosen nuclei.
+@dataclass(frozen=True)
+class Crops:
+    """What the chosen nuclei look like.
+
+    Attributes:
+        pixels: (crop_px, crop_px) of each, by the name of the channel.
+        masks: bool (crop_px, crop_px) of each where crops show surroundings; else None.
+    """
+
+    pixels: dict[str, list[npt.NDArray[Any]]]
+    masks: list[npt.NDArray[np.bool_]] | None = None
+
+
+def fetch_crops(opened: OpenDataset, found: Representatives, channel: str | None = None) -> Crops:
+    """Fetch the pixels of the chosen nuclei, and their masks where the pixels do not show which nucleus is meant.
+
+    Args:
+        opened: the dataset.
+        found: the nuclei.
+        channel: the only one to fetch; None for all.
 
     Raises:
+        SelectionError: there is no such channel.
         CorruptDataError: config `default` has other nuclei in these rows than config `metadata`, or a damaged cell.
         NucleusNetError: the dataset cannot be reached.
     """
     entries = tuple(opened.shards(DEFAULT, "+".join(found.splits)))
-    crops, _ = fetch_rows(opened, Picks(entries, found.rows), ["nucleus_id", "image"])
+    columns = shown_channels(opened.manifest, channel)
+    masks = ["mask"] if opened.manifest.shows_surroundings else []
+    crops, _ = fetch_rows(opened, Picks(entries, found.rows), ["nucleus_id", *columns.values(), *masks])
     for measured, shown in zip(*(part.column("nucleus_id").to_pylist() for part in (found.table, crops)), strict=True):
         if measured != shown:
             raise CorruptDataError(
                 f"{opened.store.name}: one row is nucleus {measured} in config metadata and {shown} in config default; "
                 "run `nucleusnet verify`."
             )
-    return [decode_cell(cell["bytes"]) for cell in crops.column("image").to_pylist()]
+    pixels = {name: _decoded(crops.column(column)) for name, column in columns.items()}
+    return Crops(pixels, _decoded(crops.column("mask")) if masks else None)
+
+
+def _decoded(cells: pa.ChunkedArray) -> list[npt.NDArray[Any]]:
+    return [decode_cell(cell["bytes"]) for cell in cells.to_pylist()]

@@ -1,33 +1,36 @@
 """What is said and shown of the nuclei that represent a dataset: texts, JSON, the contact sheet."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nucleusnet_core.pictures.contact_sheet import NO_SCALE_BAR, draw_sheet, sheet_grid, shrunk, write_sheet
+from nucleusnet_core.pictures.outlines import outlines_of
 from nucleusnet_core.terminal.wording import counted
 
 from .groups import RUN_NAME
 from .nucleus_ranking import Centre
-from .representatives import MEASUREMENTS, Representatives
+from .representatives import MEASUREMENTS, Crops, Representatives
 from .statistics import aligned
 
 _SHOWN = ("area_um2", "eccentricity", "mean_intensity", "std_intensity")
 
 
-def write_contact_sheet(out: Path, found: Representatives, crops: Sequence[npt.NDArray[Any]]) -> None:
+def write_contact_sheet(out: Path, found: Representatives, crops: Crops) -> None:
     """Draw the chosen nuclei, nearest first, row by row, on a contact sheet; one value after the other.
 
     Raises:
         OutputError: it cannot be written there.
     """
-    tile_px = sheet_grid(len(crops)).tile_px
-    tile_um = crops[0].shape[1] / found.pixels_per_um if found.pixels_per_um else None
+    first, *_ = crops.pixels.values()
+    tile_px = sheet_grid(len(first)).tile_px
+    tile_um = first[0].shape[1] / found.pixels_per_um if found.pixels_per_um else None
+    outlines = outlines_of(crops.masks, tile_px) if crops.masks is not None else None
     caption = [sheet_caption(found), f"{found.metric} distance"]
-    write_sheet(out, draw_sheet(shrunk(np.stack(crops), tile_px), caption=caption, tile_um=tile_um))
+    caption += [f"channel {name}" for name in crops.pixels if name and len(crops.pixels) == 1]
+    tiles = {name: shrunk(np.stack(pixels), tile_px) for name, pixels in crops.pixels.items()}
+    write_sheet(out, draw_sheet(tiles, caption=caption, tile_um=tile_um, outlines=outlines))
 
 
 def sheet_caption(found: Representatives) -> str:
@@ -43,7 +46,7 @@ def representatives_json(found: Representatives) -> dict[str, Any]:
         "nuclei": found.nuclei,
         "left_out": found.left_out,
         "without": list(found.wanted.without),
-        "only": found.wanted.only,
+        "only": list(found.wanted.only),
         "left_out_by_warnings": found.warned,
         "splits": list(found.splits),
         "measurements": list(MEASUREMENTS),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nucleusnet_core.errors import NucleusNetError
 from nucleusnet_core.files.atomic import write_bytes_atomic
+from nucleusnet_core.files.spreadsheet import csv_table, unquoted_text
 from nucleusnet_core.terminal.outputs import writing
 from nucleusnet_core.terminal.wording import counted
 
@@ -142,7 +143,7 @@ def parse_row(fields: list[str], columns: dict[str, int], decimal: str) -> Image
     rois = parse_number("num_rois", rois_text, decimal)
     if rois != int(rois):
         raise ValueError(f"num_rois is {rois_text!r}, which is not a whole number.")
-    name = unicodedata.normalize("NFC", image)
+    name = unicodedata.normalize("NFC", unquoted_text(image))
     if rois == 0 and all(text.lower() in ("", "nan") for text in (mean_text, std_text)):
         return ImageStatistics(name, 0, None, None)
     mean = parse_number("mean_intensity", mean_text, decimal)
@@ -167,15 +168,11 @@ def parse_number(column: str, text: str, decimal: str) -> float:
 
 def statistics_csv(measured: Iterable[ImageStatistics]) -> str:
     """Return the table sorted by name; intensities have 4 decimals, and are empty without regions of interest."""
-    sink = io.StringIO(newline="")
-    writer = csv.writer(sink, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    rows: list[tuple[object, ...]] = [COLUMNS]
     for one in sorted(measured, key=lambda one: one.image):
-        values = (one.mean_intensity, one.std_intensity)
-        writer.writerow(
-            [one.image, one.num_rois, *("" if value is None else f"{value:.{DECIMALS}f}" for value in values)]
-        )
-    return sink.getvalue()
+        values = ("" if value is None else f"{value:.{DECIMALS}f}" for value in (one.mean_intensity, one.std_intensity))
+        rows.append((one.image, one.num_rois, *values))
+    return csv_table(rows)
 
 
 def write_statistics_csv(path: Path, measured: Iterable[ImageStatistics]) -> None:

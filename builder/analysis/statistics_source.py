@@ -8,6 +8,7 @@ from pathlib import Path
 from nucleusnet_core.contract import BARE_NAME, MANIFEST_NAME, STITCHED
 from nucleusnet_core.dataset import OpenDataset, open_dataset
 from nucleusnet_core.errors import BuildError, CorruptDataError, DatasetNotFoundError, Failure, UsageError
+from nucleusnet_core.inputs.channels import find_one_channel
 from nucleusnet_core.inputs.pairs import USUAL, FindOptions, find_sources
 from nucleusnet_core.location import home_expanded
 from nucleusnet_core.shards.tables import read_columns
@@ -16,6 +17,7 @@ from nucleusnet_core.terminal.progress import Progress
 
 from ..workers.engine import Workers, local_workers, run_tasks
 from ..workers.failure import collect
+from ..workers.watch import seconds_for
 from .groups import ImageGroup, read_groups
 from .statistics import ImageStatistics
 from .statistics_csv import read_statistics_csv
@@ -97,8 +99,8 @@ def source_statistics(source: str, options: FolderOptions, progress: Progress, b
         return measure_folder(home_expanded(source), options, progress)
     if options.find != USUAL:
         raise UsageError(
-            "--masks, --mask-suffix, --recursive, --allow-pickle and --prefer are for a folder of stitched images, "
-            f"which {source} is not; leave them out."
+            "--masks, --mask-suffix, --recursive, --allow-pickle, --prefer, --channels and --channel are for a folder "
+            f"of stitched images, which {source} is not; leave them out."
         )
     if is_table(source):
         return Measured(tuple(sorted(read_statistics_csv(home_expanded(source)), key=lambda one: one.image)))
@@ -135,11 +137,18 @@ def measure_folder(folder: Path, options: FolderOptions, progress: Progress) -> 
 
     found = find_sources(folder, options.find)
     sources, failures = found.sources, [*found.failures]
-    tasks = [MeasureTask(source, options.find.allow_pickle) for source in sources]
+    channels = find_one_channel([source.image_path for source in sources], options.find.channels)
+    tasks = [MeasureTask(source, options.find.allow_pickle, channels) for source in sources]
     workers: Workers = local_workers(max(1, min(options.workers, len(tasks))))
     progress.begin("images", len(tasks))
     images, failed = collect(
-        run_tasks(measure_file, tasks, make_executor=workers.make_executor, workers=workers.count),
+        run_tasks(
+            measure_file,
+            tasks,
+            make_executor=workers.make_executor,
+            workers=workers.count,
+            seconds=lambda task: seconds_for(task.source.image_path, task.source.mask_path),
+        ),
         name=lambda task: task.source.stem,
         nuclei=lambda one: one.num_rois,
         progress=progress,

@@ -1,7 +1,5 @@
 """Stitched images and masks, or a dataset folder -> records of zips without compression, ready for a repository."""
 
-import csv
-import io
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -11,8 +9,9 @@ from pathlib import Path
 from nucleusnet_core.contract import SUMS_NAME
 from nucleusnet_core.errors import ArchiveError, OutputError, UsageError
 from nucleusnet_core.files.atomic import write_bytes_atomic
-from nucleusnet_core.files.disk_space import check_space, disk_full_reported
+from nucleusnet_core.files.disk_space import check_space, disk_failures_reported
 from nucleusnet_core.files.hashing import Digest, digest_bytes
+from nucleusnet_core.files.spreadsheet import csv_table
 from nucleusnet_core.small_files import read_bytes
 from nucleusnet_core.terminal.outputs import output_folder, writing
 from nucleusnet_core.terminal.progress import NoProgress, Progress
@@ -97,7 +96,7 @@ def archive(options: ArchiveOptions, progress: Progress | None = None) -> Archiv
         missing = [(record, plan) for record in records for plan in record.zips if plan.name not in finished]
         check_space(options.out, _SPARE_BYTES + sum(plan.most_bytes for _, plan in missing), "the archive")
         progress.begin("archive", sum(file.bytes for _, plan in missing for file in plan.files), unit="B")
-        with writing(options.out), disk_full_reported(options.out):
+        with writing(options.out), disk_failures_reported(options.out):
             for record, plan in missing:
                 finished[plan.name] = make_zip(options.out, record, plan, progress.step)
             index = write_index(options, records, finished)
@@ -233,9 +232,7 @@ def sums(files: dict[str, Digest]) -> bytes:
 
 def contents_csv(receipts: Sequence[ZipReceipt]) -> bytes:
     """Return contents.csv: one line for each file in the zips, with its size and SHA-256."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["zip", "file", "bytes", "sha256"])
+    rows: list[tuple[object, ...]] = [("zip", "file", "bytes", "sha256")]
     for receipt in receipts:
-        writer.writerows((receipt.name, member.name, member.bytes, member.sha256) for member in receipt.members)
-    return text.getvalue().encode()
+        rows += [(receipt.name, member.name, member.bytes, member.sha256) for member in receipt.members]
+    return csv_table(rows).encode()

@@ -2,24 +2,27 @@
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import nucleusnet_dataset
 from nucleusnet_core.contract import DEFAULT
 from nucleusnet_core.errors import Failure, UsageError
-from nucleusnet_core.files.disk_space import check_space, disk_full_reported, file_bytes, space_for_images
-from nucleusnet_core.inputs.pairs import FoundInputs, Source, find_sources
+from nucleusnet_core.files.disk_space import check_space, disk_failures_reported, file_bytes, space_for_images
+from nucleusnet_core.inputs.find import find_inputs
+from nucleusnet_core.inputs.pairs import FoundInputs, Source
 from nucleusnet_core.terminal.outputs import output_file
 from nucleusnet_core.terminal.progress import NoProgress, Progress
 from nucleusnet_core.terminal.wording import counted
 
 from ..pieces.ensure import ensure_piece
 from ..pieces.receipt import Receipt
-from ..pieces.task import PieceTask
+from ..pieces.task import PieceTask, source_files
 from ..workers.cluster import dask_workers
 from ..workers.engine import Workers, in_order, local_workers, run_tasks
 from ..workers.failure import collect
 from ..workers.log import LOG, logging_to
+from ..workers.watch import seconds_for
 from .assembly import BuildResult, Made, assemble_dataset
 from .options import BuildOptions
 from .shares import Share, check_finished, record_failure, record_tasks, recorded_end, recorded_tasks
@@ -58,8 +61,8 @@ def build(options: BuildOptions, progress: Progress | None = None, found: FoundI
     progress = progress or NoProgress()
     found = found or find(options)
     with (
-        disk_full_reported(work_folder(options.out).path),
-        open_work(options.out, options.recorded_parameters(), fresh=options.fresh) as work,
+        disk_failures_reported(work_folder(options.out).path),
+        open_work(options.out, recorded_parameters(options, found), fresh=options.fresh) as work,
     ):
         with logging_to(options.log or work.log), workers_of(options) as workers:
             check_space_for(found.sources, work)
@@ -78,9 +81,9 @@ def build_share(options: BuildOptions, share: Share, progress: Progress | None =
     progress = progress or NoProgress()
     found = find(options)
     own = found.sources[share.task :: share.tasks]
-    with disk_full_reported(work_folder(options.out).path):
+    with disk_failures_reported(work_folder(options.out).path):
         work = make_work_folder(options.out)
-        join_work(work, options.recorded_parameters())
+        join_work(work, recorded_parameters(options, found))
         record_tasks(work.path, share.tasks)
         log_path = options.log or work.path / f"task-{share.task}.log"
         with logging_to(log_path), workers_of(options) as workers:
@@ -118,8 +121,8 @@ def finish_build(
             "nucleusnet build ... --task 0 --tasks N."
         )
     with (
-        disk_full_reported(work_folder(options.out).path),
-        open_work(options.out, options.recorded_parameters(), fresh=False) as work,
+        disk_failures_reported(work_folder(options.out).path),
+        open_work(options.out, recorded_parameters(options, found), fresh=False) as work,
     ):
         with logging_to(options.log or work.log), workers_of(options) as workers:
             ordered = piece_tasks(options, found, found.sources, work)
@@ -159,12 +162,17 @@ def find(options: BuildOptions) -> FoundInputs:
         PairingError: there are no images, or no masks.
     """
     check_output(options.out, images=options.stitched, overwrite=options.overwrite)
-    found = find_sources(options.stitched, options.find_options())
+    found = find_inputs(options.stitched, options.find_options())
     if options.log is not None and options.log.exists():  # it is continued, so it must not be what is read
-        read = [path for source in found.sources for path in (source.image_path, source.mask_path)]
+        read = [path for source in found.sources for path in source_files(source)]
         read += [options.study] if options.study is not None else []
         output_file(options.log, suffixes=("",), overwrite=True, inputs=read, option="--log")
     return found
+
+
+def recorded_parameters(options: BuildOptions, found: FoundInputs) -> dict[str, Any]:
+    """Return what a work folder is begun with; it is not resumed with another."""
+    return options.recorded_parameters() | {"channels": list(found.channels.names)}
 
 
 def workers_of(options: BuildOptions) -> contextlib.AbstractContextManager[Workers]:
@@ -180,7 +188,10 @@ def check_space_for(sources: Sequence[Source], work: WorkFolder) -> None:
     Raises:
         OutputError: less is free than needed.
     """
-    needed = space_for_images(file_bytes(source.image_path for source in sources), file_bytes(work.pieces.iterdir()))
+    needed = space_for_images(
+        file_bytes(path for source in sources for path in (source.image_path, *source.further_paths)),
+        file_bytes(work.pieces.iterdir()),
+    )
     check_space(work.path, needed, counted(len(sources), "image"))
 
 
@@ -188,8 +199,8 @@ def piece_tasks(
     options: BuildOptions, found: FoundInputs, sources: Sequence[Source], work: WorkFolder
 ) -> list[PieceTask]:
     """Return one task for each image."""
-    columns = nucleusnet_dataset.features(DEFAULT, extra=found.columns).arrow_schema
-    parameters = options.piece_parameters()
+    columns = nucleusnet_dataset.features(DEFAULT, extra=found.columns, channels=found.channels.names).arrow_schema
+    parameters = replace(options.piece_parameters(), channels=found.channels)
     return [PieceTask(source, parameters, columns, work.pieces, options.allow_pickle) for source in sources]
 
 
@@ -200,7 +211,13 @@ def make_pieces(
     LOG.info("%d images, up to %d at once", len(tasks), workers.count)
     progress.begin("images", len(tasks))
     return collect(
-        run_tasks(ensure_piece, tasks, make_executor=workers.make_executor, workers=workers.count),
+        run_tasks(
+            ensure_piece,
+            tasks,
+            make_executor=workers.make_executor,
+            workers=workers.count,
+            seconds=lambda task: seconds_for(task.source.image_path, task.source.mask_path),
+        ),
         name=lambda task: task.source.stem,
         nuclei=lambda receipt: receipt.kept,
         progress=progress,

@@ -89,7 +89,7 @@ def write_folder(
         progress.step(1, nuclei=entry.rows)
     small = [
         *metadata_tables(tasks),
-        *stitched_tables(receipts, by_split, schemas[STITCHED], list(found.columns), warnings),
+        *stitched_tables(receipts, by_split, schemas[STITCHED], found, warnings),
         *chosen_nuclei(filled, work.pieces, schema=schemas[TEN_K], cells=cells, seed=options.seed),
     ]
     progress.begin("finishing", len(small) + 3, unit="step")
@@ -109,7 +109,9 @@ def write_folder(
 
 def schema_with_facts(options: BuildOptions, config: str, receipts: Sequence[Receipt], found: FoundInputs) -> pa.Schema:
     """Return the schema of a config with the facts in its metadata."""
-    schema = nucleusnet_dataset.features(config, bit_depth=bits_of(receipts), extra=found.columns).arrow_schema
+    schema = nucleusnet_dataset.features(
+        config, bit_depth=bits_of(receipts), extra=found.columns, channels=found.channels.names
+    ).arrow_schema
     return schema.with_metadata({**(schema.metadata or {}), FACTS_KEY: facts_of(options, config, receipts)})
 
 
@@ -200,11 +202,13 @@ def stitched_tables(
     receipts: Sequence[Receipt],
     by_split: BySplit,
     schema: pa.Schema,
-    columns: Sequence[str],
+    found: FoundInputs,
     warnings: Mapping[str, Sequence[str]],
 ) -> Iterator[SplitTables]:
     """Yield config stitched; distances and ranks are over all splits."""
-    table = stitched_table(receipts, schema, columns=columns, warnings=warnings)
+    table = stitched_table(
+        receipts, schema, columns=list(found.columns), channels=found.channels.names, warnings=warnings
+    )
     for split, group in by_split.items():
         names = {receipt.stem for receipt in group}
         yield STITCHED, split, [table.filter(pa.array([name in names for name in table.column("name").to_pylist()]))]
@@ -259,6 +263,7 @@ def make_manifest(
         warnings=dict(sorted(Counter(word for words in warnings.values() for word in words).items())),
         crop_px=options.frame.crop_px,
         frame_um=options.frame.frame_um,
+        channels=list(found.channels.names),
     )
 
 

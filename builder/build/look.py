@@ -86,7 +86,7 @@ def mask_fates(source: Source, recipe: Recipe, *, allow_pickle: bool) -> Counter
     Raises:
         InputMaskError: the mask cannot be used.
     """
-    from nucleusnet_core.inputs.images import reading  # noqa: PLC0415
+    from nucleusnet_core.inputs.kinds import reading  # noqa: PLC0415
     from nucleusnet_core.inputs.masks import read_label_runs  # noqa: PLC0415
     from nucleusnet_core.inputs.regions import regions_from_runs  # noqa: PLC0415
 

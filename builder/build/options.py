@@ -7,6 +7,7 @@ from typing import Any
 
 from nucleusnet_core.contract import CROP_PX, CROP_PX_LIMITS, CROP_PX_STEP, FRAME_UM_LIMITS, WARNING_THRESHOLDS
 from nucleusnet_core.errors import UsageError
+from nucleusnet_core.inputs.channels import ALL_CHANNELS, ChannelOptions
 from nucleusnet_core.inputs.pairs import FindOptions
 from nucleusnet_core.orders import check_seed
 from nucleusnet_core.stitched_names import DEFAULT_NAME_PATTERN, Prefer
@@ -37,6 +38,7 @@ class BuildOptions:
         samples: sample sheet, None for none.
         samples_missing_null: images without a row of the sample sheet get empty values instead of an error.
         group_by: the column whose values splits keep together.
+        channels: which channels of the images are taken, and what they are called.
         prefer: which of two masks counts where a `_seg.npy` is newer than the other: "seg-npy", "image", or "".
         recipe: how a nucleus is cut.
         outside: what a crop shows outside its nucleus.
@@ -64,6 +66,7 @@ class BuildOptions:
     samples: Path | None = None
     samples_missing_null: bool = False
     group_by: str = "run_name"
+    channels: ChannelOptions = ALL_CHANNELS
     prefer: str = ""
     recipe: Recipe = Recipe.published
     outside: Outside = Outside.zero
@@ -136,6 +139,7 @@ class BuildOptions:
             pixels_per_um=self.pixels_per_um,
             prefer=self.prefer,
             allow_pickle=self.allow_pickle,
+            channels=self.channels,
         )
 
     def manifest_parameters(self) -> dict[str, Any]:
@@ -155,7 +159,7 @@ class BuildOptions:
         return parameters
 
     def recorded_parameters(self) -> dict[str, Any]:
-        """Return what a work folder is begun with; it is not resumed with another."""
+        """Return what of these a work folder is begun with; it is not resumed with another."""
         own = {"seed": self.seed, "recipe": self.recipe.value, **asdict(self.frame)}
         return self.manifest_parameters() | own
 

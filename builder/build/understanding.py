@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from nucleusnet_core.contract import image_columns
 from nucleusnet_core.errors import Failure
 from nucleusnet_core.files.disk_space import readable_size, space_for_images
+from nucleusnet_core.inputs.channels import Channels
 from nucleusnet_core.inputs.header import spread
 from nucleusnet_core.inputs.pairs import FoundInputs, Source
 from nucleusnet_core.runs import natural_order
@@ -28,6 +30,7 @@ class Understanding:
         images: number of images with a mask.
         masks: number of masks by the rule that found them.
         headers: of a few images, spread over all.
+        channels: that are taken of every image.
         group_by: the column whose values splits keep together.
         groups: its values, in natural order.
         unmatched: names that the name pattern does not match.
@@ -47,6 +50,7 @@ class Understanding:
     images: int
     masks: dict[str, int]
     headers: Headers
+    channels: Channels
     group_by: str
     groups: list[str]
     unmatched: list[str]
@@ -74,6 +78,7 @@ def understood(found: FoundInputs, options: BuildOptions) -> Understanding:
         images=len(found.sources),
         masks=found.mask_rules,
         headers=headers,
+        channels=found.channels,
         group_by=found.group_by,
         groups=groups_of(found.sources),
         unmatched=found.unmatched,
@@ -97,6 +102,7 @@ def first_lines(found: FoundInputs, options: BuildOptions) -> list[str]:
     lines = [
         images_line(len(found.sources), found.mask_rules),
         scale_line(headers, len(found.sources)),
+        channels_line(found.channels),
         groups_line(found.group_by, groups_of(found.sources)),
         unmatched_words(found, options),
     ]
@@ -108,6 +114,7 @@ def all_lines(understanding: Understanding) -> list[str]:
     lines = [
         images_line(understanding.images, understanding.masks),
         scale_line(understanding.headers, understanding.images),
+        channels_line(understanding.channels),
         groups_line(understanding.group_by, understanding.groups),
         understanding.unmatched_said,
         *columns_lines(understanding),
@@ -136,6 +143,13 @@ def scale_line(headers: Headers, images: int) -> str:
     looked_at = len(headers.scales)
     few = f"; {looked_at} of {counted(images, 'image')} looked at" if looked_at < images else ""
     return scale_words(scales, {scale.source for scale in headers.scales}) + few
+
+
+def channels_line(channels: Channels) -> str:
+    """Return the channels with their columns; nothing for the only one without a name."""
+    columns = zip(channels.names, image_columns(channels.names), strict=True) if channels.names else ()
+    listed = ", ".join(f"{name} ({column})" for name, column in columns)
+    return f"channels: {listed}; the masks belong to {channels.names[0]}" if listed else ""
 
 
 def groups_line(group_by: str, groups: list[str]) -> str:

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 from nucleusnet_core.contract import MANIFEST_NAME
 from nucleusnet_core.errors import ManifestError, OutputError, UsageError
-from nucleusnet_core.files.atomic import replace_folder, write_bytes_atomic
+from nucleusnet_core.files.atomic import put_back, replace_folder, write_bytes_atomic
 from nucleusnet_core.files.locking import locked
 from nucleusnet_core.manifest import Manifest
 from nucleusnet_core.small_files import parse_json
@@ -65,8 +64,8 @@ class WorkFolder:
         return any(self.pieces.glob("*")) or (self.path / TASKS_NAME).exists()
 
     def put_in_place(self) -> None:
-        """Make the finished dataset appear as `out`; an older one is moved aside first and removed last."""
-        replace_folder(self.dataset, self.out, aside=self.path / f"replaced-{uuid.uuid4().hex[:8]}")
+        """Make the finished dataset appear as `out`; an older one is removed last."""
+        replace_folder(self.dataset, self.out)
 
     def remove(self) -> None:
         """Remove the work folder."""
@@ -86,6 +85,7 @@ def check_output(out: Path, *, images: Path, overwrite: bool) -> None:
         OutputError: the folder around it cannot be made or written to.
     """
     output_folder(out, inputs=[images])
+    put_back(out)
     if not os.access(out.parent, os.W_OK):
         raise OutputError(f"--out: the folder {out.parent} is read-only for you; choose another place.")
     if not out.exists() and not out.is_symlink():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nucleusnet_dataset
-from nucleusnet_core.contract import CARD_NAME, CROP_PX, NUCLEUS_WARNINGS
+from nucleusnet_core.contract import CARD_NAME, CROP_PX, NUCLEUS_WARNINGS, image_columns
 from nucleusnet_core.files.atomic import write_bytes_atomic
 from nucleusnet_core.manifest import Manifest
 from nucleusnet_core.terminal.wording import counted
@@ -14,7 +14,7 @@ from nucleusnet_core.terminal.wording import counted
 from ..cutting.nucleus_warnings import TEXTS
 from .columns import schema_table
 from .head import PRETTY_NAME, card_yaml
-from .markdown import plain_markdown
+from .markdown import plain_markdown, plain_paragraphs
 from .shipped import shipped
 from .statistics import PICTURE_PATH, CardStatistics
 from .study import ITEMS, NOT_STATED, Study, citation
@@ -89,7 +89,7 @@ def count_values(manifest: Manifest, images: int) -> dict[str, str]:
     """Return what the card says about splits, configs and columns."""
     first = next(iter(manifest.splits))
     outside = str(manifest.parameters["outside"])
-    cells = manifest.bit_depth, manifest.columns, manifest.crop_px
+    cells = manifest.bit_depth, manifest.columns, manifest.crop_px, manifest.channels
     return {
         "kept": f"{manifest.kept:,}",
         "found": f"{manifest.found:,}",
@@ -115,7 +115,22 @@ def recipe_text(manifest: Manifest) -> str:
     """Return how nuclei were cut, after a sentence that says what a recipe is."""
     said = f"The recipe is the way in which nuclei are cut; here it is `{manifest.recipe}`."
     frame = [frame_text(manifest)] if manifest.recipe == "refined" else []
-    return " ".join([said, *filter(None, [_RECIPES.get(manifest.recipe)]), *frame])
+    channels = [channels_text(manifest)] if manifest.channels else []
+    return " ".join([said, *filter(None, [_RECIPES.get(manifest.recipe)]), *frame, *channels])
+
+
+def channels_text(manifest: Manifest) -> str:
+    """Return which column holds which channel, and how channels lie on each other."""
+    first, *further = (
+        f"`{column}` shows channel {name}"
+        for column, name in zip(image_columns(manifest.channels), manifest.channels, strict=True)
+    )
+    if not further:
+        return f"{first}."
+    return (
+        f"{first}, which the masks belong to, {', '.join(further)}: all turned and cut alike, so that a pixel is "
+        "the same place in all."
+    )
 
 
 def frame_text(manifest: Manifest) -> str:
@@ -145,8 +160,8 @@ def study_values(facts: CardFacts) -> dict[str, str]:
     description = study.get("dataset", "description")
     return {
         "yaml": card_yaml(facts.manifest, study),
-        "pretty_name": study.get("dataset", "name") or PRETTY_NAME,
-        "description": nucleusnet_dataset.DESCRIPTION if description is None else description.strip(),
+        "pretty_name": plain_markdown(study.get("dataset", "name") or PRETTY_NAME),
+        "description": nucleusnet_dataset.DESCRIPTION if description is None else plain_paragraphs(description),
         "citation": citation(study, nucleusnet_dataset.CITATION),
         "image_items": "\n".join(
             [*item_rows(study, "biosample", "specimen", "acquisition"), *scale_rows(facts.manifest)]
@@ -232,8 +247,8 @@ def item_rows(study: Study, *sections: str) -> list[str]:
             stated = study.get(section, key)
             if key == "pixels_per_um" or (stated is None and not item.needed):
                 continue
-            text = "<br>".join(study.lines(section, key)) if isinstance(stated, list) else study.text(section, key)
-            rows.append(f"| {item.label} | {text.replace('|', chr(92) + '|')} |")
+            texts = study.lines(section, key) if isinstance(stated, list) else [study.text(section, key)]
+            rows.append(f"| {item.label} | {'<br>'.join(map(plain_markdown, texts))} |")
     return rows
 
 
@@ -241,7 +256,7 @@ def quality_text(study: Study) -> str:
     """Return known errors and biases as lists."""
     parts = []
     for key, item in ITEMS["quality"].items():
-        lines = study.lines("quality", key) or [NOT_STATED]
+        lines = [plain_markdown(line) for line in study.lines("quality", key)] or [NOT_STATED]
         parts.append("\n".join([f"{item.label}:", "", *(f"- {line}" for line in lines)]))
     return "\n\n".join(parts)
 

@@ -1,11 +1,13 @@
 """What every column means, and its unit: for the dataset card and croissant.json."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import datasets
 
 import nucleusnet_dataset
+from nucleusnet_core.contract import INTENSITY_COLUMNS, channel_column
+from nucleusnet_core.contract import STITCHED as STITCHED_CONFIG
 
 
 class Meaning(NamedTuple):
@@ -51,8 +53,9 @@ NUCLEI: Mapping[str, Meaning] = {
     "saturated_px": Meaning("px²", "pixels of the mask at the highest value of the camera, or of the file's type"),
     "sharpness": Meaning(
         "",
-        "variance of the Laplacian (four neighbours, all of them in the mask) over the square of `mean_intensity`; "
-        "empty where no pixel has such neighbours",
+        "variance of the Laplacian over the square of `mean_intensity`, between means of blocks of 1 µm (at least 2 px)"
+        " that lie in the mask with all four neighbours; without the camera's noise, as it is the covariance of the "
+        "Laplacians of every second pixel, as on a chessboard, and of the others; empty where no block has neighbours",
     ),
     "touches_border": Meaning("", "the label touches the border of the stitched image"),
     "clipped": Meaning("", "a part of the nucleus lies outside of the crop"),
@@ -83,16 +86,23 @@ STITCHED: Mapping[str, Meaning] = {
 }
 
 
-def meanings(config: str, crop_px: int) -> Mapping[str, Meaning]:
+def meanings(config: str, crop_px: int, channels: Sequence[str] = ()) -> Mapping[str, Meaning]:
     """Return the meanings of the columns of a config.
 
     Args:
         config: one of those of the dataset.
         crop_px: side of its crops, px.
+        channels: of the dataset, as its manifest lists them.
     """
-    if config == "stitched":
-        return STITCHED
-    return {"image": Meaning(_CAMERA, f"the crop, {crop_px} x {crop_px} px"), **NUCLEI}
+    image = Meaning(_CAMERA, f"the crop, {crop_px} x {crop_px} px" + "".join(f", of {name}" for name in channels[:1]))
+    known = STITCHED if config == STITCHED_CONFIG else {"image": image, **NUCLEI}
+    repeated = ("image_sha256",) if config == STITCHED_CONFIG else ("image", *INTENSITY_COLUMNS)
+    further = {
+        channel_column(name, channel): Meaning(known[name].unit, f"the same as `{name}`, of channel {channel}")
+        for channel in channels[1:]
+        for name in repeated
+    }
+    return {**known, **further}
 
 
 def type_name(feature: Any, bit_depth: int) -> str:
@@ -108,11 +118,14 @@ OWN_COLUMN = Meaning("", "of the image, from its name or the sample sheet")
 """What is known of a dataset's own columns."""
 
 
-def schema_table(config: str, bit_depth: int, extra: Mapping[str, str], crop_px: int) -> str:
+def schema_table(
+    config: str, bit_depth: int, extra: Mapping[str, str], crop_px: int, channels: Sequence[str] = ()
+) -> str:
     """Return the columns of a config as a Markdown table."""
-    known = meanings(config, crop_px)
+    known = meanings(config, crop_px, channels)
+    columns = nucleusnet_dataset.features(config, bit_depth=bit_depth, extra=extra, channels=channels)
     lines = ["| column | type | unit | meaning |", "|---|---|---|---|"]
-    for name, feature in nucleusnet_dataset.features(config, bit_depth=bit_depth, extra=extra).items():
+    for name, feature in columns.items():
         meaning = known.get(name, OWN_COLUMN)
         lines.append(f"| `{name}` | {type_name(feature, bit_depth)} | {meaning.unit} | {meaning.text} |")
     return "\n".join(lines)

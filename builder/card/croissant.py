@@ -5,6 +5,7 @@ Source: https://docs.mlcommons.org/croissant/docs/croissant-spec.html
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from nucleusnet_core.contract import CROISSANT_NAME
 from nucleusnet_core.files.atomic import write_bytes_atomic
 from nucleusnet_core.manifest import Manifest
 
-from .columns import OWN_COLUMN, meanings
+from .columns import OWN_COLUMN, Meaning, meanings
 from .head import PRETTY_NAME
 from .study import Study, citation
 
@@ -149,20 +150,28 @@ def split_set(manifest: Manifest) -> dict[str, Any]:
 
 def record_set(manifest: Manifest, config: str) -> dict[str, Any]:
     """Return a description of the columns of a config."""
-    columns = nucleusnet_dataset.features(config, bit_depth=manifest.bit_depth, extra=manifest.columns)
+    columns = nucleusnet_dataset.features_of(manifest, config)
+    known = meanings(config, manifest.crop_px, manifest.channels)
     rows = sum(manifest.rows(config, split) for split in manifest.splits_of(config))
     return {
         "@type": "cr:RecordSet",
         "@id": config,
         "name": config,
         "description": f"Config {config}: {rows} rows.",
-        "field": [field_of(config, name, feature, manifest.crop_px) for name, feature in columns.items()],
+        "field": [field_of(name, feature, config=config, known=known) for name, feature in columns.items()],
     }
 
 
-def field_of(config: str, name: str, feature: Any, crop_px: int) -> dict[str, Any]:
-    """Return a description of a column."""
-    meaning = meanings(config, crop_px).get(name, OWN_COLUMN)
+def field_of(name: str, feature: Any, *, config: str, known: Mapping[str, Meaning]) -> dict[str, Any]:
+    """Return a description of a column.
+
+    Args:
+        name: of the column.
+        feature: its type.
+        config: that it belongs to.
+        known: meanings of the columns of this config.
+    """
+    meaning = known.get(name, OWN_COLUMN)
     source: dict[str, Any] = {"fileSet": {"@id": f"files-of-{config}"}, "extract": {"column": name}}
     if isinstance(feature, datasets.Image):
         source["transform"] = {"jsonPath": "bytes"}

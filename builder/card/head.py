@@ -59,7 +59,7 @@ def config_info(manifest: Manifest, config: str) -> datasets.DatasetInfo:
     size = sum(split.num_bytes for split in splits.values())
     return datasets.DatasetInfo(
         config_name=config,
-        features=nucleusnet_dataset.features(config, bit_depth=manifest.bit_depth, extra=manifest.columns),
+        features=nucleusnet_dataset.features_of(manifest, config),
         splits=datasets.SplitDict(splits),
         download_size=size,
         dataset_size=size,

@@ -202,15 +202,29 @@ def citation(study: Study, default: str) -> str:
     """Return the BibTeX entry of a study, or `default` where nothing is stated."""
     if not study.facts:
         return default
-    authors = " and ".join(f"{{{name}}}" for name in study.lines("dataset", "authors"))
-    extra = {"doi": study.get("dataset", "doi"), "url": study.get("dataset", "homepage")}
+    authors = " and ".join(f"{{{balanced(name)}}}" for name in study.lines("dataset", "authors"))
+    extra = {name: study.text("dataset", key) for name, key in (("doi", "doi"), ("url", "homepage"))}
     key = "".join(letter for letter in study.text("dataset", "name").lower() if letter.isalnum()) or "dataset"
     lines = [
         f"@misc{{{key},",
-        f"  title = {{{study.text('dataset', 'name')}}},",
+        f"  title = {{{balanced(study.text('dataset', 'name'))}}},",
         f"  author = {{{authors}}},",
         f"  year = {{{study.get('dataset', 'year')}}},",
-        *(f"  {name} = {{{value}}}," for name, value in extra.items() if value),
+        *(f"  {name} = {{{balanced(value)}}}," for name, value in extra.items() if value != NOT_STATED),
         "}",
     ]
     return "\n".join(lines)
+
+
+def balanced(text: str) -> str:
+    """Return a text for between braces in BibTeX; its own go where they do not fit each other, and would end it.
+
+    >>> balanced("{DAPI} nuclei"), balanced("} of {")
+    ('{DAPI} nuclei', ' of ')
+    """
+    depth = 0
+    for letter in text:
+        depth += (letter == "{") - (letter == "}")
+        if depth < 0:
+            break
+    return text if depth == 0 else text.replace("{", "").replace("}", "")

@@ -18,6 +18,7 @@ class Crop:
         mask: bool (crop_px, crop_px), the rotated mask in the same frame.
         rotation_deg: rotation applied, counter-clockwise as seen, 0 to 180.
         clipped: whether a part of the nucleus lies outside the frame.
+        further: pixels of the further channels in the same frame, in the order they were given.
         shrink: scale of the crop over that of all whose nucleus fits; below 1 where a large nucleus was scaled down.
     """
 
@@ -25,6 +26,7 @@ class Crop:
     mask: npt.NDArray[np.bool_]
     rotation_deg: float
     clipped: bool
+    further: tuple[npt.NDArray[Any], ...] = ()
     shrink: float = 1.0
 
 

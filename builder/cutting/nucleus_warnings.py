@@ -26,8 +26,8 @@ TEXTS = {
     "saturated": "more than {saturated_share:g} of the pixels have the highest value of the camera (`saturated_px` to "
     "`area_px`), so the true intensities are unknown",
     "blurred": "neither blank nor saturated, and `sharpness` is below {blurred_share_of_median:g} times the median of "
-    "the nuclei of the same stitched image, of at least {blurred_least_nuclei:g}; this finds what was smoothed after "
-    "the camera, not what was out of focus in front of a noisy one, nor images that are blurred as a whole",
+    "the nuclei of the same stitched image, of at least {blurred_least_nuclei:g}; this does not find images that are "
+    "blurred as a whole",
     "cut": "the nucleus touches the border of the image (`touches_border`)",
     "many_bodies": "more than {many_bodies_components:g} bodies lie under the label (`components`)",
     "dim": "`mean_intensity` is at most {dim_ratio:g} times `background_intensity`",

@@ -48,7 +48,12 @@ def published_window(shape: tuple[int, int], bbox: tuple[int, int, int, int]) ->
 
 
 def cut_published(
-    image: npt.NDArray[Any], regions: Regions, index: int, *, outside: Outside = Outside.zero
+    image: npt.NDArray[Any],
+    regions: Regions,
+    index: int,
+    *,
+    outside: Outside = Outside.zero,
+    further: Sequence[npt.NDArray[Any]] = (),
 ) -> Crop | str:
     """Return the crop of one label, or why the recipe leaves it out.
 
@@ -57,6 +62,7 @@ def cut_published(
         regions: the labels of its mask.
         index: which of them.
         outside: "zero" outside the mask, or "keep" what the rotated 364 px window shows there.
+        further: the image in further channels, of the same shape, each uint8 or uint16.
 
     Returns:
         The crop, or one of `DROP_REASONS`.
@@ -78,16 +84,19 @@ def cut_published(
         return NO_CONTOUR
     rotation_deg = flat_rotation_deg(contours)
     placement = Placement(corner, window, _rotation_matrix(rotation_deg))
-    pixels, rotated = np.zeros((CROP_PX, CROP_PX), image.dtype), np.zeros((CROP_PX, CROP_PX), np.bool_)
-    room = _scratch.paired, _scratch.warped
+    rotated, room = np.zeros((CROP_PX, CROP_PX), np.bool_), (_scratch.paired, _scratch.warped)
     points = contours[0] if len(contours) == 1 else np.concatenate(contours)
-    frame_y, frame_x, clipped = warp_nucleus(image, mask, placement, points[:, 0], (pixels, rotated, *room))
-    if frame_y < 0:
-        return EMPTY_AFTER_ROTATION
-    if outside == Outside.keep:
-        warp_frame(image, placement, (frame_y, frame_x), (pixels, np.empty_like(rotated), *room))
+    channels = []
+    for channel in (image, *further):
+        pixels = np.zeros((CROP_PX, CROP_PX), channel.dtype)
+        frame_y, frame_x, clipped = warp_nucleus(channel, mask, placement, points[:, 0], (pixels, rotated, *room))
+        if frame_y < 0:
+            return EMPTY_AFTER_ROTATION
+        if outside == Outside.keep:
+            warp_frame(channel, placement, (frame_y, frame_x), (pixels, np.empty_like(rotated), *room))
+        channels.append(pixels)
     cut_by_window = max(bbox[2] - bbox[0], bbox[3] - bbox[1]) > WINDOW_PX
-    return Crop(pixels, rotated, rotation_deg, clipped or cut_by_window)
+    return Crop(channels[0], rotated, rotation_deg, clipped or cut_by_window, tuple(channels[1:]))
 
 
 def flat_rotation_deg(contours: Sequence[npt.NDArray[np.int32]]) -> float:

@@ -22,6 +22,7 @@ Positions count 2**-32 px, are rounded half up to 2**-16 px, and pixel values ar
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,6 +101,7 @@ def cut_refined(
     outside: Outside = Outside.zero,
     frame: Frame = USUAL_FRAME,
     pixels_per_um: float = 1.0,
+    further: Sequence[npt.NDArray[Any]] = (),
 ) -> Crop | str:
     """Return the crop of one label, or why the recipe leaves it out.
 
@@ -110,6 +112,7 @@ def cut_refined(
         outside: "zero" outside the mask, or "keep" what the image shows there.
         frame: what the crop shows, and in how many pixels.
         pixels_per_um: scale of the image; only a frame in um needs it.
+        further: the image in further channels, of the same shape, each uint8 or uint16.
 
     Returns:
         The crop, turned by -180 to 180 degrees, never clipped; or "empty_after_rotation", where a mask of
@@ -133,17 +136,27 @@ def cut_refined(
     view = View(frame.crop_px, frame.side_px(pixels_per_um) * eighths / FRAME_STEPS)
     sampling = _sampling(moments, origin, axis, view, view.samples if frame.averages else 1)
     shape = frame.crop_px, frame.crop_px
-    pixels, mask = np.zeros(shape, image.dtype), np.zeros(shape, np.bool_)
-    corner = y0 - 1, x0 - 1
+    corner, mask = (y0 - 1, x0 - 1), np.zeros(shape, np.bool_)
     patch = paint_mask(runs, which, corner, (y1 - y0 + 2, x1 - x0 + 2))
     part = _part(extent, view)
-    resample(image, (patch, corner), sampling, part, (pixels, mask))
-    if not mask[part[0] : part[2], part[1] : part[3]].any():
-        return EMPTY_AFTER_ROTATION
-    if outside == Outside.keep:
-        resample_surroundings(image, sampling, pixels)
+    channels = []
+    for channel in (image, *further):
+        pixels = np.zeros(shape, channel.dtype)
+        resample(channel, (patch, corner), sampling, part, (pixels, mask))
+        if not mask[part[0] : part[2], part[1] : part[3]].any():
+            return EMPTY_AFTER_ROTATION
+        if outside == Outside.keep:
+            resample_surroundings(channel, sampling, pixels)
+        channels.append(pixels)
     rotation_deg = math.degrees(math.atan2(*axis))
-    return Crop(pixels, mask, rotation_deg=rotation_deg, clipped=False, shrink=FRAME_STEPS / eighths)
+    return Crop(
+        channels[0],
+        mask,
+        rotation_deg=rotation_deg,
+        clipped=False,
+        further=tuple(channels[1:]),
+        shrink=FRAME_STEPS / eighths,
+    )
 
 
 def central_moments(sums: npt.NDArray[np.int64]) -> Moments:

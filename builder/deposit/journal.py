@@ -7,6 +7,7 @@ from typing import Any
 
 from nucleusnet_core.errors import DepositError
 from nucleusnet_core.files.atomic import write_bytes_atomic
+from nucleusnet_core.files.disk_space import disk_failures_reported
 from nucleusnet_core.small_files import read_json
 
 _FORMAT = 1
@@ -53,7 +54,8 @@ class DepositJournal:
         sites = read_sites(self.path)
         sites[self.site] = {name: asdict(notes) for name, notes in self.records.items()}
         content = {"format": _FORMAT, "sites": sites}
-        write_bytes_atomic(self.path, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
+        with disk_failures_reported(self.path, every=True):
+            write_bytes_atomic(self.path, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
 
 
 def journal_path(archive: Path) -> Path:

@@ -10,6 +10,7 @@ def ensure_piece(task: PieceTask) -> Receipt:
     Raises:
         InputImageError: the image cannot be used.
         InputMaskError: the mask cannot be used, or has another shape than the image.
+        OutputDiskError: the piece cannot be written.
     """
     from .make import make_piece  # noqa: PLC0415 - imports numba and OpenCV, which only workers need
 

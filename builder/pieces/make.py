@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nucleusnet_core.cells.png import encode_gray, encode_mask
-from nucleusnet_core.contract import DROP_REASONS, KEPT, WARNING_THRESHOLDS
+from nucleusnet_core.contract import DROP_REASONS, KEPT, WARNING_THRESHOLDS, cell_columns, channel_column
 from nucleusnet_core.errors import InputImageError
 from nucleusnet_core.files.atomic import atomic_path, write_bytes_atomic
+from nucleusnet_core.files.disk_space import disk_failures_reported
 from nucleusnet_core.inputs.pairs import Source
 from nucleusnet_core.inputs.read_pair import read_pair
 from nucleusnet_core.inputs.regions import Regions, regions_from_runs, shape_measurements
@@ -29,8 +30,8 @@ from ..cutting.quality import quality_columns
 from ..cutting.recipe import Recipe
 from ..cutting.refined import cut_refined
 from .checks import check_label_image, image_warnings
-from .receipt import BITS_KEY, Receipt, labels_path, piece_path, receipt_path
-from .task import PieceParameters, PieceTask, source_fingerprint
+from .receipt import BITS_KEY, Receipt, labels_path, piece_path, receipt_path, stored_name
+from .task import PieceParameters, PieceTask, channel_files, source_fingerprint
 
 
 def make_piece(task: PieceTask) -> Receipt:
@@ -39,6 +40,7 @@ def make_piece(task: PieceTask) -> Receipt:
     Raises:
         InputImageError: the image cannot be used.
         InputMaskError: the mask cannot be used, or has another shape than the image.
+        OutputDiskError: the piece cannot be written.
     """
     source = task.source
     fingerprint = fingerprint_now(source)  # before reading, so that a change while reading is noticed later
@@ -48,18 +50,24 @@ def make_piece(task: PieceTask) -> Receipt:
         source.mask_path,
         allow_pickle=task.allow_pickle,
         file_scale=not (ignore_file and source.given_scale),
+        channels=task.parameters.channels,
+        further_paths=source.further_paths,
     )
     image, regions = pair.image, regions_from_runs(pair.runs)
     scale = resolve_scale(image.scale, source.given_scale, ignore_file=ignore_file, name=source.image_path.name)
     check_label_image(source.mask_path.name, regions)
+    channels = [image.pixels, *(channel.pixels for channel in pair.further)]
     sums = sum_intensities(image.pixels, regions)
-    crops, outcomes = cut_all(image.pixels, regions, task.parameters, scale.pixels_per_um)
+    crops, outcomes = cut_all(channels, regions, task.parameters, scale.pixels_per_um)
     kept = np.array([index for index, outcome in enumerate(outcomes) if outcome == KEPT], np.int64)
     measured = shape_measurements(regions, scale.pixels_per_um) | sums.columns()
-    measured |= quality_columns(image.pixels, regions, sums)
+    for name, channel in zip(task.parameters.channels.further, pair.further, strict=True):
+        columns = sum_intensities(channel.pixels, regions).columns()
+        measured |= {channel_column(column, name): values for column, values in columns.items()}
+    measured |= quality_columns(image.pixels, regions, sums, scale.pixels_per_um)
     measured["pixels_per_um"] = np.full(len(regions), scale.pixels_per_um, np.float32)
     table = piece_table(task, regions, kept, crops, measured)
-    bit_depth = 8 * image.pixels.dtype.itemsize
+    bit_depth = 8 * max(channel.dtype.itemsize for channel in channels)
     table = table.replace_schema_metadata({BITS_KEY: str(bit_depth)})
     overall = sums.overall() or (None, None)
     facts = {
@@ -71,12 +79,15 @@ def make_piece(task: PieceTask) -> Receipt:
         "warnings": image_warnings(image.pixels, regions, sums),
         "mean_intensity": overall[0],
         "std_intensity": overall[1],
+        "channel_files": channel_files(task),
+        "channel_sha256": [channel.sha256 for channel in pair.further],
         "image_sha256": image.sha256,
         "mask_sha256": pair.mask_sha256,
         "fingerprint": fingerprint,
-        "cells_bytes": sum(len(crop.pixels) + len(crop.mask) for crop in crops),
+        "cells_bytes": sum(len(cell) for crop in crops for cell in (*crop.images, crop.mask)),
     }
-    return write_piece(task, table, regions.label, outcomes, facts)
+    with disk_failures_reported(task.pieces_dir, every=True):
+        return write_piece(task, table, regions.label, outcomes, facts)
 
 
 @dataclass(frozen=True)
@@ -84,14 +95,14 @@ class EncodedCrop:
     """A nucleus as it goes into a piece.
 
     Attributes:
-        pixels: its image cell, compressed.
+        images: its image cell in each channel, compressed.
         mask: its mask cell, compressed.
         rotation_deg: as in `Crop`.
         clipped: as in `Crop`.
         pixels_per_um: its scale, exactly a float32.
     """
 
-    pixels: bytes
+    images: tuple[bytes, ...]
     mask: bytes
     rotation_deg: float
     clipped: bool
@@ -113,24 +124,36 @@ def fingerprint_now(source: Source) -> list[int]:
 
 
 def cut_all(
-    image: npt.NDArray[Any], regions: Regions, parameters: PieceParameters, pixels_per_um: float
+    channels: Sequence[npt.NDArray[Any]], regions: Regions, parameters: PieceParameters, pixels_per_um: float
 ) -> tuple[list[EncodedCrop], list[str]]:
     """Return each label that is kept, and the outcomes of all labels.
 
-    Cells are compressed one by one, so that the shuffle can move them without decompressing.
+    Cells are compressed one by one, so that the shuffle can move them without decompressing. All images have as many
+    bits as the channel that has most; each is cut in its own type before, so as it would be without the others.
+
+    Args:
+        channels: the image in each channel, (H, W) uint8 or uint16.
+        regions: the labels of its mask.
+        parameters: recipe and frame.
+        pixels_per_um: scale of the image.
     """
+    image, *further = channels
+    widest = np.result_type(*channels)
     cut, scale = cutter(parameters, pixels_per_um), np.float32(parameters.frame.pixels_per_um(pixels_per_um))
     codec = pa.Codec("zstd", compression_level=1)
     kept: list[EncodedCrop] = []
     outcomes: list[str] = []
     for index in range(len(regions)):
-        crop = cut(image, regions, index, outside=parameters.outside)
+        crop = cut(image, regions, index, outside=parameters.outside, further=further)
         outcomes.append(KEPT if isinstance(crop, Crop) else crop)
         if isinstance(crop, Crop):
-            pixels = codec.compress(encode_gray(crop.pixels), asbytes=True)
+            images = tuple(
+                codec.compress(encode_gray(pixels.astype(widest, copy=False)), asbytes=True)
+                for pixels in (crop.pixels, *crop.further)
+            )
             mask = codec.compress(encode_mask(crop.mask), asbytes=True)
             own_scale = float(scale * np.float32(crop.shrink))
-            kept.append(EncodedCrop(pixels, mask, crop.rotation_deg, crop.clipped, own_scale))
+            kept.append(EncodedCrop(images, mask, crop.rotation_deg, crop.clipped, own_scale))
     return kept, outcomes
 
 
@@ -177,10 +200,13 @@ def piece_table(
         "clipped": [crop.clipped for crop in crops],
     }
     columns["warnings"] = nucleus_warnings(columns, WARNING_THRESHOLDS)
-    fields = [field for field in task.columns if field.name not in ("image", "mask")]
+    cells = cell_columns(task.parameters.channels.names)
+    fields = [field for field in task.columns if field.name not in cells]
     arrays = [pa.array(hashes, pa.uint64()), *(column_array(columns[field.name], field) for field in fields)]
-    arrays += [pa.array(cells, pa.binary()) for cells in ([c.pixels for c in crops], [c.mask for c in crops])]
-    names = ["row_hash", *(field.name for field in fields), "image_zstd", "mask_zstd"]
+    arrays += [
+        pa.array([(*crop.images, crop.mask)[place] for crop in crops], pa.binary()) for place in range(len(cells))
+    ]
+    names = ["row_hash", *(field.name for field in fields), *map(stored_name, cells)]
     return pa.table(arrays, names).take(pa.array(order))
 
 

@@ -35,11 +35,14 @@ class Receipt:
         dropped: number of labels left out, by reason; 0 for a reason that did not occur.
         mean_intensity: mean over all mask pixels of the image, None without any.
         std_intensity: population standard deviation over all mask pixels, None without any.
+        channel_files: file names of the further channels, in the order of the dataset; that of the image for a
+            channel which lies in it.
+        channel_sha256: of their bytes.
         image_sha256: of the image file's bytes.
         mask_sha256: of the mask file's bytes.
         cells_bytes: total size of the compressed image and mask cells, for planning shards (files of the dataset).
         key: SHA-256 of everything the piece depends on besides the source bytes (parameters, versions).
-        fingerprint: size and modification time of both source files when they were read; never published.
+        fingerprint: `file_fingerprint` of image and mask, one after the other, when they were read; never published.
         piece_sha256: of the piece file's bytes.
         labels_sha256: of the label file's bytes.
     """
@@ -65,6 +68,8 @@ class Receipt:
     dropped: dict[str, int]
     mean_intensity: float | None
     std_intensity: float | None
+    channel_files: list[str]
+    channel_sha256: list[str]
     image_sha256: str
     mask_sha256: str
     cells_bytes: int
@@ -98,6 +103,11 @@ class Receipt:
 
 BITS_KEY = b"bit_depth"
 """Key of the metadata of a piece that says how many bits the pixels of its images have."""
+
+
+def stored_name(column: str) -> str:
+    """Return the column of a piece with the compressed cells of a column of the dataset."""
+    return f"{column}_zstd"
 
 
 def piece_path(pieces_dir: Path, stem: str) -> Path:

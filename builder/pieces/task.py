@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from nucleusnet_core.files.hashing import file_fingerprint, file_sha256
+from nucleusnet_core.files.hashing import file_fingerprint, file_sha256, is_unchanged
+from nucleusnet_core.inputs.channels import ONE_PLANE, Channels
 from nucleusnet_core.inputs.pairs import Source
 from nucleusnet_core.small_files import read_bytes
 
 from ..cutting.recipe import Frame, Outside, Recipe
 from .receipt import Receipt, labels_path, piece_path, receipt_path
 
-PIECE_FORMAT = 3
+PIECE_FORMAT = 5
+_FINGERPRINT_NUMBERS = 4
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class PieceParameters:
         ignore_file_scale: whether a scale that was given wins over another one that a file states.
         seed: key of the row order.
         versions: "name version" of this tool and of the libraries whose arithmetic or codec enters.
+        channels: that are taken of every image.
     """
 
     recipe: Recipe
@@ -39,6 +42,7 @@ class PieceParameters:
     ignore_file_scale: bool
     seed: int
     versions: tuple[str, ...]
+    channels: Channels = ONE_PLANE
 
     def key(self, source: Source) -> str:
         """Return the SHA-256 of the parameters and of what is read from the name of a source."""
@@ -60,20 +64,32 @@ class PieceTask:
 
 
 def source_fingerprint(source: Source) -> list[int]:
-    """Return size and modification time (ns) of image and mask: enough to see that a file was replaced."""
-    return [*file_fingerprint(source.image_path), *file_fingerprint(source.mask_path)]
+    """Return the fingerprints of all files of an image, one after the other."""
+    return [number for path in source_files(source) for number in file_fingerprint(path)]
+
+
+def source_files(source: Source) -> tuple[Path, ...]:
+    """Return the image, its mask and the files of its further channels."""
+    return source.image_path, source.mask_path, *source.further_paths
 
 
 def known_fingerprint(source: Source) -> list[int]:
-    """Return `source_fingerprint`, with -1 for both numbers of a file that cannot be found."""
-    return [number for path in (source.image_path, source.mask_path) for number in _known_file_fingerprint(path)]
+    """Return `source_fingerprint`, with -1 for each number of a file that cannot be found."""
+    return [number for path in source_files(source) for number in _known_file_fingerprint(path)]
 
 
 def _known_file_fingerprint(path: Path) -> list[int]:
     try:
         return file_fingerprint(path)
     except OSError:
-        return [-1, -1]
+        return [-1] * _FINGERPRINT_NUMBERS
+
+
+def channel_files(task: PieceTask) -> list[str]:
+    """Return the file name of each further channel."""
+    source = task.source
+    inside = [source.image_path] * len(task.parameters.channels.further)
+    return [path.name for path in (source.further_paths or inside)]
 
 
 def valid_receipt(task: PieceTask) -> Receipt | None:
@@ -84,7 +100,8 @@ def valid_receipt(task: PieceTask) -> Receipt | None:
         same = (
             receipt.key == task.parameters.key(task.source)
             and (receipt.image_file, receipt.mask_file) == (task.source.image_path.name, task.source.mask_path.name)
-            and receipt.fingerprint == source_fingerprint(task.source)
+            and receipt.channel_files == channel_files(task)
+            and has_same_sources(receipt, task.source)
         )
         whole = same and (
             file_sha256(piece_path(directory, stem)) == receipt.piece_sha256
@@ -93,3 +110,17 @@ def valid_receipt(task: PieceTask) -> Receipt | None:
     except (OSError, ValueError):
         return None
     return receipt if whole else None
+
+
+def has_same_sources(receipt: Receipt, source: Source) -> bool:
+    """Return whether all files of an image have the bytes of which the receipt states the hash.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    paths = source_files(source)
+    hashes = [receipt.image_sha256, receipt.mask_sha256, *receipt.channel_sha256][: len(paths)]
+    stated = zip(*[iter(receipt.fingerprint)] * _FINGERPRINT_NUMBERS, strict=True)
+    return all(
+        is_unchanged(path, list(numbers), sha256) for path, numbers, sha256 in zip(paths, stated, hashes, strict=True)
+    )

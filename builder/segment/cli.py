@@ -10,10 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from nucleusnet_core.errors import Failure, UsageError
+from nucleusnet_core.inputs.channels import ChannelOptions
 from nucleusnet_core.terminal.bars import Bars
 from nucleusnet_core.terminal.options import (
     ALLOW_PICKLE,
     AS_JSON,
+    CHANNEL,
+    CHANNELS,
     INPUT,
     NUCLEI,
     OUTPUT,
@@ -37,6 +40,10 @@ def _option(text: str, panel: str, *names: str, **more: Any) -> Any:
 _STITCHED = Annotated[Path, typer.Argument(help="Folder of the stitched images <name>.tif.")]
 _MODEL = Annotated[str | None, _option("File of weights (cellpose-3 or cellpose-SAM), or a name: cpsam_v2.", INPUT)]
 _COMPARE = Annotated[Path | None, _option("Compare the masks with the true ones in this folder.", INPUT)]
+_NAME_PATTERN = Annotated[
+    str | None,
+    _option("Regular expression for the whole names of images, whose group channel tells which show --channel.", INPUT),
+]
 _DIAMETER = Annotated[float, _option("Diameter of the nuclei in the images, px.", NUCLEI)]
 _FLOW_THRESHOLD = Annotated[
     float, _option("Leave out nuclei whose shape fits the network's flows worse than this; 0 keeps all.", NUCLEI)
@@ -76,6 +83,9 @@ def segment(
     model: _MODEL = None,
     compare: _COMPARE = None,
     recursive: RECURSIVE = SegmentOptions.recursive,
+    channels: CHANNELS = None,
+    channel: CHANNEL = None,
+    name_pattern: _NAME_PATTERN = SegmentOptions.name_pattern,
     diameter: _DIAMETER = SegmentOptions.diameter_px,
     flow_threshold: _FLOW_THRESHOLD = SegmentOptions.flow_threshold,
     cellprob_threshold: _CELLPROB_THRESHOLD = SegmentOptions.cellprob_threshold,
@@ -111,6 +121,8 @@ def segment(
                 stitched=stitched,
                 model=model,
                 recursive=recursive,
+                channels=ChannelOptions.of_text(channels, channel),
+                name_pattern=name_pattern,
                 diameter_px=diameter,
                 flow_threshold=flow_threshold,
                 cellprob_threshold=cellprob_threshold,
@@ -144,6 +156,8 @@ def overlay(
     out: _PICTURE,
     region: _REGION = None,
     allow_pickle: ALLOW_PICKLE = False,
+    channels: CHANNELS = None,
+    channel: CHANNEL = None,
     scale: _SCALE = OverlayLook.scale,
     style: _STYLE = OverlayLook.style,
     seed: _COLOURS = OverlayLook.seed,
@@ -160,7 +174,15 @@ def overlay(
     look = OverlayLook(scale, style, seed)
     with Bars(quiet=quiet) as bars:
         made = write_overlay(
-            image, mask, out, region=region, look=look, allow_pickle=allow_pickle, overwrite=overwrite, progress=bars
+            image,
+            mask,
+            out,
+            region=region,
+            look=look,
+            allow_pickle=allow_pickle,
+            channels=ChannelOptions.of_text(channels, channel),
+            overwrite=overwrite,
+            progress=bars,
         )
     if as_json:
         print(json.dumps({"file": str(out), "size": [made.height, made.width], "labels": made.labels}))

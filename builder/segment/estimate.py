@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nucleusnet_core.errors import NucleusNetError
+from nucleusnet_core.inputs.channels import ONE_PLANE, Channels
 from nucleusnet_core.inputs.header import spread
-from nucleusnet_core.inputs.images import read_image
+from nucleusnet_core.inputs.read_channels import read_channel
 
 LARGEST_RATIO = 2
 """A diameter that differs from the estimate by more than this factor is doubted."""
@@ -65,14 +66,15 @@ def estimate_nuclei(pixels: npt.NDArray[Any]) -> Estimate | None:
     return Estimate(int(areas.size), float(np.median(2 * np.sqrt(areas / np.pi))))
 
 
-def doubted_diameter(paths: Sequence[Path], diameter_px: float) -> str:
+def doubted_diameter(paths: Sequence[Path], diameter_px: float, channels: Channels = ONE_PLANE) -> str:
     """Say that the diameter cannot be right for a few of the images; empty where it can.
 
     Args:
         paths: images; those that cannot be read are passed over.
         diameter_px: that was given.
+        channels: of the images, with the one that is segmented.
     """
-    seen = {path.name: estimate for path in spread(paths) if (estimate := _of(path))}
+    seen = {path.name: estimate for path in spread(paths) if (estimate := _of(path, channels))}
     if not seen:
         return ""
     found_px = max(1, round(median(estimate.diameter_px for estimate in seen.values())))
@@ -96,9 +98,9 @@ def listed(names: Iterable[str], most: int = 5) -> str:
     return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
 
 
-def _of(path: Path) -> Estimate | None:
+def _of(path: Path, channels: Channels) -> Estimate | None:
     try:
-        return estimate_nuclei(read_image(path, file_scale=False).pixels)
+        return estimate_nuclei(read_channel(path, channels, file_scale=False).pixels)
     except (NucleusNetError, MemoryError):  # its own task says why
         return None
 

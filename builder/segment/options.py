@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from nucleusnet_core.errors import UsageError
+from nucleusnet_core.inputs.channels import ALL_CHANNELS, ChannelOptions
 
 from .flows.blocks import plan_blocks
 
@@ -61,6 +62,9 @@ class SegmentOptions(Labelling):
         batch_size: tiles of the network at a time.
         download: fetch a named model that is not on this machine.
         recursive: look for images in subfolders too.
+        channels: which channel of the images shows the nuclei.
+        name_pattern: regular expression for the names of the images whose group `channel` tells their channel; None
+            where it is none of the names'.
         overwrite: replace masks that were made in another way.
         workers: processes, None for one for each GPU, or one.
         scheduler: Dask scheduler whose workers are used instead.
@@ -73,6 +77,8 @@ class SegmentOptions(Labelling):
     batch_size: int = 8
     download: bool = False
     recursive: bool = False
+    channels: ChannelOptions = ALL_CHANNELS
+    name_pattern: str | None = None
     overwrite: bool = False
     workers: int | None = None
     scheduler: str | None = None

@@ -12,6 +12,7 @@ from PIL import Image
 
 from nucleusnet_core.errors import UsageError
 from nucleusnet_core.files.atomic import write_bytes_atomic
+from nucleusnet_core.inputs.channels import ALL_CHANNELS, ChannelOptions, find_one_channel
 from nucleusnet_core.inputs.masks import LabelRuns, painted_rows
 from nucleusnet_core.inputs.read_pair import read_pair
 from nucleusnet_core.pictures.label_colours import colours_of
@@ -48,6 +49,7 @@ def write_overlay(
     region: str | None = None,
     look: OverlayLook | None = None,
     allow_pickle: bool = False,
+    channels: ChannelOptions = ALL_CHANNELS,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Overlay:
@@ -60,6 +62,7 @@ def write_overlay(
         region: "Y0,X0,Y1,X1" in px of the image, half-open; None for all of it.
         look: scale, style and seed.
         allow_pickle: the mask may be a `_seg.npy`.
+        channels: which channel of the image is shown.
         overwrite: replace a file that is there.
         progress: told of two steps: drawn, written.
 
@@ -74,7 +77,8 @@ def write_overlay(
     look, progress = look or OverlayLook(), progress or NoProgress()
     _check_scale(look)
     _check_inputs(image_path, mask_path)
-    pair = read_pair(image_path, mask_path, allow_pickle=allow_pickle, hashes=False, file_scale=False)
+    one = find_one_channel([image_path], channels)
+    pair = read_pair(image_path, mask_path, allow_pickle=allow_pickle, hashes=False, file_scale=False, channels=one)
     pixels = pair.image.pixels
     box = parse_region(region, (pixels.shape[0], pixels.shape[1]))
     _check_size(box, look)

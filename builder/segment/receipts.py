@@ -6,12 +6,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from nucleusnet_core.inputs.channels import ONE_PLANE, Channels
 from nucleusnet_core.small_files import parse_json
 
 from .network.weights import WeightsFile
 from .options import Labelling
 
-RECEIPT_FORMAT = 1
+RECEIPT_FORMAT = 2
 RECEIPT_SUFFIX = "_segment.json"
 _MAX_BYTES = 1 << 20
 
@@ -24,11 +25,13 @@ class SegmentParameters(Labelling):
         weights_sha256: of the weights file.
         weights_kind: their network.
         versions: "name version" of this tool and of the libraries whose arithmetic enters.
+        channels: the one that is segmented, and how the planes of the files are called.
     """
 
     weights_sha256: str
     weights_kind: str
     versions: tuple[str, ...]
+    channels: Channels = ONE_PLANE
 
     def key(self) -> str:
         """Return the SHA-256 of all parameters."""
@@ -43,7 +46,7 @@ class SegmentReceipt:
         format: of the receipt.
         image_file: name of the image.
         image_sha256: of its bytes.
-        image_fingerprint: its size and modification time, ns.
+        image_fingerprint: what `file_fingerprint` returned before it was read.
         mask_file: name of the mask.
         mask_sha256: of its bytes.
         height: rows, px.

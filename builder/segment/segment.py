@@ -1,6 +1,7 @@
 """A folder of stitched images to masks beside them: resumed, one bad image never ends it."""
 
 import contextlib
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
@@ -8,8 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from nucleusnet_core.errors import Failure, PairingError, WeightsError
-from nucleusnet_core.files.disk_space import disk_full_reported
+from nucleusnet_core.files.disk_space import disk_failures_reported
+from nucleusnet_core.inputs.channel_files import of_channel
+from nucleusnet_core.inputs.channels import ONE_PLANE, Channels, find_one_channel
 from nucleusnet_core.inputs.mask_file import mask_paths
+from nucleusnet_core.inputs.names import compile_name_pattern
 from nucleusnet_core.inputs.pairs import case_clashes, duplicates, unreadable_names
 from nucleusnet_core.stitched_names import find_files
 from nucleusnet_core.terminal.outputs import output_folder, writing
@@ -28,10 +32,12 @@ from .network.network import check_weights
 from .network.weights import WeightsFile, WeightsKind, find_weights, read_weights_file
 from .options import Labelling, SegmentOptions
 from .receipts import SegmentParameters, SegmentReceipt
-from .segment_task import ComputePlace, SegmentTask, finished, segment_image
+from .segment_task import ComputePlace, SegmentTask, finished, seconds_for_image, segment_image
 
 LOG_NAME = ".nucleusnet-segment.log"
 """In the folder of the masks, where an error that is not ours has left its traceback."""
+
+_TRACEBACK = b"Traceback (most recent call last):"
 
 _PUBLISHED_MODELS = {
     **dict.fromkeys(("cpsam", "cpsam_v2"), WeightsKind.cellpose_sam),
@@ -58,8 +64,16 @@ class SegmentResult:
     log: Path | None = None
 
 
-def find_images(folder: Path, *, recursive: bool) -> tuple[dict[str, Path], list[Failure]]:
+def find_images(
+    folder: Path, *, recursive: bool, pattern: re.Pattern[str] | None = None, channel: str = ""
+) -> tuple[dict[str, Path], list[Failure]]:
     """Find the stitched images of a folder, with or without masks, by stem.
+
+    Args:
+        folder: of the images.
+        recursive: look for images in subfolders too.
+        pattern: for the names of the images, with a group `channel`; None where each file shows the nuclei.
+        channel: that is wanted, with a pattern.
 
     Raises:
         UsageError: there is no such folder.
@@ -74,7 +88,8 @@ def find_images(folder: Path, *, recursive: bool) -> tuple[dict[str, Path], list
         )
     failures = [*duplicates(images, "images"), *case_clashes(images), *unreadable_names(files)]
     refused = {failure.name for failure in failures}
-    return {stem: paths[0] for stem, paths in sorted(images.items()) if stem not in refused}, failures
+    usable = {stem: paths[0] for stem, paths in sorted(images.items()) if stem not in refused}
+    return (usable if pattern is None else of_channel(usable, folder, pattern, channel)), failures
 
 
 def segment_folder(options: SegmentOptions, progress: Progress) -> SegmentResult:
@@ -90,13 +105,17 @@ def segment_folder(options: SegmentOptions, progress: Progress) -> SegmentResult
         PairingError: there are no images.
         OutputError: the masks cannot be written, or the disk is full.
     """
-    images, failures = find_images(options.stitched, recursive=options.recursive)
+    pattern = None if options.name_pattern is None else compile_name_pattern(options.name_pattern)
+    only = options.channels.only
+    images, failures = find_images(options.stitched, recursive=options.recursive, pattern=pattern, channel=only)
+    paths = list(images.values())
+    channels = find_one_channel(paths, options.channels) if pattern is None else ONE_PLANE
     check_version(installed_version())
     device = choose_device(options.device)
     weights = read_weights_file(find_weights(options.model, download=options.download))
     check_name(weights)
     check_weights(weights)
-    parameters = segment_parameters(options, weights)
+    parameters = segment_parameters(options, weights, channels)
     result = SegmentResult(failures=failures)
     _make_folder(options.out)
     progress.say(
@@ -110,7 +129,7 @@ def segment_folder(options: SegmentOptions, progress: Progress) -> SegmentResult
         ]
         waiting = [task for task in tasks if not _settled(task, options.overwrite, result)]
         if waiting:
-            if doubted := doubted_diameter([task.image_path for task in waiting], options.diameter_px):
+            if doubted := doubted_diameter([task.image_path for task in waiting], options.diameter_px, channels):
                 progress.say(doubted)
             _run(waiting, workers, options.out or options.stitched, progress, result)
     result.receipts.sort(key=lambda receipt: receipt.image_file)
@@ -132,13 +151,16 @@ def check_name(weights: WeightsFile) -> None:
         )
 
 
-def segment_parameters(options: SegmentOptions, weights: WeightsFile) -> SegmentParameters:
+def segment_parameters(
+    options: SegmentOptions, weights: WeightsFile, channels: Channels = ONE_PLANE
+) -> SegmentParameters:
     """Return what decides the labels."""
     return SegmentParameters(
         **{one.name: getattr(options, one.name) for one in fields(Labelling)},
         weights_sha256=weights.sha256,
         weights_kind=weights.kind.value,
         versions=tuple(f"{name} {version(name)}" for name in _VERSIONS),
+        channels=channels,
     )
 
 
@@ -181,9 +203,15 @@ def _settled(task: SegmentTask, overwrite: bool, result: SegmentResult) -> bool:
 def _run(waiting: list[SegmentTask], workers: Workers, folder: Path, progress: Progress, result: SegmentResult) -> None:
     """Segment the images that are left, and add to the result what became of them."""
     progress.begin("images", len(waiting))
-    with disk_full_reported(folder), _tracebacks_in(folder / LOG_NAME, result):
+    with disk_failures_reported(folder), _tracebacks_in(folder / LOG_NAME, result):
         receipts, failures = collect(
-            run_tasks(segment_image, waiting, make_executor=workers.make_executor, workers=workers.count),
+            run_tasks(
+                segment_image,
+                waiting,
+                make_executor=workers.make_executor,
+                workers=workers.count,
+                seconds=lambda task: seconds_for_image(task.image_path),
+            ),
             name=lambda task: task.stem,
             nuclei=lambda receipt: receipt.rois,
             progress=progress,
@@ -201,7 +229,7 @@ def _tracebacks_in(path: Path, result: SegmentResult) -> Iterator[None]:
         with logging_to(path):
             yield
     finally:
-        if path.stat().st_size:
+        if _TRACEBACK in path.read_bytes():  # libraries may have warned of something, too
             result.log = path
         else:
             path.unlink()

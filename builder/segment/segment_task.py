@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from nucleusnet_core.errors import InputImageError, NucleusNetError, SegmentationError
 from nucleusnet_core.files.atomic import write_bytes_atomic
-from nucleusnet_core.files.disk_space import is_disk_full
-from nucleusnet_core.files.hashing import file_fingerprint, file_sha256
+from nucleusnet_core.files.disk_space import disk_failures_reported
+from nucleusnet_core.files.hashing import file_fingerprint, file_sha256, is_unchanged
+from nucleusnet_core.inputs.header import read_header
 from nucleusnet_core.inputs.mask_file import mask_bytes, mask_name, mask_paths, remove_leftovers
 from nucleusnet_core.stitched_names import stem_of
 from nucleusnet_core.terminal.outputs import writing
@@ -30,6 +31,9 @@ from .receipts import (
     read_receipt,
     receipt_path,
 )
+
+_LEAST_SECONDS = 3600.0
+_SECONDS_PER_MEGAPIXEL = 300.0  # the largest network takes some 60 on two cores
 
 
 @dataclass(frozen=True)
@@ -69,13 +73,22 @@ class SegmentTask:
         return stem_of(self.image_path.name) if self.out == self.image_path.parent else self.stem
 
 
+def seconds_for_image(path: Path) -> float:
+    """Return how long an image may take: an hour, and five minutes for each megapixel, on the slowest of processors."""
+    try:
+        height, width = read_header(path, file_scale=False).shape
+    except InputImageError:
+        return _LEAST_SECONDS
+    return _LEAST_SECONDS + height * width / 1e6 * _SECONDS_PER_MEGAPIXEL
+
+
 def finished(task: SegmentTask) -> SegmentReceipt | None:
     """Return the receipt of an image whose mask is there as these parameters made it, else None."""
     receipt = read_receipt(task.out, task.mask_stem)
     if receipt is None or receipt.key != task.parameters.key() or receipt.image_file != task.image_path.name:
         return None
     try:
-        same = receipt.image_fingerprint == file_fingerprint(task.image_path)
+        same = is_unchanged(task.image_path, receipt.image_fingerprint, receipt.image_sha256)
         found = [path for path in mask_paths(task.out, task.mask_stem) if path.name == receipt.mask_file]
         return receipt if same and found and file_sha256(found[0]) == receipt.mask_sha256 else None
     except OSError:
@@ -90,16 +103,17 @@ def segment_image(task: SegmentTask) -> SegmentReceipt:
         WeightsError: the weights do not fit their network.
         SegmentationError: memory does not suffice.
         OutputError: the mask cannot be written.
-        OSError: the disk is full.
+        OutputDiskError: the disk of the masks is full or fails; no further mask can be written.
     """
     started = time.monotonic()
     with _memory_errors(task):
-        from nucleusnet_core.inputs.images import read_image, reading  # noqa: PLC0415 - brings codecs
+        from nucleusnet_core.inputs.kinds import reading  # noqa: PLC0415
+        from nucleusnet_core.inputs.read_channels import read_channel  # noqa: PLC0415 - brings codecs
 
         with reading(task.image_path, InputImageError):
             stamp = file_fingerprint(task.image_path)  # before the pixels: a change while reading is noticed later
         device = _device(task.place)
-        image = read_image(task.image_path, file_scale=False)
+        image = read_channel(task.image_path, task.parameters.channels, file_scale=False)
         labels, labelled = label_image(image.pixels, task, device)
         data, name = mask_bytes(labels), mask_name(task.mask_stem, labels)
         doubt = doubt_of(image.pixels, labels)
@@ -163,10 +177,10 @@ def _write(task: SegmentTask, receipt: SegmentReceipt, data: bytes) -> None:
 
     Raises:
         OutputError: they cannot be written.
-        OSError: the disk is full.
+        OutputDiskError: the disk of the masks is full or fails; no further mask can be written.
     """
     mask, paper = task.out / receipt.mask_file, receipt_path(task.out, task.mask_stem)
-    try:
+    with writing(mask), disk_failures_reported(task.out):
         for path in (mask, paper):
             remove_leftovers(path)
         write_bytes_atomic(paper, receipt.to_json())
@@ -174,11 +188,6 @@ def _write(task: SegmentTask, receipt: SegmentReceipt, data: bytes) -> None:
         for other in mask_paths(task.out, task.mask_stem):
             if other.name != mask.name:
                 other.unlink()
-    except OSError as error:
-        if is_disk_full(error):
-            raise  # it ends the whole run, not only this image
-        with writing(mask):
-            raise
 
 
 @contextlib.contextmanager

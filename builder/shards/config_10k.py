@@ -12,7 +12,7 @@ from nucleusnet_core.orders import keyed_hashes
 from nucleusnet_core.runs import natural_order
 
 from ..pieces.receipt import Receipt, piece_path
-from .row_groups import STORED_CELLS, Cells, PieceRows, decoded_groups, read_piece
+from .row_groups import Cells, PieceRows, decoded_groups, read_piece, without_cells
 
 
 def runs_with_fewer(kept: Mapping[str, int]) -> dict[str, int]:
@@ -59,5 +59,5 @@ def chosen_rows(pieces: Sequence[Path], *, seed: int, count: int) -> PieceRows:
     place = np.argsort(np.argsort([where for _, _, where, _ in ranked], kind="stable"), kind="stable")
     part = np.repeat(np.arange(len(parts)), [rows.num_rows for rows in parts])
     row = np.concatenate([np.arange(rows.num_rows) for rows in parts])
-    plain = pa.Table.from_batches(parts).drop_columns(list(STORED_CELLS.values()))
+    plain = without_cells(parts)
     return PieceRows(plain.take(pa.array(place)).combine_chunks(), parts, part[place], row[place])

@@ -5,12 +5,19 @@ from typing import Any
 
 import pyarrow as pa
 
+from nucleusnet_core.contract import channel_column
+
 from ..analysis.statistics import ImageStatistics, rank_images
 from ..pieces.receipt import Receipt
 
 
 def stitched_table(
-    receipts: Sequence[Receipt], schema: pa.Schema, *, columns: Sequence[str], warnings: Mapping[str, Sequence[str]]
+    receipts: Sequence[Receipt],
+    schema: pa.Schema,
+    *,
+    columns: Sequence[str],
+    channels: Sequence[str] = (),
+    warnings: Mapping[str, Sequence[str]],
 ) -> pa.Table:
     """Return one row per receipt, in their order; images without regions of interest have no distance and no rank.
 
@@ -18,15 +25,18 @@ def stitched_table(
         receipts: of the images.
         schema: Arrow schema of config stitched.
         columns: names of the dataset's own columns, in the order of their values in the receipts.
+        channels: names of the channels of the dataset.
         warnings: of each image, by its name.
     """
     measured = [ImageStatistics(r.stem, r.num_rois, r.mean_intensity, r.std_intensity) for r in receipts]
     places = {
         one.image: {"distance_to_centroid": one.distance, "rank": one.rank} for one in rank_images(measured).images
     }
+    hashes = [channel_column("image_sha256", channel) for channel in channels[1:]]
     rows = [
         row(one)
         | dict(zip(columns, one.columns, strict=True))
+        | dict(zip(hashes, one.channel_sha256, strict=True))
         | {"warnings": list(warnings.get(one.stem, ()))}
         | places.get(one.stem, {})
         for one in receipts

@@ -12,8 +12,6 @@ from nucleusnet_core.files.atomic import atomic_path
 from nucleusnet_core.manifest import ShardEntry
 
 SMALL_ROW_GROUP_ROWS = 65_536
-CELL_COLUMNS = ("image", "mask")
-"""Columns whose cells are images."""
 _FOOTER_TAIL_BYTES = 8
 
 
@@ -29,7 +27,7 @@ def write_parquet(path: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> 
         schema: of all tables; its `huggingface` metadata is kept.
         groups: one table for each row group.
     """
-    plain = [name for name in schema.names if name not in CELL_COLUMNS]
+    plain = [field.name for field in schema if not pa.types.is_struct(field.type)]
     with (
         atomic_path(path) as partial,
         pa.OSFile(str(partial), "wb") as sink,

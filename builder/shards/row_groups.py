@@ -12,10 +12,8 @@ from nucleusnet_core.cells.png import decode_cell, encode_gray, png_layout
 from nucleusnet_core.contract import ROW_GROUP_ROWS
 from nucleusnet_core.errors import CorruptDataError
 
-from ..pieces.receipt import BITS_KEY
+from ..pieces.receipt import BITS_KEY, stored_name
 
-STORED_CELLS = {"image": "image_zstd", "mask": "mask_zstd"}
-"""Column of a piece that holds the compressed cells, by column of a dataset."""
 _MASK_BITS = 1
 
 
@@ -56,10 +54,15 @@ class PieceRows:
         return len(self.row)
 
     def cells(self, name: str, start: int, stop: int) -> Iterator[tuple[pa.Buffer, int]]:
-        """Yield the compressed cells of rows `start`..`stop` (half-open) of a column, and the bits of their pixels."""
-        columns = [part.column(name) for part in self.parts]
-        is_mask = name == STORED_CELLS["mask"]
-        bits = [_MASK_BITS if is_mask else int(part.schema.metadata[BITS_KEY]) for part in self.parts]
+        """Yield the compressed cells of rows `start`..`stop` (half-open) of a column, and the bits of their pixels.
+
+        Args:
+            name: of the column as the dataset calls it.
+            start: first row.
+            stop: row behind the last one.
+        """
+        columns = [part.column(stored_name(name)) for part in self.parts]
+        bits = [_MASK_BITS if name == "mask" else int(part.schema.metadata[BITS_KEY]) for part in self.parts]
         for part, row in zip(self.part[start:stop].tolist(), self.row[start:stop].tolist(), strict=True):
             yield columns[part][row].as_buffer(), bits[part]
 
@@ -87,7 +90,7 @@ def copy_rows(piece: pa.RecordBatch, start: int, stop: int) -> pa.RecordBatch:
 def in_hash_order(parts: Sequence[pa.RecordBatch]) -> PieceRows:
     """Return the rows of at least one piece in the order of (row_hash, nucleus_id)."""
     counts = [part.num_rows for part in parts]
-    plain = pa.Table.from_batches(parts).drop_columns(list(STORED_CELLS.values()))
+    plain = without_cells(parts)
     order = plain.select(["row_hash", "nucleus_id"]).combine_chunks()
     places = order.append_column("place", pa.array(np.arange(len(order)))).sort_by(
         [("row_hash", "ascending"), ("nucleus_id", "ascending")]
@@ -96,6 +99,12 @@ def in_hash_order(parts: Sequence[pa.RecordBatch]) -> PieceRows:
     part = np.repeat(np.arange(len(parts)), counts)
     row = np.concatenate([np.arange(count) for count in counts])
     return PieceRows(plain.take(places.column("place")).combine_chunks(), parts, part[place], row[place])
+
+
+def without_cells(parts: Sequence[pa.RecordBatch]) -> pa.Table:
+    """Return the rows of at least one piece without their compressed cells, which alone are binary."""
+    table = pa.Table.from_batches(parts)
+    return table.drop_columns([field.name for field in table.schema if pa.types.is_binary(field.type)])
 
 
 def decoded_groups(rows: PieceRows, schema: pa.Schema, cells: Cells) -> Iterator[pa.Table]:
@@ -109,17 +118,14 @@ def decoded_groups(rows: PieceRows, schema: pa.Schema, cells: Cells) -> Iterator
     for start in range(0, len(rows), ROW_GROUP_ROWS):
         group = rows.plain.slice(start, ROW_GROUP_ROWS)
         stop = start + group.num_rows
-        columns = {
-            name: decompressed(
-                rows.cells(stored, start, stop),
-                group.num_rows,
-                cells,
-                _MASK_BITS if name == "mask" else cells.bit_depth,
-            )
-            for name, stored in STORED_CELLS.items()
-        }
-        columns |= {name: group.column(name) for name in schema.names if name not in STORED_CELLS}
-        yield pa.table([columns[name] for name in schema.names], schema=schema)
+        columns = []
+        for field in schema:
+            if pa.types.is_struct(field.type):
+                bits = _MASK_BITS if field.name == "mask" else cells.bit_depth
+                columns.append(decompressed(rows.cells(field.name, start, stop), group.num_rows, cells, bits))
+            else:
+                columns.append(group.column(field.name))
+        yield pa.table(columns, schema=schema)
 
 
 def decompressed(

@@ -37,6 +37,15 @@ def simulate(
             rich_help_panel=NUCLEI,
         ),
     ] = None,
+    faults: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE",
+            help="Plant faults in this share of the nuclei, 0 to 1: blurred, saturated, debris, merged, blank. The "
+            "truth files say which, and call cut what the border cuts.",
+            rich_help_panel=NUCLEI,
+        ),
+    ] = _DEFAULT.faults,
     seed: SEED = _DEFAULT.seed,
     overwrite: Annotated[
         bool,
@@ -63,6 +72,7 @@ def simulate(
             images=images,
             size_px=size,
             seed=seed,
+            faults=faults,
             overwrite=overwrite,
             progress=bars,
             **chosen,

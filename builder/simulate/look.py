@@ -9,7 +9,7 @@ from nucleusnet_core.contract import PUBLISHED_PIXELS_PER_UM
 from .parameters import MASK_MARGIN_UM
 
 # Streams of random numbers, so that a draw more in one place moves nothing in another.
-RUN_STREAM, SCENE_STREAM, OPTICS_STREAM = 1, 2, 3
+RUN_STREAM, SCENE_STREAM, OPTICS_STREAM, FAULT_STREAM = 1, 2, 3, 4
 
 
 def generator(seed: int, *stream: int) -> np.random.Generator:

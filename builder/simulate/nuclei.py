@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from .filters import blurred, enlarged, exponential
 from .look import RunLook
 
 Kind = Literal["interphase", "anaphase", "micronucleus"]
@@ -84,7 +85,7 @@ def draw_nucleus(kind: Kind, look: RunLook, rng: np.random.Generator, *, pixels_
         core |= _filled(bridge * pixels_per_um - low, (height, width)) >= 0.5
     level = look.brightness * float(np.exp(rng.normal(0, 0.33)))
     texture = _chromatin(np.minimum(inside, 1), look.contrast * _smoothness(kind), rng, pixels_per_um)
-    light = _blurred(inside * texture * np.float32(level), look.blur_um * pixels_per_um * rng.uniform(0.85, 1.3))
+    light = blurred(inside * texture * np.float32(level), look.blur_um * pixels_per_um * rng.uniform(0.85, 1.3))
     return Nucleus(kind, len(bodies), light, core, margin_um)
 
 
@@ -174,14 +175,14 @@ def _chromatin(
     texture = np.zeros(shape, np.float32)
     for grain_um, strength in ((0.18, 0.26), (0.40, 0.15), (1.1, 0.08), (3.2, 0.08)):
         texture += np.float32(strength) * _noise(shape, grain_um * pixels_per_um, rng)
-    deep_inside = _blurred(inside, 1.1 * pixels_per_um) ** 3
+    deep_inside = blurred(inside, 1.1 * pixels_per_um) ** 3
     for grain_um, rarity, depth in ((0.5, 0.55, 1.0), (1.0, 0.85, 1.0)):
         holes = np.clip(_noise(shape, grain_um * pixels_per_um, rng) - np.float32(rarity), 0, 1)
         texture -= np.float32(rng.uniform(0.3, 1.0) * depth) * holes * deep_inside
     spots = np.clip(_noise(shape, 0.5 * pixels_per_um, rng) - np.float32(1.7), 0, 1)
     texture += np.float32(min(rng.exponential(0.2), 0.8)) * spots
-    texture += np.float32(rng.uniform(0.05, 0.3)) * (inside - _blurred(inside, 0.9 * pixels_per_um))
-    return np.asarray(np.exp(texture * np.float32(contrast * np.exp(rng.normal(0, 0.2)))), np.float32)
+    texture += np.float32(rng.uniform(0.05, 0.3)) * (inside - blurred(inside, 0.9 * pixels_per_um))
+    return exponential(texture * np.float32(contrast * math.exp(rng.normal(0, 0.2))))
 
 
 def _noise(shape: tuple[int, int], grain_px: float, rng: np.random.Generator) -> npt.NDArray[np.float32]:
@@ -190,12 +191,5 @@ def _noise(shape: tuple[int, int], grain_px: float, rng: np.random.Generator) ->
     rows, columns = (math.ceil(side / step) + 6 for side in shape)
     grid = rng.standard_normal((rows, columns), np.float32)
     sigma = grain_px / step
-    grid = _blurred(grid, sigma) * np.float32(max(2 * math.sqrt(math.pi) * sigma, 1))
-    matrix = np.array([[1 / step, 0, 3], [0, 1 / step, 3]])
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(grid, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT))
-
-
-def _blurred(pixels: npt.NDArray[np.float32], sigma_px: float) -> npt.NDArray[np.float32]:
-    """Return a patch with Gaussian blur; outside of it lies nothing."""
-    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma_px, borderType=cv2.BORDER_CONSTANT))
+    grid = blurred(grid, sigma) * np.float32(max(2 * math.sqrt(math.pi) * sigma, 1))
+    return enlarged(grid, shape, step=(1 / step, 1 / step), start=(3, 3))

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from .filters import blurred, enlarged, exponential
 from .look import RunLook
 from .scene import LIGHT_STEPS
 
@@ -55,11 +56,12 @@ def _glow(light: npt.NDArray[np.uint16], rng: np.random.Generator, pixels_per_um
     small = (-(-width // _GLOW_STEP_PX), -(-height // _GLOW_STEP_PX))
     grid = cv2.resize(light, small, interpolation=cv2.INTER_AREA).astype(np.float32) * np.float32(1 / LIGHT_STEPS)
     scale = pixels_per_um / _GLOW_STEP_PX
-    glow = np.float32(0.10) * cv2.GaussianBlur(grid, (0, 0), 0.9 * scale)
-    glow += np.float32(0.07) * cv2.GaussianBlur(grid, (0, 0), 2.6 * scale)
+    glow = np.float32(0.10) * blurred(grid, 0.9 * scale, mirrored=True)
+    glow += np.float32(0.07) * blurred(grid, 2.6 * scale, mirrored=True)
     coarse = rng.standard_normal((small[1] // 24 + 4, small[0] // 24 + 4), np.float32)
-    haze = cv2.resize(coarse, small, interpolation=cv2.INTER_CUBIC)
-    return np.asarray(glow + np.float32(0.6) * np.exp(np.float32(0.5) * haze))
+    step = coarse.shape[0] / small[1], coarse.shape[1] / small[0]
+    haze = enlarged(coarse, (small[1], small[0]), step=step, start=(step[0] / 2 - 0.5, step[1] / 2 - 0.5))
+    return np.asarray(glow + np.float32(0.6) * exponential(np.float32(0.5) * haze))
 
 
 def _enlarged_rows(grid: npt.NDArray[np.float32], rows: slice, width: int) -> npt.NDArray[np.float32]:

@@ -20,6 +20,7 @@ _LIMITS: dict[str, tuple[str, float, float]] = {
     "nuclei_per_mm2": ("nuclei_per_mm2 (--density)", 0, 3000),
     "pixels_per_um": ("pixels_per_um (--like)", 1, 40),
     "mask_margin_um": ("mask_margin_um", 0.1, 10),
+    "faults": ("faults (--faults)", 0, 1),
 }
 """How messages call each parameter, its smallest and its largest value."""
 
@@ -49,6 +50,7 @@ class SimulateParameters:
             so that a handful of small images holds enough nuclei to train on.
         pixels_per_um: scale.
         mask_margin_um: mean distance from the visible edge of a nucleus to the rim of its mask.
+        faults: share of the nuclei in which a fault is planted; the others stay as they are without any.
     """
 
     images: int = 24
@@ -57,6 +59,7 @@ class SimulateParameters:
     nuclei_per_mm2: float = 1100.0
     pixels_per_um: float = PUBLISHED_PIXELS_PER_UM
     mask_margin_um: float = MASK_MARGIN_UM
+    faults: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
@@ -66,8 +69,11 @@ class SimulateParameters:
                 raise UsageError(f"{said} is {value}; it must lie between {low:,} and {high:,}.")
 
     def to_json(self) -> bytes:
-        """Return the parameters as the receipt of a folder states them."""
-        return (json.dumps(asdict(self), indent=1) + "\n").encode()
+        """Return the parameters as the receipt of a folder states them; one without faults does not speak of them."""
+        stated = asdict(self)
+        if not self.faults:
+            del stated["faults"]
+        return (json.dumps(stated, indent=1) + "\n").encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nucleusnet_core.files.atomic import write_bytes_atomic
+from nucleusnet_core.files.spreadsheet import csv_table
 from nucleusnet_core.inputs.mask_file import remove_leftovers
 from nucleusnet_core.terminal.outputs import writing
 
@@ -28,7 +29,7 @@ def write_sample_sheet(folder: Path, runs: Iterable[int]) -> None:
         remove_leftovers(path)
         if not path.exists():
             rows = [_COLUMNS, *(sample_of(run) for run in sorted(set(runs)))]
-            write_bytes_atomic(path, "".join(",".join(map(str, row)) + "\n" for row in rows).encode())
+            write_bytes_atomic(path, csv_table(rows).encode())
 
 
 def sample_of(run: int) -> tuple[int, str, float, int]:

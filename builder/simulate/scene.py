@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from .debris import draw_debris
+from .filters import blurred, distances
 from .look import RunLook
 from .nuclei import Kind, Nucleus, draw_nucleus, lone_gap_um
 
@@ -38,6 +40,7 @@ class Placed:
         x0: first column of its patch on the canvas.
         height: rows of the patch.
         width: columns of the patch.
+        fault: what was planted in it; empty for nothing.
     """
 
     kind: Kind
@@ -46,6 +49,7 @@ class Placed:
     x0: int
     height: int
     width: int
+    fault: str = ""
 
     def window(self, size_px: int) -> tuple[slice, slice]:
         """Return the rows and columns of the canvas that the patch covers."""
@@ -106,7 +110,7 @@ class _Canvas:
     def paste(self, at: Placed, nucleus: Nucleus) -> None:
         """Add a nucleus; a pixel between two masks goes to the nearer one, so neighbours touch along a seam."""
         window = at.window(self.size_px)
-        distance = cv2.distanceTransform(1 - nucleus.core, cv2.DIST_L2, 5)
+        distance = distances(nucleus.core)
         scale = _REACH_STEPS_PER_UM / self.pixels_per_um
         near = np.minimum(distance * np.float32(scale), np.float32(_FAR)).astype(np.uint8)
         near = at.cut(near, self.size_px)
@@ -164,7 +168,7 @@ def _kind(rng: np.random.Generator) -> Kind:
 
 def _crowding(rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """Return the chance (16, 16), 0.25 to 1, that a nucleus settles there; cells grow in loose islands."""
-    field = cv2.GaussianBlur(rng.standard_normal((16, 16), np.float32), (0, 0), 1.5)
+    field = blurred(rng.standard_normal((16, 16), np.float32), 1.5, mirrored=True)
     low, high = float(field.min()), float(field.max())
     return np.asarray(0.25 + 0.75 * (field - low) / (high - low), np.float32)
 
@@ -219,33 +223,6 @@ def _add_debris(canvas: _Canvas, rng: np.random.Generator) -> tuple[int, int, in
     scale = canvas.pixels_per_um
     side = int(min(rng.uniform(8.0, 28.0) * scale, canvas.size_px / 4))
     y0, x0 = rng.integers(0, canvas.size_px - side, 2).tolist()
-    coverage = np.zeros((side, side), np.uint8)
-    if rng.random() < 0.5:
-        _draw_fibre(coverage, rng, scale)
-    else:
-        _draw_specks(coverage, rng)
-    blurred = cv2.GaussianBlur(coverage.astype(np.float32), (0, 0), 0.3 * scale)
-    level = np.float32(rng.uniform(280, 700) / 255)
     window = slice(y0, y0 + side), slice(x0, x0 + side)
-    canvas.shine(window, blurred * level)
+    canvas.shine(window, draw_debris(side, rng, pixels_per_um=scale))
     return y0, x0, y0 + side, x0 + side
-
-
-def _draw_fibre(coverage: npt.NDArray[np.uint8], rng: np.random.Generator, scale: float) -> None:
-    """Draw a bent thread through the square."""
-    side = coverage.shape[0]
-    steps = np.linspace(0, 1, 40)
-    ends = rng.uniform(0.15, 0.85, (4, 2)) * side
-    weights = np.stack([(1 - steps) ** 3, 3 * steps * (1 - steps) ** 2, 3 * steps**2 * (1 - steps), steps**3], 1)
-    points = np.round(weights @ ends).astype(np.int32)
-    cv2.polylines(coverage, [points], False, 255, max(1, round(0.5 * scale)), cv2.LINE_AA)
-
-
-def _draw_specks(coverage: npt.NDArray[np.uint8], rng: np.random.Generator) -> None:
-    """Draw a few angular grains, heaped up."""
-    side = coverage.shape[0]
-    for _ in range(int(rng.integers(3, 8))):
-        middle = rng.uniform(0.3, 0.7, 2) * side
-        points = middle + rng.normal(0, rng.uniform(0.04, 0.1), (12, 2)) * side
-        grain = cv2.convexHull(np.round(np.clip(points, 2, side - 3)).astype(np.int32))
-        cv2.fillConvexPoly(coverage, grain, int(rng.integers(60, 256)), cv2.LINE_AA)

@@ -6,7 +6,8 @@ from pathlib import Path
 from nucleusnet_core.contract import PUBLISHED_PIXELS_PER_UM
 from nucleusnet_core.terminal.progress import NoProgress, Progress
 
-from .look import OPTICS_STREAM, SCENE_STREAM, generator, run_look
+from .faults import blank_out, plant_faults, with_cut
+from .look import FAULT_STREAM, OPTICS_STREAM, SCENE_STREAM, generator, run_look
 from .optics import expose
 from .parameters import SimulateParameters
 from .sample_sheet import write_sample_sheet
@@ -37,6 +38,7 @@ def simulate(
     nuclei_per_mm2: float = _DEFAULT.nuclei_per_mm2,
     pixels_per_um: float = _DEFAULT.pixels_per_um,
     mask_margin_um: float = _DEFAULT.mask_margin_um,
+    faults: float = _DEFAULT.faults,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> list[SimulatedFiles]:
@@ -44,12 +46,13 @@ def simulate(
 
     Args:
         folder: where to; made if missing. Complete images of the same parameters that are there stay.
-        images: how many; see `SimulateParameters` for this and the next five.
+        images: how many; see `SimulateParameters` for this and the next six.
         size_px: height and width of an image.
         seed: of the set.
         nuclei_per_mm2: mean number of nuclei on a square millimetre.
         pixels_per_um: scale.
         mask_margin_um: mean distance from the visible edge of a nucleus to the rim of its mask.
+        faults: share of the nuclei in which a fault is planted.
         overwrite: make all anew, and remove what is there of another set.
         progress: told of each image that is made.
 
@@ -60,7 +63,7 @@ def simulate(
         UsageError: a value cannot work, or the folder holds images of other parameters or of another origin.
         OutputError: a file cannot be written.
     """
-    parameters = SimulateParameters(images, size_px, seed, nuclei_per_mm2, pixels_per_um, mask_margin_um)
+    parameters = SimulateParameters(images, size_px, seed, nuclei_per_mm2, pixels_per_um, mask_margin_um, faults)
     progress = progress or NoProgress()
     prepare_folder(folder, parameters, overwrite=overwrite)
     write_sample_sheet(folder, (place_of(index)[0] for index in range(images)))
@@ -85,6 +88,7 @@ def simulate_image(
     nuclei_per_mm2: float = _DEFAULT.nuclei_per_mm2,
     pixels_per_um: float = _DEFAULT.pixels_per_um,
     mask_margin_um: float = _DEFAULT.mask_margin_um,
+    faults: float = _DEFAULT.faults,
 ) -> SimulatedImage:
     """Draw one stitched image with its mask; the same arguments give the same pixels.
 
@@ -95,11 +99,12 @@ def simulate_image(
         nuclei_per_mm2: mean number of nuclei on a square millimetre (published: about 275).
         pixels_per_um: scale.
         mask_margin_um: mean distance from the visible edge of a nucleus to the rim of its mask.
+        faults: share of the nuclei in which a fault is planted.
 
     Raises:
         UsageError: a value cannot work.
     """
-    parameters = SimulateParameters(index + 1, size_px, seed, nuclei_per_mm2, pixels_per_um, mask_margin_um)
+    parameters = SimulateParameters(index + 1, size_px, seed, nuclei_per_mm2, pixels_per_um, mask_margin_um, faults)
     return _drawn(index, parameters)
 
 
@@ -114,8 +119,14 @@ def _drawn(index: int, parameters: SimulateParameters) -> SimulatedImage:
     debris = 1 if index % 3 == 0 else int(rng.poisson(0.4))
     wanted = 0 if index == EMPTY_INDEX else round(mean)
     scene = lay_out(size_px, wanted, look, rng, pixels_per_um=pixels_per_um, debris=debris)
+    if parameters.faults:
+        fault_rng = generator(seed, FAULT_STREAM, index)
+        scene = plant_faults(scene, parameters.faults, fault_rng, pixels_per_um=pixels_per_um)
     labels, nuclei = number_labels(scene, rng, pixels_per_um=pixels_per_um)
     pixels = expose(scene.light, look, generator(seed, OPTICS_STREAM, index), pixels_per_um=pixels_per_um)
-    stem = stem_of_image(index)
-    truth = ImageTruth(stem, index, seed, run, quarter, position, size_px, pixels_per_um, nuclei, scene.debris)
+    if parameters.faults:
+        nuclei = with_cut(nuclei)
+        blank_out(pixels, labels, nuclei, fault_rng)
+    stem, planted = stem_of_image(index), bool(parameters.faults)
+    truth = ImageTruth(stem, index, seed, run, quarter, position, size_px, pixels_per_um, nuclei, scene.debris, planted)
     return SimulatedImage(stem, pixels, labels, truth)

@@ -25,6 +25,7 @@ class NucleusTruth:
         bodies: pieces of chromatin that were drawn, also where the border cuts one off.
         components: 8-connected parts of the label in the mask.
         touches_border: whether a pixel of the label lies in the first or last row or column.
+        fault: what is wrong with it where faults were planted, see `faults`; empty for nothing.
     """
 
     label: int
@@ -34,6 +35,7 @@ class NucleusTruth:
     bodies: int
     components: int
     touches_border: bool
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class ImageTruth:
         pixels_per_um: scale.
         nuclei: one record a label, labels ascending.
         debris: boxes (y0, x0, y1, x1), half-open px, of bright objects without a label.
+        faults: whether faults were planted.
     """
 
     stem: str
@@ -63,10 +66,15 @@ class ImageTruth:
     pixels_per_um: float
     nuclei: tuple[NucleusTruth, ...]
     debris: tuple[tuple[int, int, int, int], ...]
+    faults: bool = False
 
     def to_json(self) -> bytes:
-        """Return the bytes of the truth file."""
-        return (json.dumps(asdict(self), indent=1) + "\n").encode()
+        """Return the bytes of the truth file, in which only images with planted faults speak of faults."""
+        stated = asdict(self)
+        if not stated.pop("faults"):
+            for nucleus in stated["nuclei"]:
+                del nucleus["fault"]
+        return (json.dumps(stated, indent=1) + "\n").encode()
 
 
 def number_labels(
@@ -136,7 +144,8 @@ def _nucleus_truth(
     x0, x1 = columns.start + int(xs[0]), columns.start + int(xs[-1]) + 1
     touches_border = min(y0, x0) == 0 or max(y1, x1) == size_px
     area_px = int(np.count_nonzero(mask))
-    return NucleusTruth(label, placed.kind, (y0, x0, y1, x1), area_px, placed.bodies, components, touches_border)
+    box = (y0, x0, y1, x1)
+    return NucleusTruth(label, placed.kind, box, area_px, placed.bodies, components, touches_border, placed.fault)
 
 
 def _relabelled(owner: npt.NDArray[np.uint16], table: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from nucleusnet_core.errors import OutputError
 from nucleusnet_core.files.atomic import write_bytes_atomic
+from nucleusnet_core.files.disk_space import disk_failures_reported
 from nucleusnet_core.files.locking import locked
 from nucleusnet_core.small_files import read_json
 from nucleusnet_core.terminal.outputs import writing
@@ -57,7 +58,8 @@ class UploadJournal:
         if not self.kept:
             return
         content = {"format": FORMAT, "files": [asdict(file) for file in self.files.values()], "cards": self.cards}
-        write_bytes_atomic(self.path, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
+        with disk_failures_reported(self.path, every=True):
+            write_bytes_atomic(self.path, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
 
     def note_card(self, target: str, git_oid: str) -> None:
         """Remember a card before it is sent from here: afterwards it would be too late for a crash in between."""

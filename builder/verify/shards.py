@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nucleusnet_core.cells.png import are_stored_cells, check_cell, check_checksums, layout_of
-from nucleusnet_core.contract import CROP_PX, SUMS_NAME
+from nucleusnet_core.contract import CROP_PX, SUMS_NAME, cell_columns
 from nucleusnet_core.errors import CorruptDataError
 from nucleusnet_core.files.hashing import file_sha256
 from nucleusnet_core.manifest import Manifest, ShardEntry
@@ -19,19 +19,18 @@ from nucleusnet_core.parquet.files import open_parquet
 
 from ..cutting.nucleus_warnings import COLUMNS as DECIDING_COLUMNS
 from ..dataset_folder import MAX_PROBLEMS_OF_A_FILE, Problem, Report
-from ..shards.parquet_writer import CELL_COLUMNS
 from .counts import BY_MANIFEST
 
 _BATCH_ROWS = 4096
 _CELL_HEAD_BYTES = 64 << 10
 _CROP_SCALES = ("pixels_per_um", "crop_pixels_per_um")
 _NEEDED_COLUMNS = {
-    "default": (*CELL_COLUMNS, "nucleus_id", "stitched_image", "run_name", *_CROP_SCALES),
+    "default": ("nucleus_id", "stitched_image", "run_name", *_CROP_SCALES),
     "metadata": ("nucleus_id", "stitched_image", "run_name", *_CROP_SCALES, *DECIDING_COLUMNS, "warnings"),
     "stitched": ("name", "run_name", "pixels_per_um", "scale_source", "num_rois", "kept", "warnings"),
-    "10k": (*CELL_COLUMNS, "nucleus_id", "stitched_image", "run_name", *_CROP_SCALES),
+    "10k": ("nucleus_id", "stitched_image", "run_name", *_CROP_SCALES),
 }
-"""What the other checks rely on."""
+"""What the other checks rely on, besides the cells."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,7 @@ class FileTask:
         beside: paths of config metadata that hold the same rows, for a shard of config default.
         first_row: row of those where this shard begins.
         crop_px: side of its images and masks, px.
+        cells: columns of configs default and 10k that hold images and masks.
     """
 
     folder: Path
@@ -55,6 +55,7 @@ class FileTask:
     beside: tuple[str, ...] = ()
     first_row: int = 0
     crop_px: int = CROP_PX
+    cells: tuple[str, ...] = cell_columns(())
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ def file_tasks(folder: Path, manifest: Manifest, present: dict[str, str]) -> lis
         if entry is not None and entry.config == "default":
             beside = tuple(s.path for s in manifest.shards_of("metadata", entry.split) if s.path in present)
         first_row = first_rows.get(path, 0)
-        tasks.append(FileTask(folder, path, sha256, entry, beside, first_row, manifest.crop_px))
+        cells = cell_columns(manifest.channels) if entry is not None and entry.config in ("default", "10k") else ()
+        tasks.append(FileTask(folder, path, sha256, entry, beside, first_row, manifest.crop_px, cells))
     return sorted(tasks, key=lambda task: (-(task.shard.bytes if task.shard else 0), task.path))
 
 
@@ -122,17 +124,16 @@ def check_rows(task: FileTask, shard: ShardEntry, report: Report) -> int:
     cell_bytes, sha256 = 2 * task.crop_px**2 + _CELL_HEAD_BYTES, shard.footer_sha256
     with open_parquet(task.folder / task.path, sha256=sha256, cell_bytes=cell_bytes) as file:
         report.compare(task.path, "its number of rows", file.metadata.num_rows, shard.rows, BY_MANIFEST)
-        for name in _NEEDED_COLUMNS.get(shard.config, ()):
+        for name in (*task.cells, *_NEEDED_COLUMNS.get(shard.config, ())):
             file.schema.field(name)
         row = 0
         for group in range(file.metadata.num_row_groups):
             table = file.read_row_group(group)
-            for name in CELL_COLUMNS:
-                if name in table.column_names:
-                    check_cells(table.column(name), task, name, row, report)
+            for name in task.cells:
+                check_cells(table.column(name), task, name, row, report)
             check_facts(table, task.path, row, report)
             if shard.config == "default":
-                plain = table.drop_columns([name for name in CELL_COLUMNS if name in table.column_names])
+                plain = table.drop_columns(list(task.cells))
                 compare_rows(task.path, row, plain, beside.take(table.num_rows), report)
             row += table.num_rows
     return row

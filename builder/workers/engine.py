@@ -2,19 +2,17 @@
 
 import contextlib
 import functools
-import multiprocessing
-import os
-import signal
-import threading
+import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeVar
 
 from nucleusnet_core.terminal.interrupts import interrupts_held
 
 from .pool import Done, Pool, WorkerDiedError, worker_died
+from .processes import WorkerProcesses
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -29,19 +27,22 @@ def run_tasks(
     *,
     make_executor: Callable[[], Executor],
     workers: int,
+    seconds: Callable[[Task], float] = lambda _task: math.inf,
 ) -> Generator[Done[Task, Result], None, None]:
     """Run every task and yield each as it ends, in no particular order.
 
     At most two tasks for each worker are handed out at a time. When a worker dies, a new executor is made and the tasks
-    of the old one run again one by one; the one that ends its worker once more ends as `WorkerDiedError`. Closing the
-    generator hands out nothing more and waits for what was handed out, but an interrupt ends the workers. A consumer
-    that may raise closes it by `contextlib.closing`, as its traceback would keep the generator alive.
+    of the old one run again one by one; the one that ends its worker once more ends as `WorkerDiedError`. One that
+    takes too long ends as `OverdueError`, with its worker; those that ran beside it run again. Closing the generator
+    hands out nothing more and waits for what was handed out, but an interrupt ends the workers. A consumer that may
+    raise closes it by `contextlib.closing`, as its traceback would keep the generator alive.
 
     Args:
         function: what to run; it and its argument are pickled.
         tasks: one argument each.
         make_executor: returns a new executor; called again after each break.
         workers: number of workers of that executor.
+        seconds: how long a task may run in a process of this machine; a cluster's workers are not watched.
 
     Raises:
         WorkerDiedError: three tasks have ended their workers and none has ended in any other way.
@@ -49,7 +50,7 @@ def run_tasks(
     waiting, suspects = deque(tasks), deque[Task]()
     ended, died = 0, 0
     while waiting or suspects:
-        with Pool(make_executor(), function) as pool:
+        with Pool(make_executor(), function, seconds) as pool:
             while suspects or waiting or pool.running:
                 limit = 1 if suspects or pool.alone else WINDOW_PER_WORKER * workers
                 pool.fill(suspects or waiting, limit, alone=bool(suspects))
@@ -57,7 +58,9 @@ def run_tasks(
                     ended += 1
                     yield done
                 if pool.broken:
-                    if pool.alone and len(pool.lost) == 1:
+                    if pool.has_overdue:
+                        waiting.extendleft(reversed(pool.lost))
+                    elif pool.alone and len(pool.lost) == 1:
                         died += 1
                         if died == DEATHS_WITHOUT_RESULT and not ended:
                             raise no_worker_lives()
@@ -119,22 +122,7 @@ def local_workers(count: int) -> Workers:
     return Workers(functools.partial(process_pool, count), count)
 
 
-def process_pool(workers: int) -> ProcessPoolExecutor:
+def process_pool(workers: int) -> WorkerProcesses:
     """Return a pool of spawned worker processes that end with their parent, however it ends."""
-    context = multiprocessing.get_context("spawn")
     with interrupts_held():  # a queue that is half made would be reported as leaked
-        return ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker)
-
-
-def start_worker() -> None:
-    """Prepare a worker process: Ctrl-C is left to the parent, and a parent that ends ends the worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # for Windows; elsewhere interrupts are blocked from the start
-    threading.Thread(target=leave_with_parent, daemon=True).start()
-
-
-def leave_with_parent() -> None:
-    """Wait for the parent process to end, then end this one at once."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+        return WorkerProcesses(workers)

@@ -4,8 +4,8 @@ import contextlib
 from collections.abc import Callable, Generator
 from typing import TypeVar
 
-from nucleusnet_core.errors import Failure
-from nucleusnet_core.files.disk_space import is_disk_full
+from nucleusnet_core.errors import Failure, OutputDiskError
+from nucleusnet_core.files.disk_space import is_disk_failure
 from nucleusnet_core.terminal.progress import Progress
 
 from .pool import Done
@@ -22,7 +22,7 @@ def collect(
     progress: Progress,
     on_result: Callable[[Result], None] = lambda _result: None,
 ) -> tuple[list[Result], list[Failure]]:
-    """Return what became of tasks, and move the progress; a full disk ends all of them.
+    """Return what became of tasks, and move the progress; a disk that takes no output ends all of them.
 
     Args:
         ends: of the tasks, as `run_tasks` yields them.
@@ -35,13 +35,14 @@ def collect(
         Results and failures, both in the order in which the tasks ended.
 
     Raises:
-        OSError: the disk is full.
+        OutputDiskError: the disk of the output is full or fails.
+        OSError: that of a cache does; what an input's disk refuses is an error of ours by now.
     """
     results: list[Result] = []
     failures: list[Failure] = []
     with contextlib.closing(ends):
         for done in ends:
-            if done.error is not None and is_disk_full(done.error):
+            if done.error is not None and (isinstance(done.error, OutputDiskError) or is_disk_failure(done.error)):
                 raise done.error
             if done.result is None:
                 failures.append(Failure(name(done.task), done.reason()))

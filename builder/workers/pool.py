@@ -12,6 +12,7 @@ from nucleusnet_core.errors import NucleusNetError
 from nucleusnet_core.terminal.interrupts import interrupts_held
 
 from .log import LOG
+from .watch import Watch
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -22,6 +23,10 @@ _DASK_WORKER_DEATH = "KilledWorker"  # by name, so that this module needs no Das
 
 class WorkerDiedError(NucleusNetError):
     """A task ended its worker process twice, the second time with nothing else running."""
+
+
+class OverdueError(NucleusNetError):
+    """A task took longer than it may, and was ended."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +60,13 @@ class Pool(Generic[Task, Result]):
         alone: whether the running task is to run with nothing else.
     """
 
-    def __init__(self, executor: Executor, function: Callable[[Task], Result]) -> None:
+    def __init__(
+        self, executor: Executor, function: Callable[[Task], Result], seconds: Callable[[Task], float]
+    ) -> None:
         self.running: dict[Future[Result], Task] = {}
         self.lost: list[Task] = []
         self.alone = False
-        self._executor, self._function = executor, function
+        self._executor, self._function, self._watch = executor, function, Watch(executor, seconds)
         self._ended: deque[Future[Result]] = deque()
         self._nothing_new = threading.Lock()  # released when a task ends
         self._nothing_new.acquire()
@@ -73,6 +80,7 @@ class Pool(Generic[Task, Result]):
                 end_workers(self._executor)
             self._cancel()
             while self.running:
+                self._watch.end_overdue(self.running)
                 list(self._take_ended())
         except KeyboardInterrupt:
             end_workers(self._executor)
@@ -84,7 +92,12 @@ class Pool(Generic[Task, Result]):
     @property
     def broken(self) -> bool:
         """Whether a worker died; its executor is of no further use."""
-        return bool(self.lost)
+        return bool(self.lost) or self.has_overdue
+
+    @property
+    def has_overdue(self) -> bool:
+        """Whether a worker was killed since its task took too long."""
+        return bool(self._watch.overdue)
 
     def fill(self, tasks: deque[Task], limit: int, *, alone: bool) -> None:
         """Hand out tasks until `limit` are running; suspects start only when nothing else runs."""
@@ -101,8 +114,9 @@ class Pool(Generic[Task, Result]):
 
     def _hand_out(self, task: Task) -> None:
         with interrupts_held():
-            future = self._executor.submit(self._function, task)
+            future = self._executor.submit(self._watch.announced(self._function), task)
             self.running[future] = task
+            self._watch.add(future)
             future.add_done_callback(self._note_end)
 
     def _note_end(self, future: Future[Result]) -> None:
@@ -112,19 +126,27 @@ class Pool(Generic[Task, Result]):
 
     def collect(self) -> Iterator[Done[Task, Result]]:
         """Yield what has ended; after a break, move everything that was running to `lost`."""
+        self._watch.end_overdue(self.running)
         for future, task in self._take_ended():
             error = CancelledError() if future.cancelled() else future.exception()
             if isinstance(error, BrokenExecutor | CancelledError):
-                self.lost.append(task)
+                yield from self._lost(future, task)
             elif type(error).__name__ == _DASK_WORKER_DEATH:
                 yield Done(task, None, worker_died())
             else:
                 yield Done(task, None if error else future.result(), error)
-        if self.lost:
-            self.lost.extend(self.running.values())
-            self.running.clear()
+        if self.broken:
+            while self.running:
+                yield from self._lost(*self.running.popitem())
         elif not self.running:
             self.alone = False
+
+    def _lost(self, future: Future[Result], task: Task) -> Iterator[Done[Task, Result]]:
+        """Note a task whose worker has gone, or yield its end where it was the reason."""
+        if future in self._watch.overdue:
+            yield Done(task, None, overdue(self._watch.overdue[future]))
+        else:
+            self.lost.append(task)
 
     def _take_ended(self) -> Iterator[tuple[Future[Result], Task]]:
         """Wait a moment for tasks that end, and yield those that have."""
@@ -171,4 +193,12 @@ def worker_died() -> WorkerDiedError:
     return WorkerDiedError(
         "its worker process ended twice without an error message, the second time with nothing else running; most "
         "often the system stopped it for lack of memory: use fewer --workers, or look at the file."
+    )
+
+
+def overdue(seconds: float) -> OverdueError:
+    """Return the error of a task that takes too long."""
+    return OverdueError(
+        f"it was not finished after {seconds / 60:,.0f} min and was ended; the file may be damaged, or its disk hangs: "
+        "copy it to another disk, or export it again."
     )

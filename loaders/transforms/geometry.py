@@ -7,12 +7,12 @@ import torch
 from nucleusnet_core.errors import UsageError
 
 from ..columns import Batch
-from .images import flipped, images_of, uniform
+from .images import count_of, flipped, uniform
 
 
 @dataclass(frozen=True)
 class RandomFlips:
-    """Mirrors nuclei, each by its own chance: left and right, top and bottom. Masks go along with their images.
+    """Mirrors nuclei, each by its own chance: left and right, top and bottom, all channels and the mask alike.
 
     The build laid the long axis of every nucleus flat; a flip keeps it flat, as a quarter turn would not.
 
@@ -30,7 +30,7 @@ class RandomFlips:
 
     def __call__(self, batch: Batch, generator: torch.Generator | None = None) -> Batch:
         """Mirror images and masks."""
-        count = len(images_of(batch))
+        count = count_of(batch)
         left_right = uniform(count, generator) < self.horizontal
         top_bottom = uniform(count, generator) < self.vertical
         return flipped(flipped(batch, left_right, (-1,)), top_bottom, (-2,))
@@ -38,7 +38,7 @@ class RandomFlips:
 
 @dataclass(frozen=True)
 class RandomHalfTurn:
-    """Turns nuclei by 180 degrees, each by its own chance; handedness stays. Masks go along with their images.
+    """Turns nuclei by 180 degrees, each by its own chance; handedness stays. All channels and the mask turn.
 
     Attributes:
         probability: that a nucleus is turned.
@@ -51,7 +51,7 @@ class RandomHalfTurn:
 
     def __call__(self, batch: Batch, generator: torch.Generator | None = None) -> Batch:
         """Turn images and masks."""
-        return flipped(batch, uniform(len(images_of(batch)), generator) < self.probability, (-2, -1))
+        return flipped(batch, uniform(count_of(batch), generator) < self.probability, (-2, -1))
 
 
 def _check_probability(value: float, name: str) -> None:

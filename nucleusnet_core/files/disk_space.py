@@ -1,4 +1,4 @@
-"""Whether a build fits on the disk: estimated before it starts, and a clear error when the disk fills up after all."""
+"""The disk of the output: whether a build fits on it, estimated before it starts, and one error when it fails."""
 
 import contextlib
 import errno
@@ -7,12 +7,13 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ..errors import OutputError
+from ..errors import NucleusNetError, OutputDiskError, OutputError
 
 # Pieces and shards together, as a share of the images' bytes: 664 nuclei of 16 kB in 156 MB, twice, and a margin.
 NEEDED_SHARE = 0.2
 NEEDED_LEAST_BYTES = 64 << 20
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_FAILING = {errno.EIO, errno.EROFS, errno.ENXIO, errno.ENODEV, getattr(errno, "ESTALE", errno.EIO)}
 
 
 def check_space(folder: Path, needed_bytes: int, what: str) -> None:
@@ -53,24 +54,40 @@ def space_for_images(image_bytes: int, made_bytes: int) -> int:
     return max(NEEDED_LEAST_BYTES, int(NEEDED_SHARE * image_bytes) - made_bytes)
 
 
-def is_disk_full(error: BaseException | None) -> bool:
-    """Return whether an error means that nothing more can be written: a full disk, a quota, a limit on file sizes."""
-    return isinstance(error, OSError) and error.errno in _FULL
+def is_disk_failure(error: BaseException | None) -> bool:
+    """Return whether an error means that nothing more can be written: full, over quota, read-only, gone or broken."""
+    return isinstance(error, OSError) and error.errno in _FULL | _FAILING
+
+
+def output_disk_error(folder: Path, error: OSError) -> OutputDiskError:
+    """Return the error that says what is wrong with the disk of a folder, and what to do."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    if error.errno in _FULL:
+        return OutputDiskError(
+            f"{folder}: the disk is full ({reason}); make room and call again: what is finished is kept."
+        )
+    return OutputDiskError(
+        f"{folder} cannot be written ({reason}); check its disk and connection and call again: what is finished is "
+        "kept."
+    )
 
 
 @contextlib.contextmanager
-def disk_full_reported(work: Path) -> Iterator[None]:
-    """Turn the system's error about a full disk into one that says what to do.
+def disk_failures_reported(folder: Path, *, every: bool = False) -> Iterator[None]:
+    """Turn the system's error about the disk of the output into one that says what to do.
+
+    Args:
+        folder: where the output is made.
+        every: whether all errors of the system are about it, since no input is read meanwhile.
 
     Raises:
-        OutputError: the disk is full.
+        OutputDiskError: nothing more can be written.
     """
     try:
         yield
+    except NucleusNetError:
+        raise
     except OSError as error:
-        if not is_disk_full(error):
+        if not every and not is_disk_failure(error):
             raise
-        raise OutputError(
-            f"{work}: the disk is full ({os.strerror(error.errno or 0)}); make room and call again: "
-            "what is finished is kept."
-        ) from error
+        raise output_disk_error(folder, error) from error

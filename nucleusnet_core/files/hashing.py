@@ -9,9 +9,28 @@ CHUNK_BYTES = 1 << 20
 
 
 def file_fingerprint(path: Path) -> list[int]:
-    """Return size and modification time (ns) of a file: enough to see that it was replaced."""
+    """Return size, modification time (ns), time of the last change (ns) and number in the file system of a file.
+
+    Size and modification time can be given to another file. The other two cannot, but also change where the bytes do
+    not, as when a file is linked or moved to another disk; `is_unchanged` then looks at the bytes.
+    """
     facts = path.stat()
-    return [facts.st_size, facts.st_mtime_ns]
+    return [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino]
+
+
+def is_unchanged(path: Path, fingerprint: list[int], sha256: str) -> bool:
+    """Return whether a file has the bytes that it had; they are read only where the fingerprint leaves a doubt.
+
+    Args:
+        path: the file.
+        fingerprint: that `file_fingerprint` returned; of one with size and modification time alone, the bytes decide.
+        sha256: of its bytes then.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    now = file_fingerprint(path)
+    return now == fingerprint or (now[:2] == fingerprint[:2] and file_sha256(path) == sha256)
 
 
 def file_sha256(path: Path) -> str:

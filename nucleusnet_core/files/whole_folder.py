@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import OutputError
 from ..terminal.outputs import writing
-from .atomic import replace_folder
+from .atomic import put_back, replace_folder
 from .locking import locked
 
 
@@ -37,10 +37,11 @@ def whole_folder(out: Path, *, option: str = "--out") -> Iterator[Path]:
         with writing(out, option):
             out.parent.mkdir(parents=True, exist_ok=True)
             with locked(out, busy=busy):
+                put_back(out)
                 for left in out.parent.glob(f".{glob.escape(out.name)}.????????.tmp"):
                     shutil.rmtree(left)
                 partial.mkdir()
                 yield partial
-                replace_folder(partial, out, aside=partial.with_suffix(".old"))
+                replace_folder(partial, out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

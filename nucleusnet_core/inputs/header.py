@@ -12,8 +12,9 @@ import tifffile
 from ..cells.png_chunks import SIGNATURE as PNG_SIGNATURE
 from ..cells.png_chunks import PngDamageError
 from ..errors import InputImageError
-from .images import reading
+from .kinds import reading
 from .scale import Scale, stated_png_scale, stated_scale
+from .tiff import said_of
 
 _PNG_HEADER_BYTES = 1 << 16  # the scale stands before the pixels
 _PNG_HEADER = struct.Struct(">I4sIIB")
@@ -82,8 +83,10 @@ def _png_header(start: bytes, name: str, file_scale: bool) -> Header:
 
 
 def _tiff_header(path: Path, file_scale: bool) -> Header:
-    with tifffile.TiffFile(path) as tiff:
+    with said_of(path.name), tifffile.TiffFile(path) as tiff:
         page = tiff.pages.first
         height, width = page.imagelength, page.imagewidth
+        if not isinstance(height, int) or not isinstance(width, int):
+            raise ValueError("a page of several heights or widths")
         scale = stated_scale(tiff, page, path.name) if file_scale else None
         return Header((height, width), height * width * page.dtype.itemsize, scale)

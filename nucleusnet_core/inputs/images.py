@@ -1,9 +1,8 @@
 """Stitched images: one read of the file gives its pixels and its SHA-256."""
 
-import contextlib
 import hashlib
+import mmap
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import numpy.typing as npt
 from ..cells.png_chunks import SIGNATURE as PNG_SIGNATURE
 from ..errors import InputImageError
 from .image_png import decode_png_image
-from .kinds import IMAGE
+from .kinds import IMAGE, reading
 from .scale import Scale, stated_png_scale, stated_scale
 from .tiff import SIGNATURES as TIFF_SIGNATURES
 from .tiff import check_whole, open_page, stored_pixels
@@ -37,17 +36,6 @@ class StitchedImage:
     scale: Scale | None
 
 
-@contextlib.contextmanager
-def reading(path: Path, kind: type[Exception]) -> Iterator[None]:
-    """Turn the system's error about a file into `kind`, with its reason."""
-    try:
-        yield
-    except OSError as error:
-        raise kind(
-            f"{path.name} cannot be read ({error.strerror or error}); check the file and its permissions."
-        ) from error
-
-
 def read_file(path: Path) -> memoryview:
     """Return the bytes of a file; numpy asks the system for large pages, which takes half the time of `read_bytes`."""
     with path.open("rb", buffering=0) as file:
@@ -56,6 +44,14 @@ def read_file(path: Path) -> memoryview:
         while have < len(room) and (count := file.readinto(room[have:])):
             have += count
     return room[:have].toreadonly()
+
+
+def map_file(path: Path) -> memoryview:
+    """Return the bytes of a file, which are read from the disk when they are used, and not held in memory."""
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            return memoryview(b"")  # which cannot be mapped
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def read_image(path: Path, *, file_scale: bool = True) -> StitchedImage:

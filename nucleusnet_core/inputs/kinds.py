@@ -1,6 +1,9 @@
 """What a file is read as, an image or a mask: how errors speak of it, and how large it may be."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..errors import InputImageError, InputMaskError
 
@@ -73,3 +76,14 @@ def check_expansion(pixel_bytes: int, possible_bytes: int, name: str, kind: File
             f"{name} declares {pixel_bytes:,} bytes of pixels, but so small a file holds at most {possible_bytes:,}: "
             f"it is truncated, or its header is wrong; {kind.again}."
         )
+
+
+@contextlib.contextmanager
+def reading(path: Path, kind: type[Exception]) -> Iterator[None]:
+    """Turn the system's error about a file into `kind`, with its reason."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(
+            f"{path.name} cannot be read ({error.strerror or error}); check the file and its permissions."
+        ) from error

@@ -12,8 +12,9 @@ from ..terminal.wording import counted
 from .sample_values import is_ours, is_plain_name
 
 MAX_RUN = 2**31 - 1
-RUN, QUARTER, POSITION = "run", "quarter", "position"
-"""Groups of a name pattern that have columns in every dataset; every further one becomes a column of text."""
+RUN, QUARTER, POSITION, CHANNEL = "run", "quarter", "position", "channel"
+"""Groups of a name pattern with a meaning of their own; every further one becomes a column of text."""
+_OWN_GROUPS = (RUN, QUARTER, POSITION, CHANNEL)
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Names:
     @property
     def columns(self) -> tuple[str, ...]:
         """Groups that become columns of the dataset's own."""
-        return tuple(name for name in self.groups if name not in (RUN, QUARTER, POSITION))
+        return tuple(name for name in self.groups if name not in _OWN_GROUPS)
 
 
 def read_names(images: Mapping[str, Path], folder: Path, given: re.Pattern[str] | None) -> Names:
@@ -92,7 +93,7 @@ def compile_name_pattern(name_pattern: str) -> re.Pattern[str]:
             "it, such as (?P<run>[0-9]+) or (?P<well>[A-H][0-9]+)."
         )
     for name in pattern.groupindex:
-        if name not in (RUN, QUARTER, POSITION):
+        if name not in _OWN_GROUPS:
             _check_group(name_pattern, name)
     return pattern
 

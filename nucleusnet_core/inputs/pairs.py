@@ -1,8 +1,8 @@
 """Which stitched image goes with which mask, and what its name says."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import Failure, PairingError
@@ -17,8 +17,10 @@ from ..stitched_names import (
     say_several,
     shown_name,
 )
+from .channel_files import join_channels
+from .channels import ALL_CHANNELS, ONE_PLANE, ChannelOptions, Channels
 from .mask_choice import choose_mask
-from .names import POSITION, QUARTER, NameFacts, compile_name_pattern, read_names
+from .names import CHANNEL, POSITION, QUARTER, NameFacts, compile_name_pattern, read_names
 from .sample_cells import Value
 from .sample_columns import Description, check_splits, describe, read_sample_columns
 from .scale import OPTION, SAMPLE_SHEET, Scale
@@ -43,6 +45,7 @@ class Source:
         split: the split that the sample sheet gives, None where it does not.
         pixels_per_um: the scale that the sample sheet or else the option gives, None where neither does.
         scale_option: where that was given, "sample sheet" or "--pixels-per-um"; empty where it was not.
+        further_paths: files of the further channels, in their order; none where they lie in the image.
     """
 
     stem: str
@@ -57,6 +60,7 @@ class Source:
     split: str | None = None
     pixels_per_um: float | None = None
     scale_option: str = ""
+    further_paths: tuple[Path, ...] = ()
 
     @property
     def given_scale(self) -> Scale | None:
@@ -80,6 +84,7 @@ class FindOptions:
         prefer: of a `_seg.npy` that is newer than another mask of its image and differs: "seg-npy", "image", or "" to
             refuse the image.
         allow_pickle: `_seg.npy` files may be read.
+        channels: which channels are taken, and what they are called.
     """
 
     masks: Path | None = None
@@ -92,6 +97,7 @@ class FindOptions:
     pixels_per_um: float | None = None
     prefer: str = ""
     allow_pickle: bool = False
+    channels: ChannelOptions = ALL_CHANNELS
 
 
 USUAL = FindOptions()
@@ -109,6 +115,7 @@ class FoundInputs:
         group_by: the column whose values splits keep together.
         unmatched: stems that the name pattern does not match, sorted.
         mask_rules: number of masks by the rule that found them, such as "<name>_cp_masks.png".
+        channels: that are files of their own; planes of files are found by `find_inputs`.
     """
 
     sources: list[Source]
@@ -117,10 +124,11 @@ class FoundInputs:
     group_by: str = "run_name"
     unmatched: list[str] = field(default_factory=list)
     mask_rules: dict[str, int] = field(default_factory=dict)
+    channels: Channels = ONE_PLANE
 
 
 def find_sources(folder: Path, options: FindOptions = USUAL) -> FoundInputs:
-    """Pair the stitched images of a folder with their masks.
+    """Pair the stitched images of a folder with their masks, by names alone: no image or mask is opened.
 
     An image is <stem>.tif (.tiff, .ome.tif, .ome.tiff) or <stem>.png, its mask <stem>_cp_masks.png (_masks, _mask,
     _labels, _label, also .tif), <stem>_seg.npy, or in a folder of masks also the name of the image. In subfolders the
@@ -140,7 +148,14 @@ def find_sources(folder: Path, options: FindOptions = USUAL) -> FoundInputs:
     files = find_files(folder, masks=options.masks, recursive=options.recursive, mask_suffixes=options.mask_suffixes)
     if not files.images or not files.masks:
         raise PairingError(nothing_to_pair(files, folder, options.masks))
+    further: Mapping[str, tuple[Path, ...]] = {}
+    channels = ONE_PLANE
+    unlike: list[Failure] = []
+    if pattern is not None and CHANNEL in pattern.groupindex:
+        joined = join_channels(files, folder, pattern, options.channels)
+        files, further, channels, unlike = joined.files, joined.further, joined.channels, joined.failures
     pairs, failures = _pair(files, folder, options)
+    failures += unlike
     failures += unreadable_names(files.files, folder)
     if files.mask_files is not files.files:
         failures += unreadable_names(files.mask_files, options.masks)
@@ -148,7 +163,10 @@ def find_sources(folder: Path, options: FindOptions = USUAL) -> FoundInputs:
     missing_null = options.samples_missing_null
     samples = read_sample_columns(names, pairs, options.samples, missing_null=missing_null, group_by=options.group_by)
     sources = [
-        _source(files.images[stem][0], mask, names.facts[stem], describe(stem, names, samples), options)
+        replace(
+            _source(files.images[stem][0], mask, names.facts[stem], describe(stem, names, samples), options),
+            further_paths=further.get(stem, ()),
+        )
         for stem, mask in pairs.items()
     ]
     groups = {source.stem: source.group for source in sources}
@@ -161,6 +179,7 @@ def find_sources(folder: Path, options: FindOptions = USUAL) -> FoundInputs:
         samples.group_by,
         [source.stem for source in sources if not names.facts[source.stem].matched],
         dict(sorted(rules.items(), key=lambda rule: (-rule[1], rule[0]))),
+        channels,
     )
 
 

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..contract import RESERVED_COLUMNS
+from ..contract import INTENSITY_COLUMNS, RESERVED_COLUMNS, channel_column
 from ..errors import UsageError
 from ..terminal.wording import counted
 from .sample_cells import BOOL, FLOAT64, INT64, STRING, Cells, Value, shown
@@ -14,6 +14,7 @@ from .sample_cells import BOOL, FLOAT64, INT64, STRING, Cells, Value, shown
 SCALE, SPLIT = "pixels_per_um", "split"
 """Columns that are read, and become none of their own."""
 
+_OF_CHANNELS = tuple(channel_column(name, "") for name in ("image", "mask", *INTENSITY_COLUMNS))
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WHOLE = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,18})")
 _NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -22,7 +23,7 @@ _LETTERS = str.maketrans({"\N{MICRO SIGN}": "u", "\N{GREEK SMALL LETTER MU}": "u
 
 def is_ours(name: str) -> bool:
     """Return whether a name is that of a column that every dataset has, or may have for a channel."""
-    return name in RESERVED_COLUMNS or name.startswith(("image_", "mask_"))
+    return name in RESERVED_COLUMNS or name.startswith(_OF_CHANNELS)
 
 
 def is_plain_name(name: str) -> bool:

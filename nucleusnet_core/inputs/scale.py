@@ -194,3 +194,24 @@ def resolve_scale(stated: Scale | None, given: Scale | None, *, ignore_file: boo
             f"correct the one that is wrong, or pass --ignore-file-scale to use {value:g}."
         )
     return given
+
+
+def check_same_scale(one: tuple[Scale | None, str], other: tuple[Scale | None, str]) -> None:
+    """Refuse two files of one image that state different scales.
+
+    Args:
+        one: what the first states, None where it states nothing, and its name.
+        other: the same of the second.
+
+    Raises:
+        InputImageError: they differ by more than 1 %.
+    """
+    (scale, name), (other_scale, other_name) = one, other
+    if scale is None or other_scale is None:
+        return
+    if abs(other_scale.pixels_per_um / scale.pixels_per_um - 1) > _LARGEST_DISAGREEMENT:
+        raise InputImageError(
+            f"{other_name} states {other_scale.pixels_per_um:.5g} px/µm, but {name}, another channel of the image, "
+            f"states {scale.pixels_per_um:.5g}; correct the one that is wrong, or pass --ignore-file-scale with "
+            "--pixels-per-um."
+        )

@@ -12,8 +12,8 @@ import io
 import logging
 import math
 import struct
+from collections import Counter
 from collections.abc import Iterator
-from operator import add
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ import numpy.typing as npt
 import tifffile
 
 from .kinds import FileKind, check_expansion, check_sides
+from .tiff_chunks import UnwrittenError, check_chunks, chunk_bytes, take_whole_streams
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # No codec gains more, not even zstd on a blank image; a header that claims more is refused before allocation.
@@ -28,6 +29,7 @@ MAX_EXPANSION = 40_000
 _MAX_PAGES = 100_000
 _MAX_LEVELS = 64  # a pyramid has fewer: each level is at most half of the one before
 _REDUCED = 1  # of NewSubfileType
+_MOST_RECORDS = 20  # of a file in the log; a damaged one has tifffile say thousands
 _LOG = logging.getLogger("nucleusnet")
 
 
@@ -47,6 +49,7 @@ class BytesAsFile(io.RawIOBase):
 
     def readinto(self, room: Any) -> int:
         """Fill `room` with what follows, and return the number of bytes."""
+        room = memoryview(room).cast("B")
         part = self.data[self.at : self.at + len(room)]
         room[: len(part)] = part
         self.at += len(part)
@@ -69,15 +72,29 @@ class _ToOurLog(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self.names: list[str] = []
+        self.said: Counter[str] = Counter()
 
     def filter(self, record: logging.LogRecord) -> bool:
         for name in self.names[-1:]:
-            _LOG.info("%s: %s", name, record.getMessage())
+            self.said[name] += 1
+            if self.said[name] <= _MOST_RECORDS:
+                _LOG.info("%s: %s", name, record.getMessage())
         return not self.names
+
+    @contextlib.contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        """Take what is said until the block ends as said of a file."""
+        self.names.append(name)
+        try:
+            yield
+        finally:
+            self.names.remove(name)
+            self.said.pop(name, None)
 
 
 _TO_OUR_LOG = _ToOurLog()
 logging.getLogger("tifffile").addFilter(_TO_OUR_LOG)
+said_of = _TO_OUR_LOG.of
 
 
 @contextlib.contextmanager
@@ -93,25 +110,39 @@ def open_page(data: bytes | memoryview, name: str, kind: FileKind) -> Iterator[t
         InputImageError: it is an image and unreadable, or not one plane; also for any error while it is open.
         InputMaskError: it is a mask and so.
     """
-    _TO_OUR_LOG.names.append(name)
+    with opened_tiff(data, name, kind) as tiff:
+        page = _full_page(tiff, _count_pages(data, name, kind), name, kind)
+        if page.samplesperpixel != 1 or math.prod(page.shape) != page.imagelength * page.imagewidth:
+            raise kind.error(f"{name} has shape {page.shape}, so several channels or colours; {kind.one_plane}.")
+        check_sides(page.imagelength, page.imagewidth, name, kind)
+        _check_stack(tiff, page, name, kind)
+        yield tiff, page
+
+
+@contextlib.contextmanager
+def opened_tiff(data: bytes | memoryview, name: str, kind: FileKind) -> Iterator[tifffile.TiffFile]:
+    """Yield the TIFF file in some bytes, open; its list of pages has an end.
+
+    Args:
+        data: the whole file.
+        name: how error messages call it.
+        kind: what it is read as.
+
+    Raises:
+        InputImageError: it is an image and unreadable; also for any error while it is open.
+        InputMaskError: it is a mask and so.
+    """
     try:
-        pages = _count_pages(data, name, kind)
+        _count_pages(data, name, kind)
         # Closed at once: tifffile's objects refer to each other, and would keep the bytes in memory for long.
-        with BytesAsFile(data) as file, tifffile.TiffFile(file) as tiff:
-            page = _full_page(tiff, pages, name, kind)
-            if page.samplesperpixel != 1 or math.prod(page.shape) != page.imagelength * page.imagewidth:
-                raise kind.error(f"{name} has shape {page.shape}, so several channels or colours; {kind.one_plane}.")
-            check_sides(page.imagelength, page.imagewidth, name, kind)
-            _check_stack(tiff, page, name, kind)
-            yield tiff, page
+        with said_of(name), BytesAsFile(data) as file, tifffile.TiffFile(file) as tiff:
+            yield tiff
     except kind.error:
         raise
     except Exception as error:  # tifffile and imagecodecs raise many types for a damaged file
         raise kind.error(
             f"{name} is not a readable TIFF image ({type(error).__name__}: {error}); {kind.again}."
         ) from error
-    finally:
-        _TO_OUR_LOG.names.remove(name)
 
 
 def check_whole(page: Any, file_bytes: int, name: str, kind: FileKind) -> None:
@@ -121,24 +152,22 @@ def check_whole(page: Any, file_bytes: int, name: str, kind: FileKind) -> None:
         InputImageError: it is an image.
         InputMaskError: it is a mask.
     """
-    places, sizes = page.dataoffsets, page.databytecounts
-    gap = min(places, default=0) <= 0 or min(sizes, default=0) <= 0 or max(map(add, places, sizes)) > file_bytes
-    short = len(places) != len(sizes) or len(sizes) < math.prod(page.chunked)
-    if page.compression == 1:
-        few = sum(sizes) < _plane_bytes(page)
-        short = few or (short and page.is_tiled)  # all strips may be stored as one
-    if gap or short:
-        raise _unfinished(name, kind)
-    check_expansion(page.nbytes, file_bytes * MAX_EXPANSION, name, kind)
+    try:
+        check_chunks(page, file_bytes)
+    except UnwrittenError:
+        raise unfinished(name, kind) from None
+    decoded_bytes = max(page.nbytes, chunk_bytes(page, 0) * len(page.dataoffsets))
+    check_expansion(decoded_bytes, file_bytes * MAX_EXPANSION, name, kind)
 
 
 def stored_pixels(page: Any, data: bytes | memoryview) -> npt.NDArray[Any]:
     """Return the pixels (height, width) of a page in native byte order, without a copy where they lie so in `data`."""
     shape = page.imagelength, page.imagewidth
-    if page.is_contiguous and page.compression == 1 and page.fillorder == 1:
+    if page.is_contiguous and page.compression == page.fillorder == page.predictor == 1:
         dtype = np.dtype(page.dtype).newbyteorder(page.parent.byteorder)
         stored = np.frombuffer(data, dtype, shape[0] * shape[1], page.dataoffsets[0]).reshape(shape)
         return stored if dtype.isnative else stored.astype(dtype.newbyteorder("="))
+    take_whole_streams(page)
     decoded: npt.NDArray[Any] = page.asarray()
     return np.ascontiguousarray(decoded.reshape(shape))
 
@@ -148,7 +177,8 @@ def _plane_bytes(page: Any) -> int:
     return int(page.imagelength * math.ceil(page.imagewidth * page.bitspersample / 8))
 
 
-def _unfinished(name: str, kind: FileKind) -> Exception:
+def unfinished(name: str, kind: FileKind) -> Exception:
+    """Return the error about a file that ends before its pixels do."""
     return kind.error(f"{name} was not written to its end; export it again.")
 
 
@@ -168,7 +198,7 @@ def _count_pages(data: bytes | memoryview, name: str, kind: FileKind) -> int:
             entries = struct.unpack_from(count_format, data, offset)[0]
             link = offset + struct.calcsize(count_format) + entries * entry_bytes
     except (struct.error, OverflowError):
-        raise _unfinished(name, kind) from None
+        raise unfinished(name, kind) from None
     return len(seen)
 
 
@@ -204,4 +234,4 @@ def _check_stack(tiff: tifffile.TiffFile, page: Any, name: str, kind: FileKind) 
     facts = (tiff.imagej_metadata or {}) if tiff.is_imagej and len(tiff.pages) == 1 else {}
     planes = [count for key in ("channels", "slices", "frames") if isinstance(count := facts.get(key), int)]
     if page.compression == 1 and page.dataoffsets[0] + math.prod(planes) * _plane_bytes(page) > tiff.filehandle.size:
-        raise _unfinished(name, kind)  # perhaps after its first plane
+        raise unfinished(name, kind)  # perhaps after its first plane

@@ -1,7 +1,7 @@
 """A contact sheet: many nuclei on one dark page, all under the same contrast, with a scale bar."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..files.atomic import atomic_path
 from ..terminal.outputs import writing
+from .channels import COLOURS, composite
+from .outlines import COLOUR
+
+Tiles = npt.NDArray[np.float32]
 
 MAX_NUCLEI = 10_000
 SHEET_WIDTH_PX = 2560
@@ -74,29 +78,67 @@ def scale_bar_um(px_per_um: float, longest_px: float) -> float:
     return max(step * power for step in (0.5, 1, 2, 5) if step * power * px_per_um <= longest_px)
 
 
-def draw_sheet(tiles: npt.NDArray[np.float32], *, caption: Sequence[str], tile_um: float | None) -> Image.Image:
-    """Draw a contact sheet, mode L.
+def draw_sheet(
+    tiles: Tiles | Mapping[str, Tiles],
+    *,
+    caption: Sequence[str],
+    tile_um: float | None,
+    outlines: npt.NDArray[np.bool_] | None = None,
+) -> Image.Image:
+    """Draw a contact sheet, mode L, or RGB with several channels or outlines.
 
     Args:
-        tiles: float32 (n, size, size), raw camera values, of the size that `sheet_grid(n)` gives.
+        tiles: float32 (n, size, size), raw camera values, of the size that `sheet_grid(n)` gives; or such ones by the
+            name of their channel, of which several are drawn in colours, with a legend.
         caption: texts below the nuclei on the left, such as what they are.
         tile_um: width of what a tile shows, um; None draws no scale bar.
+        outlines: bool as `tiles`, where the outlines of the nuclei lie; None draws none.
     """
-    grid = sheet_grid(len(tiles))
-    low, high = contrast_limits(tiles)
-    shown = np.clip((tiles - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
+    layers = list(tiles.values()) if isinstance(tiles, Mapping) else [tiles]
+    names = list(tiles) if isinstance(tiles, Mapping) else [""]
+    grid, contrasts = sheet_grid(len(layers[0])), [contrast_limits(layer) for layer in layers]
+    pictures = [_mosaic(_stretched(layer, *limits), grid) for layer, limits in zip(layers, contrasts, strict=True)]
     font_px = min(max(grid.width_px // 80, 15), 32)
     margin = font_px
-    sheet = Image.new("L", (grid.width_px + 2 * margin, grid.rows * grid.tile_px + 2 * margin + 2 * font_px), 0)
-    sheet.paste(Image.fromarray(_mosaic(shown, grid)), (margin, margin))
+    height = grid.rows * grid.tile_px + 2 * margin + 2 * font_px
+    sheet = Image.new("L", (grid.width_px + 2 * margin, height + 2 * font_px * (len(layers) > 1)), 0)
+    sheet.paste(Image.fromarray(pictures[0]), (margin, margin))
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(font_px)
-    middle_y = sheet.height - margin - font_px // 2
-    text = "   ".join([*caption, f"grey values {low:.0f} to {high:.0f}"])
-    pen.text((margin, middle_y), text, fill=_INK, font=font, anchor="lm")
+    middle_y = height - margin - font_px // 2
+    outlined = ["outlined: the nucleus"] if outlines is not None else []
+    greys = [f"grey values {low:.0f} to {high:.0f}" for low, high in contrasts if len(layers) == 1]
+    pen.text((margin, middle_y), "   ".join([*caption, *outlined, *greys]), fill=_INK, font=font, anchor="lm")
     if tile_um is not None:
         longest_px = min(2 * grid.tile_px, grid.width_px / 5)
         _draw_scale_bar(pen, font, (sheet.width - margin, middle_y), grid.tile_px / tile_um, longest_px)
-    return sheet
+    if len(layers) == 1 and outlines is None:
+        return sheet
+    coloured = sheet.convert("RGB")
+    if len(layers) > 1:
+        coloured.paste(Image.fromarray(composite(pictures)), (margin, margin))
+        _draw_legend(coloured, font, (margin, middle_y + 2 * font_px), dict(zip(names, contrasts, strict=True)))
+    if outlines is not None:
+        coloured.paste(COLOUR, (margin, margin), Image.fromarray(_mosaic(outlines * np.uint8(255), grid)))
+    return coloured
+
+
+def _stretched(tiles: Tiles, low: float, high: float) -> npt.NDArray[np.uint8]:
+    """Return grey values from `low` to `high` as 0 to 255."""
+    return np.clip((tiles - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
+
+
+def _draw_legend(
+    sheet: Image.Image,
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    start: tuple[int, int],
+    contrasts: Mapping[str, tuple[float, float]],
+) -> None:
+    """Write the channels from `start` (x, y) to the right, each in its colour, with its grey values."""
+    pen, (x, middle_y) = ImageDraw.Draw(sheet), start
+    for (name, (low, high)), (word, colour) in zip(contrasts.items(), COLOURS.items(), strict=False):
+        text = f"{name} ({word}): {low:.0f} to {high:.0f}   "
+        pen.text((x, middle_y), text, fill=colour, font=font, anchor="lm")
+        x += round(pen.textlength(text, font=font))
 
 
 def _mosaic(tiles: npt.NDArray[np.uint8], grid: SheetGrid) -> npt.NDArray[np.uint8]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..terminal.options import AS_JSON, NUCLEI, OUTPUT, OVERWRITE, QUIET, RUNNING, SOURCE
+from ..terminal.options import AS_JSON, NUCLEI, ONLY, OUTPUT, OVERWRITE, QUIET, RUNNING, SHOWN_CHANNEL, SOURCE, WITHOUT
 
 
 class Method(StrEnum):
@@ -29,6 +29,8 @@ def sample(
     split: Annotated[
         str, typer.Option(help="The split to draw from, or several: train+test.", rich_help_panel=NUCLEI)
     ] = "train",
+    without: WITHOUT = None,
+    only: ONLY = None,
     method: Annotated[
         Method,
         typer.Option(
@@ -48,6 +50,7 @@ def sample(
     out: Annotated[Path, typer.Option(help="Where to write the contact sheet, a .png.", rich_help_panel=OUTPUT)] = Path(
         "nucleusnet-sample.png"
     ),
+    channel: SHOWN_CHANNEL = None,
     overwrite: OVERWRITE = False,
     quiet: QUIET = False,
     as_json: AS_JSON = False,
@@ -55,16 +58,30 @@ def sample(
     """Stream a truly random sample into a PyTorch DataLoader and show it.
 
     Prints the batches, the nuclei of each run, and the seconds and MB that reading took, and draws the nuclei on a
-    contact sheet with a scale bar.
+    contact sheet with a scale bar, several channels in colours. With --without blurred or --only blurred, every
+    nucleus that is left has the same chance; their warnings are read from the dataset's table of measurements (config
+    metadata).
 
     Example: nucleusnet sample nucleusnet --n 100 --seed 0 --out nucleusnet-sample.png
     """
+    from ..shards.warning_filter import WarningFilter
     from ..terminal.bars import Bars
     from ..terminal.outputs import output_file
     from .report import SampleRequest, show_sample
 
+    wanted = WarningFilter(tuple(without or ()), tuple(only or ()))
     output_file(out, suffixes=(".png",), overwrite=overwrite)
-    request = SampleRequest(source, n, split=split, seed=seed, method=method.value, batch_size=batch_size, out=out)
+    request = SampleRequest(
+        source,
+        n,
+        split=split,
+        wanted=wanted,
+        seed=seed,
+        method=method.value,
+        batch_size=batch_size,
+        out=out,
+        channel=channel,
+    )
     torch_batches([], batch_size)  # if PyTorch is missing, it is said before anything is read
     with Bars(quiet=quiet) as bars:
         report = show_sample(request, torch_batches, bars)

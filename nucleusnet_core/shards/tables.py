@@ -109,16 +109,15 @@ def arrow_row_bytes(schema: pa.Schema, bit_depth: int, crop_px: int) -> int:
     """Return about how many bytes a row takes in memory.
 
     Args:
-        schema: its columns; of these, `image` and `mask` hold stored PNG cells.
-        bit_depth: bits of a pixel of `image`.
-        crop_px: side of both, px.
+        schema: its columns; images and `mask` hold stored PNG cells.
+        bit_depth: bits of a pixel of an image.
+        crop_px: side of a cell, px.
     """
-    depths = {"image": bit_depth, "mask": 1}
-    cells = {name: png_layout(crop_px, crop_px, depth).cell_bytes for name, depth in depths.items()}
-    others = [field.type for field in schema if field.name not in cells]
+    cells = [1 if field.name == "mask" else bit_depth for field in schema if pa.types.is_struct(field.type)]
+    others = [field.type for field in schema if not pa.types.is_struct(field.type)]
     texts = sum(_TEXT_BYTES for kind in others if pa.types.is_string(kind) or pa.types.is_list(kind))
     numbers: int = sum(-(-kind.bit_width // 8) for kind in others if pa.types.is_primitive(kind))
-    return numbers + texts + sum(size for name, size in cells.items() if name in schema.names)
+    return numbers + texts + sum(png_layout(crop_px, crop_px, depth).cell_bytes for depth in cells)
 
 
 def _conformed(table: pa.Table, schema: pa.Schema, where: str) -> pa.Table:

@@ -24,6 +24,7 @@ from .answers import (
     wrong_bytes,
 )
 from .client import client
+from .pace import Pace, SlowError
 from .retries import RETRIED_STATUSES, Attempts, RetryPolicy, asked_seconds
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -128,7 +129,9 @@ class RemoteStore:
             position, end = answer_range(wanted, response.status_code, response.headers)
             if position < wanted.start:
                 parts.clear()
+            pace = Pace(self._policy)
             for part in response.iter_raw():
+                pace.came(len(part))
                 position += len(part)
                 if end is not None and position > end:
                     raise wrong_bytes(wanted, "more")
@@ -167,7 +170,7 @@ class RemoteStore:
                         self._targets[self._url(path)] = url
                     yield response
                     return
-                _drain(response)
+                _drain(response, Pace(self._policy))
                 if status in _REDIRECTS:
                     url = _redirect_target(request.where, url, response)
                 elif remembered and status in _MAY_BE_EXPIRED:
@@ -209,11 +212,11 @@ def _redirect_target(where: str, url: str, response: httpx2.Response) -> str:
     return target
 
 
-def _drain(response: httpx2.Response) -> None:
+def _drain(response: httpx2.Response, pace: Pace) -> None:
     """Read a short body, so that the connection can be used again."""
     if int(response.headers.get("Content-Length", _DRAINED_BYTES)) < _DRAINED_BYTES:
-        for _ in response.iter_raw():
-            pass
+        for part in response.iter_raw():
+            pace.came(len(part))
 
 
 @contextlib.contextmanager
@@ -227,6 +230,8 @@ def _failures(where: str) -> Iterator[None]:
         ) from None
     except (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError, httpx2.InvalidURL) as error:
         raise TransferError(f"{where} is not an http(s) URL that can be read ({error}); check it.") from error
+    except SlowError as error:
+        raise _FailedError(str(error)) from error
     except httpx2.TransportError as error:
         if isinstance(_cause(error), ssl.SSLCertVerificationError):
             raise TransferError(

@@ -39,6 +39,8 @@ class RetryPolicy:
         longest_delay_seconds: what it is doubled up to.
         connect_seconds: for a connection.
         stall_seconds: after this time without a byte a connection is given up.
+        pace_seconds: over each such time an answer must keep the least pace, or its connection is given up.
+        least_bytes_per_second: that pace.
     """
 
     give_up_seconds: float = 60.0
@@ -49,6 +51,8 @@ class RetryPolicy:
     longest_delay_seconds: float = 8.0
     connect_seconds: float = 10.0
     stall_seconds: float = 20.0
+    pace_seconds: float = 60.0
+    least_bytes_per_second: float = 1000.0
 
     def __post_init__(self) -> None:
         """Refuse what would never give up, or never begin."""

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from ..errors import DatasetNotFoundError, NucleusNetError, SelectionError, UsageError
 from .extras import how_to_install
 from .interrupts import INTERRUPTED
+from .silence import silence_libraries
 
 _EXAMPLE = "Example: "
 _WRONG_USAGE = (UsageError, SelectionError, DatasetNotFoundError)
@@ -35,6 +36,7 @@ def run_verb(name: str, load: Callable[[], Callable[..., Any]], arguments: list[
     if isinstance(sys.stdout, io.TextIOWrapper):  # on Windows, a file or pipe takes no letters of other languages
         sys.stdout.reconfigure(errors="backslashreplace")
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    silence_libraries()
     verb = loaded(load)
     text, mark, example = inspect.cleandoc(verb.__doc__ or "").partition(_EXAMPLE)
     # \b keeps the example in one line, as it is copied.

@@ -44,6 +44,30 @@ MASK_SUFFIX = Annotated[
         rich_help_panel=INPUT,
     ),
 ]
+CHANNELS = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B,...",
+        help="Channels to take, by the names that the files give them; or new names of all planes, in their order.",
+        show_default=False,
+        rich_help_panel=INPUT,
+    ),
+]
+CHANNEL = Annotated[
+    str | None, typer.Option(help="The only channel to take.", show_default=False, rich_help_panel=INPUT)
+]
+MASK_CHANNEL = Annotated[
+    str | None,
+    typer.Option(
+        help="The channel that the masks were made on; default: the first.", show_default=False, rich_help_panel=INPUT
+    ),
+]
+SHOWN_CHANNEL = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="The only channel to show; default: all.", show_default=False, rich_help_panel=OUTPUT
+    ),
+]
 PREFER = Annotated[
     Prefer | None,
     typer.Option(
@@ -62,8 +86,13 @@ WITHOUT = Annotated[
     ),
 ]
 ONLY = Annotated[
-    str | None,
-    typer.Option(metavar="WORD", help="Only nuclei with this warning.", show_default=False, rich_help_panel=NUCLEI),
+    list[str] | None,
+    typer.Option(
+        metavar="WORD",
+        help="Only nuclei with this warning; may be given several times, for nuclei with any of them.",
+        show_default=False,
+        rich_help_panel=NUCLEI,
+    ),
 ]
 SEED = Annotated[
     int, typer.Option(help="Decides every random choice; the same seed gives the same bytes.", rich_help_panel=RUNNING)

@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,6 +112,12 @@ def test_a_private_repository_is_relayed_with_the_token_of_this_machine(folder: 
         ) as process:
             assert process.stdout
             url = process.stdout.readline().strip()
+            address = re.fullmatch(r"(http://127\.0\.0\.1:\d+/)([\w-]{43})/", url)
+            assert address
+            plain, secret = address.groups()
+            for without in (plain, f"{plain}source.json", f"{plain}{secret[:-1]}/source.json"):
+                with pytest.raises(urllib.error.HTTPError, match="403"):
+                    urllib.request.urlopen(without)
             with urllib.request.urlopen(f"{url}source.json") as answer:
                 assert json.load(answer)["base"] == "data/"
             shard = "data/test-00000-of-00001.parquet"

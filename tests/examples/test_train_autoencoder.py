@@ -75,3 +75,21 @@ def test_the_network_has_the_published_shape(example: ModuleType) -> None:
     assert {layer.kernel_size for layer in convolutions} == {(3, 3)}
     back = [layer for layer in model.decoder if isinstance(layer, torch.nn.ConvTranspose2d)]
     assert [layer.out_channels for layer in back] == [64, 32, 16, 16]
+
+
+@pytest.mark.parametrize("crop_px", [32, 64, 1024])
+def test_the_network_adapts_to_the_frame(example: ModuleType, crop_px: int) -> None:
+    model = example.Autoencoder(crop_px)
+    with torch.inference_mode():
+        latents = model.encoder(torch.rand(1, 1, crop_px, crop_px))
+        assert (latents.shape, model.decoder(latents).shape) == ((1, 512), (1, 1, crop_px, crop_px))
+
+
+def test_a_frame_that_the_network_cannot_halve_is_refused(example: ModuleType, tmp_path: Path) -> None:
+    write_dataset_folder(tmp_path, {"train": 4})
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(manifest.read_text("utf-8").replace('"crop_px": 256', '"crop_px": 40'), "utf-8")
+    with pytest.raises(
+        SystemExit, match="The crops have 40 px, and the network halves them 4 times; build the dataset wi"
+    ):
+        example.main(["--source", str(tmp_path), "--device", "cpu"])

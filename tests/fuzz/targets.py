@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-_OURS = {"__main__", "child", "every_fault", "frame", "targets"}
+_OURS = {"__main__", "child", "every_fault", "frame", "mutations", "strict_tiff", "targets", "tiff_files"}
 
 
 def targets() -> list[str]:

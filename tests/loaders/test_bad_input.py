@@ -21,6 +21,7 @@ from nucleusnet_core.errors import (
 )
 from tests.dataset_folder import nucleus_pixels, ordinary_png, write_dataset_folder
 from tests.loaders.damage import replace_cell, state_facts
+from tests.page_damage import change_values
 
 SHARD = "data/train-00001-of-00004.parquet"
 WORKERS = [0, 2] if sys.platform == "linux" else [0]
@@ -151,6 +152,13 @@ def test_changed_pixels_are_seen_by_the_checksum_of_their_page(own_folder: Path)
     (own_folder / SHARD).write_bytes(data)
     with pytest.raises(CorruptDataError, match=rf"{SHARD}, rows 16 to 23: .* does not fit its checksum\); run"):
         read_all(own_folder)
+
+
+@pytest.mark.parametrize("column", ["label", "run", "nucleus_id"])
+def test_changed_values_are_seen_by_the_checksum_of_their_page(own_folder: Path, column: str) -> None:
+    change_values(own_folder / SHARD, 2, column)
+    with pytest.raises(CorruptDataError, match=rf"{SHARD}, rows 16 to 23: .*CRC"):
+        read_all(own_folder, columns=("image", column))
 
 
 def test_a_truncated_shard(own_folder: Path) -> None:

@@ -17,10 +17,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
-from browser.page.server import Server
+from browser.page.server import Server, new_secret
+from browser.page.site import make_site
+from browser.page.sources import served_source
 from nucleusnet_core.dataset import open_dataset
 from nucleusnet_core.sampling.choose import choose_rows
-from tests.browser.conftest import Serve
+from tests.browser.conftest import Serve, running
 from tests.chromium import NewTab, Tab
 from tests.dataset_folder import nucleus_mask, nucleus_pixels, write_dataset_folder
 from tests.range_server import serve as serve_ranges
@@ -274,7 +276,7 @@ def test_nuclei_are_told_apart_by_a_column_of_the_dataset(
     with serve(folder) as server:
         page = look("split=train&n=40&seed=7", url=server.url).page
         offered = page.eval_on_selector_all("#by option", "options => options.map(option => option.text)")
-        assert offered == ["Run", "Image", "treatment"]
+        assert offered == ["Run", "Image", "treatment", "Warning"]
         page.select_option("#by", "treatment")
         values = page.eval_on_selector_all("#value option", "options => options.map(option => option.text)")
         assert values == ["all", "drug 0 (12)", "drug 1 (12)", "drug 2 (11)", "not stated (5)"]
@@ -286,6 +288,44 @@ def test_nuclei_are_told_apart_by_a_column_of_the_dataset(
         assert len(numbers(page)) == 12
         open_tile(page, 0)
         assert "treatment\ndrug 1" in page.inner_text("#facts")
+
+
+def test_nuclei_in_their_surroundings_are_outlined_unless_that_is_switched_off(
+    look: Callable[..., Tab], tmp_path: Path, serve: Serve
+) -> None:
+    write_dataset_folder(tmp_path, {"train": 40})
+    manifest = tmp_path / "manifest.json"
+    text = manifest.read_text("utf-8").replace('"parameters": {', '"parameters": {"outside": "keep",')
+    manifest.write_text(text, "utf-8")
+    with serve(tmp_path) as server:
+        page = look(url=server.url).page
+        assert page.is_checked("#outline")
+        assert "outline" not in page.url
+        number = open_tile(page, 0)
+        yellow = (pixels(page, "#large") == (255, 216, 79, 255)).all(axis=2)
+        mask = np.pad(nucleus_mask(number), 1)
+        inner = mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:]
+        assert np.array_equal(yellow, mask[1:-1, 1:-1] & ~inner)
+        page.uncheck("#single-outline")
+        assert "outline=0" in page.url
+        page.reload()
+        drawn(page)
+        assert not page.is_checked("#outline")
+
+
+def test_nuclei_with_warnings_are_left_out_or_shown_alone(look: Callable[..., Tab]) -> None:
+    """Nucleus number n has the warnings saturated and dim, dim, or none, as n divided by 3 leaves 0, 1 or 2."""
+    page = look().page
+    has = {"none": [2], "dim": [0, 1], "saturated": [0]}
+    counts = {word: sum(number % 3 in rest for number in numbers(page)) for word, rest in has.items()}
+    page.select_option("#by", "warnings")
+    offered = page.eval_on_selector_all("#value option", "options => options.map(option => option.text)")
+    assert offered == ["all", *(f"{word} ({counts[word]})" for word in ("dim", "none", "saturated"))]
+    for word, rest in has.items():
+        page.select_option("#value", word)
+        assert len(names(page)) == counts[word] > 0
+        assert {number % 3 for number in numbers(page)} == set(rest)
+    assert "by=warnings&value=saturated" in page.url
 
 
 def test_a_link_shows_the_same_nucleus_to_others(look: Callable[..., Tab]) -> None:
@@ -581,3 +621,12 @@ def test_a_manifest_of_another_format_is_said(
         page.wait_for_selector("#failure:not([hidden])")
         message = f"manifest.json has format {number}, and this page reads format 2; {remedy}."
         assert message in page.inner_text("#failure-text")
+
+
+def test_the_page_works_where_its_address_holds_a_secret(look: Callable[..., Tab], folder: Path) -> None:
+    opened = open_dataset(folder)
+    with running(Server(make_site(served_source(opened.store.name), opened), secret=new_secret())) as server:
+        looked = look(url=server.url)
+        assert names(looked.page) == expected_ids(folder, "train", 40, 7)
+        assert [url for url in looked.requests if not url.startswith(server.url)] == []
+        assert looked.complaints == []

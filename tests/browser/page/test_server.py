@@ -3,13 +3,16 @@
 import http.client
 import socket
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from browser.page.ranges import requested_range
-from browser.page.server import Server
-from browser.page.site import Content, Site
+from browser.page.server import Server, new_secret
+from browser.page.site import Content, Site, make_site
+from browser.page.sources import served_source
 from browser.page.static_files import STATIC_DIR
+from nucleusnet_core.dataset import open_dataset
 from nucleusnet_core.errors import CorruptDataError, OutputError, UsageError
 from tests.browser.conftest import Serve, running
 from tests.dataset_folder import write_dataset_folder
@@ -207,3 +210,29 @@ def test_only_this_machine_can_connect_and_a_taken_port_is_an_error(server: Serv
     assert server.server_address[0] == "127.0.0.1"
     with pytest.raises(OutputError, match=rf"port {server.server_port} cannot be used \(.*choose another --port"):
         Server(server.site, server.server_port)
+
+
+def test_a_server_with_a_secret_sends_nothing_without_it(folder: Path) -> None:
+    opened = open_dataset(folder)
+    secret = new_secret()
+    assert len(secret) >= 43
+    assert secret != new_secret()
+    with running(Server(make_site(served_source(opened.store.name), opened), secret=secret)) as server:
+        assert server.url == f"http://127.0.0.1:{server.server_port}/{secret}/"
+        assert answer(server, f"/{secret}/")[2] == (STATIC_DIR / "index.html").read_bytes()
+        assert answer(server, f"/{secret}/data/{SHARD}", Range="bytes=0-3")[2] == b"PAR1"
+        wrong = [
+            "/",
+            "/index.html",
+            f"/data/{SHARD}",
+            f"/{secret}",
+            f"/{secret[:-1]}/",
+            f"/{secret.swapcase()}/data/{SHARD}",
+        ]
+        wrong += [f"/?{secret}", f"/x/{secret}/", f"/{secret[:-1]}\u00e9/"]
+        for path in wrong:
+            for method in ("GET", "HEAD"):
+                status, _, body = answer(server, quote(path, safe="/?"), method=method)
+                assert status == 403, path
+                assert secret.encode() not in body
+        assert answer(server, f"/{secret}/../data/{SHARD}")[0] == 404

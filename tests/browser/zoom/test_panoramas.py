@@ -11,7 +11,8 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis.extra import numpy as npst
 
-from browser.zoom.panoramas import Part, choose_images, grid_place, read_part, source_of, white_of
+from browser.zoom.channel_planes import white_of
+from browser.zoom.panoramas import Part, choose_images, grid_place, read_part, source_of
 from nucleusnet_core.errors import InputImageError, InputMaskError, PairingError, SelectionError
 from nucleusnet_core.inputs.pairs import find_sources
 

@@ -63,7 +63,7 @@ def test_metadata_is_read_first_and_then_only_the_row_groups_of_the_chosen(built
         opened = open_dataset(server.url)
         found = find_representatives(opened, 2, splits=["train"], centre=Centre.median, metric=Metric.cosine)
         assert {request.path.split("/")[-2] for request in server.seen[1:]} == {"metadata"}
-        crops = fetch_crops(opened, found)
+        crops = fetch_crops(opened, found).pixels[""]
         data = [request for request in server.seen if "/data/" in f"/{request.path}"]
     assert sum(request.sent for request in data) < sum(path.stat().st_size for path in (built / "data").iterdir())
     pixels = {row["nucleus_id"]: row["image"] for row in all_rows(built, "default")}
@@ -126,15 +126,15 @@ def test_nuclei_are_compared_without_some_warnings_or_only_with_one(built: Path,
             opened, n, splits=splits, centre=Centre.mean, metric=Metric.euclidean, wanted=wanted
         )
 
-    found = find(2, WarningFilter(only="saturated"))
+    found = find(2, WarningFilter(only=("saturated",)))
     assert (found.nuclei, found.warned) == (3, len(ids) - 3)
     assert set(found.table.column("nucleus_id").to_pylist()) < set(ids[4:7])
-    assert len(fetch_crops(opened, found)) == 2
+    assert len(fetch_crops(opened, found).pixels[""]) == 2
     found = find(len(ids) - 3, WarningFilter(("dim", "many_bodies")))
     assert set(found.table.column("nucleus_id").to_pylist()) == set(ids[3:])
     assert representatives_notes(found) == ["Only nuclei without dim or many_bodies are compared; left out: 3 nuclei."]
     with pytest.raises(SelectionError, match="--n is 4, and test has only 3 nuclei with saturated, with all measurem"):
-        find(4, WarningFilter(only="saturated"))
+        find(4, WarningFilter(only=("saturated",)))
 
 
 def test_the_command_leaves_warned_nuclei_out(built: Path, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_the_command_leaves_warned_nuclei_out(built: Path, tmp_path: Path) -> No
     done = nucleusnet(*arguments, "--without", "dim", "--without", "blurred", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    assert (said["without"], said["only"]) == (["dim", "blurred"], None)
+    assert (said["without"], said["only"]) == (["dim", "blurred"], [])
     assert said["nuclei"] + said["left_out_by_warnings"] == len(all_rows(built, "metadata"))
     done = nucleusnet(*arguments, "--only", "dirty", cwd=tmp_path)
     assert done.returncode == 2
@@ -166,7 +166,7 @@ def test_nuclei_whose_measurements_are_no_numbers_are_left_out_and_said(built: P
     assert found.left_out == 3
     assert found.nuclei == opened.manifest.splits["test"] - 3
     assert representatives_notes(found) == ["Left out, as a measurement is not a number: 3 nuclei."]
-    assert len(fetch_crops(opened, found)) == 2
+    assert len(fetch_crops(opened, found).pixels[""]) == 2
 
 
 def test_a_measurement_that_is_the_same_everywhere_adds_nothing_and_is_said(built: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow.parquet as pq
 import pytest
 import tifffile
@@ -22,6 +23,11 @@ FAULTS = {1: ["cut"], 2: ["blank"], 3: ["saturated"], 4: ["blurred"], 5: ["dim"]
 NEW = ["background_intensity", "saturated_px", "sharpness"]
 
 
+def chromatin(rng: np.random.Generator, low: int, high: int) -> npt.NDArray[np.uint16]:
+    """Return a nucleus (40, 50) of blocks of 1 um with values from `low` to below `high`."""
+    return np.kron(rng.integers(low, high, (5, 7)), np.ones((8, 8)))[:, :50].astype(np.uint16)
+
+
 def write_image(folder: Path) -> None:
     """Write an image of 12 bits with a row of nuclei for every fault, and one of sound ones."""
     rng = np.random.default_rng(0)
@@ -32,16 +38,16 @@ def write_image(folder: Path) -> None:
         if label == 1:
             box = slice(0, 40), slice(x, x + 50)
         labels[box] = label
-        pixels[box] = rng.integers(1000, 2000, (40, 50))
+        pixels[box] = chromatin(rng, 1000, 2000)
         if label == 2:
             pixels[box] = 1500
         if label == 3:
-            pixels[box] = rng.integers(1000, 4095, (40, 50))
+            pixels[box] = chromatin(rng, 1000, 4095)
             pixels[box][:10] = 4095
         if label == 4:
-            pixels[box] = rng.integers(1450, 1550, (40, 50))
+            pixels[box] = chromatin(rng, 1450, 1550)
         if label == 5:
-            pixels[box] = rng.integers(140, 276, (40, 50))
+            pixels[box] = chromatin(rng, 140, 276)
         if label == 6:
             labels[y : y + 40, x + 12] = labels[y : y + 40, x + 30] = 0
     tifffile.imwrite(folder / "Run01TL_top_left.tif", pixels)

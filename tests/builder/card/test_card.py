@@ -99,14 +99,14 @@ def test_the_clients_own_validation_accepts_the_card(described: Path, hub: Hub, 
 def test_a_study_is_told_and_nothing_is_left_to_fill_in(described: Path) -> None:
     text = (described / "README.md").read_text("utf-8")
     for stated in (
-        "| Organism | Chlorocebus aethiops (African green monkey) |",
+        "| Organism | Chlorocebus aethiops \\(African green monkey\\) |",
         "| Cell line | CV-1 |",
         "| Stain | DAPI |",
         "| Microscope | confocal fluorescence microscope |",
         "| Objective | 100x |",
         "| Pixel size | 0.1243 µm (8.0453 px/µm) |",
         "| Segmentation model | cellpose 3.x, custom nuclei model |",
-        "| Segmentation parameters | flow_threshold 0.5, cellprob_threshold -2.0, diameter 152.91 px |",
+        "| Segmentation parameters | flow\\_threshold 0.5, cellprob\\_threshold -2.0, diameter 152.91 px |",
         "- One cell line, one stain, one magnification",
         "  author = {{The NucleusNet authors}},",
     ):
@@ -164,7 +164,7 @@ def test_the_statistics_are_those_of_the_rows_and_the_picture_shows_every_run(de
 def test_a_text_of_the_study_that_looks_like_a_place_stays_as_it_is(described: Path) -> None:
     study = Study({"dataset": {"description": "see {citation} and {nothing}"}})
     facts = CardFacts(manifest_of(described), 12, 0, study, CardStatistics("", "", "", "", "", ""))
-    assert filled("{description}, {unknown}", facts) == "see {citation} and {nothing}, {unknown}"
+    assert filled("{description}, {unknown}", facts) == "see \\{citation\\} and \\{nothing\\}, {unknown}"
 
 
 def test_the_card_says_of_splits_only_what_holds(tmp_path: Path) -> None:

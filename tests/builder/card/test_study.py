@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from builder.build.options import BuildOptions
-from builder.card.study import ITEMS, NO_STUDY, citation, read_study
+from builder.card.card import item_rows, quality_text
+from builder.card.markdown import plain_paragraphs
+from builder.card.study import ITEMS, NO_STUDY, Study, citation, read_study
 from nucleusnet_core.errors import UsageError
 from tests.builder.commands import nucleusnet
 from tests.root import ROOT
@@ -129,5 +131,41 @@ def test_the_citation_is_that_of_the_study() -> None:
         "  title = {NucleusNet},",
         "  author = {{The NucleusNet authors}},",
         "  year = {2026},",
+        "}",
+    ]
+
+
+NASTY = """\
+| x <script>alert(1)</script> ![a](http://x) [b](javascript:c)
+
+# heading
+
+```
+- item"""
+
+
+def test_texts_of_a_study_stay_plain_text_in_the_card() -> None:
+    study = Study({"biosample": {"cell_line": NASTY}, "quality": {"biases": ["- [x](y)", "1. first", "<b>"]}})
+    label = ITEMS["biosample"]["cell_line"].label
+    row = next(row for row in item_rows(study, "biosample") if row.startswith(f"| {label}"))
+    assert row.endswith(
+        "| \\| x &lt;script&gt;alert\\(1\\)&lt;/script&gt; \\!\\[a\\]\\(http://x\\) \\[b\\]\\(javascript:c\\) "
+        "\\# heading \\`\\`\\` - item |"
+    )
+    assert quality_text(study).splitlines()[-3:] == ["- \\- \\[x\\]\\(y\\)", "- 1\\. first", "- &lt;b&gt;"]
+    paragraphs = plain_paragraphs(NASTY).split("\n\n")
+    assert paragraphs[1:] == ["\\# heading", "\\`\\`\\` - item"]
+    assert "```" not in plain_paragraphs(NASTY)
+    assert plain_paragraphs("- item") == "\\- item"
+
+
+def test_a_text_of_a_study_cannot_end_the_entry_of_the_citation() -> None:
+    facts = {"name": "} of {", "authors": ["{DAPI} lab", "a}\n```\nb"], "year": 2024, "doi": "10.1/x\n```\n# y"}
+    assert citation(Study({"dataset": facts}), "default").splitlines() == [
+        "@misc{of,",
+        "  title = { of },",
+        "  author = {{{DAPI} lab} and {a ``` b}},",
+        "  year = {2024},",
+        "  doi = {10.1/x ``` # y},",
         "}",
     ]

@@ -109,6 +109,22 @@ def test_a_larger_nucleus_is_whole_at_the_scale_that_is_stated() -> None:
     assert crop.mask.sum() / crop.shrink**2 == pytest.approx(mask.sum(), rel=0.02)
 
 
+@pytest.mark.parametrize("outside", ["zero", "keep"])
+@pytest.mark.parametrize(
+    ("shape", "frame"), [((70, 50), Frame(32)), ((9, 300), Frame(64, 20.0)), ((40, 60), Frame(1024))]
+)
+def test_a_nucleus_as_large_as_its_image_is_whole(shape: tuple[int, int], frame: Frame, outside: str) -> None:
+    """Whether the image is larger than the frame, longer, or smaller."""
+    crop = framed(np.full(shape, 90, np.uint8), np.ones(shape, np.bool_), frame, outside=outside)
+    step_px = frame.side_px(2.0) / frame.crop_px / crop.shrink
+    assert not crop.clipped
+    height, width = (np.flatnonzero(crop.mask.any(axis=axis)).size for axis in (1, 0))
+    assert (height * step_px, width * step_px) == pytest.approx((min(shape), max(shape)), abs=2 * step_px)
+    inner = ndimage.binary_erosion(crop.mask, iterations=2)
+    assert set(crop.pixels[inner].tolist()) <= {90}
+    assert not crop.pixels[~ndimage.binary_dilation(crop.mask, iterations=2)].any()
+
+
 @pytest.mark.parametrize(("side_px", "eighths"), [(100.0, 8), (48.0, 9), (40.0, 10), (10.5, 39), (0.001, 400_000)])
 def test_the_frame_grows_by_eighths(side_px: float, eighths: int) -> None:
     assert eighths_that_hold(Extent(-3.0, 4.0, -20.0, 25.0), side_px) == pytest.approx(eighths, rel=1e-6)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from builder.cutting.measure import sum_intensities
-from builder.cutting.quality import quality_columns
+from builder.cutting.quality import block_px, quality_columns
 from builder.cutting.surroundings import median_surroundings
+from builder.simulate.parameters import Like
 from builder.simulate.simulate import simulate_image
 from nucleusnet_core.inputs.masks import runs_from_array
 from nucleusnet_core.inputs.regions import regions_from_runs
@@ -20,9 +21,9 @@ from nucleusnet_core.inputs.regions import regions_from_runs
 Labels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
-def measured(pixels: npt.NDArray[Any], labels: Labels) -> dict[str, npt.NDArray[Any]]:
+def measured(pixels: npt.NDArray[Any], labels: Labels, pixels_per_um: float = 2.0) -> dict[str, npt.NDArray[Any]]:
     regions = regions_from_runs(runs_from_array(labels))
-    return quality_columns(pixels, regions, sum_intensities(pixels, regions))
+    return quality_columns(pixels, regions, sum_intensities(pixels, regions), pixels_per_um)
 
 
 def filled(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
@@ -37,13 +38,24 @@ def expected_background(pixels: npt.NDArray[Any], labels: Labels, label: int) ->
     return float(np.median(pixels[ring])) if ring.any() else np.nan
 
 
-def expected_sharpness(pixels: npt.NDArray[Any], labels: Labels, label: int) -> float:
+def expected_sharpness(pixels: npt.NDArray[Any], labels: Labels, label: int, side_px: int = 2) -> float:
+    """Return the covariance of the Laplacians of two colours of a chessboard, over blocks of the box of the label."""
     mask = labels == label
-    inner = ndi.binary_erosion(mask, ndi.generate_binary_structure(2, 1))
-    if not inner.any() or not pixels[mask].any():
+    (box,) = ndi.find_objects(mask.astype(np.uint8))
+    height, width = (side // side_px for side in mask[box].shape)
+
+    def blocks(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        cut = values[box][: height * side_px, : width * side_px]
+        return np.asarray(cut.reshape(height, side_px, width, side_px).swapaxes(1, 2))
+
+    counted = ndi.binary_erosion(blocks(mask).all((2, 3)), ndi.generate_binary_structure(2, 1))
+    if not counted.any() or not pixels[mask].any():
         return np.nan
-    laplacian = ndi.laplace(pixels.astype(np.float64))[inner]
-    return float(laplacian.var() / pixels[mask].mean() ** 2)
+    colours = [np.indices((side_px, side_px)).sum(0) % 2 == colour for colour in (0, 1)]
+    means = [blocks(pixels.astype(np.float64))[:, :, colour].mean(-1) for colour in colours]
+    first, second = (ndi.laplace(mean)[counted] for mean in means)
+    covariance = (first * second).mean() - first.mean() * second.mean()
+    return float(max(covariance, 0) / pixels[mask].mean() ** 2)
 
 
 def blobs(seed: int, shape: tuple[int, int] = (90, 110)) -> Labels:
@@ -66,8 +78,10 @@ def test_ragged_touching_nuclei_at_borders_measure_as_scipy_measures_them(dtype:
     found, known = measured(pixels, labels), np.unique(labels[labels > 0])
     background = [expected_background(pixels, labels, label) for label in known]
     np.testing.assert_array_equal(found["background_intensity"], np.array(background, np.float32))
-    sharpness = [expected_sharpness(pixels, labels, label) for label in known]
-    np.testing.assert_allclose(found["sharpness"], sharpness, rtol=1e-6)
+    for side_px in (2, 3, 4):
+        sharpness = [expected_sharpness(pixels, labels, label, side_px) for label in known]
+        found_there = measured(pixels, labels, float(side_px))["sharpness"]
+        np.testing.assert_allclose(found_there, sharpness, rtol=1e-6, atol=1e-12)
     largest = [np.count_nonzero(pixels[labels == label] == np.iinfo(dtype).max) for label in known]
     assert found["saturated_px"].tolist() == largest
 
@@ -86,11 +100,33 @@ def test_labels_of_any_shape_measure_as_scipy_measures_them(labels: Labels, pixe
         np.testing.assert_allclose(found["sharpness"][place], expected, rtol=1e-6, atol=1e-12)
 
 
-def test_a_row_longer_than_what_adds_up_in_32_bits_is_exact() -> None:
-    pixels = np.zeros((3, 9000), np.uint8)
-    pixels[:, ::2] = 255
-    pixels[0], pixels[2] = 255 - pixels[0], 255 - pixels[2]
-    assert measured(pixels, np.ones((3, 9000), np.uint8))["sharpness"][0] == pytest.approx(1020**2 / 127.5**2)
+def test_blocks_of_the_lightest_pixels_are_exact_at_the_finest_scale() -> None:
+    """A chessboard of blocks of 40 px: its Laplacian is 4 times 65535, up and down."""
+    pixels = (np.indices((400, 440)) // 40).sum(0) % 2 * np.uint16(65535)
+    found = measured(pixels.astype(np.uint16), np.ones((400, 440), np.uint8), 40.0)["sharpness"]
+    assert found[0] == pytest.approx(4.0**2 / 0.5**2)
+
+
+@pytest.mark.parametrize(("pixels_per_um", "side_px"), [(8.0453, 8), (4.4, 4), (2.0, 2), (0.5, 2)])
+def test_blocks_are_a_micrometre_wide_but_at_least_two_pixels(pixels_per_um: float, side_px: int) -> None:
+    assert block_px(pixels_per_um) == side_px
+
+
+def test_neither_noise_nor_exposure_nor_a_shift_make_a_nucleus_sharper() -> None:
+    rng, inside = np.random.default_rng(0), np.ones((96, 96), np.uint8)
+    shown = 1000 + 100 * np.kron(rng.standard_normal((24, 24)), np.ones((4, 4)))
+    taken = [
+        np.abs(gain * shown + noise * rng.standard_normal(shown.shape)) for gain, noise in ((1, 0), (5, 0), (1, 200))
+    ]
+    clean, longer, noisy = (measured(one.astype(np.uint16), inside, 4.0)["sharpness"][0] for one in taken)
+    assert longer == pytest.approx(clean, rel=0.01)
+    assert noisy == pytest.approx(clean, rel=0.3)  # the noise alone would be 1.25 times as much as the nucleus
+    assert clean == pytest.approx(20 * 0.1**2, rel=0.3)
+    there = np.zeros((120, 120), np.uint8)
+    there[11:107, 9:105] = 1
+    moved = np.full(there.shape, 7, np.uint16)
+    moved[11:107, 9:105] = taken[0].astype(np.uint16)
+    assert measured(moved, there, 4.0)["sharpness"][0] == clean
 
 
 def test_the_median_of_an_even_number_of_pixels_lies_between_the_two_in_the_middle() -> None:
@@ -130,26 +166,20 @@ def area_under_curve(bad: npt.NDArray[Any], good: npt.NDArray[Any]) -> float:
     return float((bad[:, None] > good).mean() + 0.5 * (bad[:, None] == good).mean())
 
 
-@pytest.mark.parametrize("camera_top", [255, 4095])
-def test_planted_faults_stand_out(camera_top: int) -> None:
-    image = simulate_image(0, size_px=2500, seed=1)
-    light, labels = image.pixels.astype(np.float64) * (camera_top // 255), image.labels
-    numbers = np.unique(labels[labels > 0])
-    kind_of = np.zeros(numbers.max() + 1, np.int64)
-    kind_of[numbers] = np.random.default_rng(0).integers(1, 7, len(numbers))
-    mean_of = np.zeros(len(kind_of))
-    mean_of[numbers] = ndi.mean(light, labels, numbers)
-    kind, mean = kind_of[labels], mean_of[labels]
-    light[kind == 1] = ndi.gaussian_filter(light, 1)[kind == 1]
-    light[kind == 2] *= camera_top / mean[kind == 2]
-    light[kind == 3] = mean[kind == 3]
-    pixels = light.clip(0, camera_top).round().astype(np.uint8 if camera_top == 255 else np.uint16)
-    found, kinds = measured(pixels, labels), kind_of[numbers]
-    regions = regions_from_runs(runs_from_array(labels))
-    std = sum_intensities(pixels, regions).columns()["std_intensity"]
-    good = kinds > 3
-    assert min(np.bincount(kinds)[1:4]) >= 5
-    assert area_under_curve(-found["sharpness"][kinds == 1], -found["sharpness"][good]) >= 0.98
-    saturated = found["saturated_px"] / regions.area_px
-    assert area_under_curve(saturated[kinds == 2], saturated[good]) >= 0.98
-    assert area_under_curve(-std[kinds == 3], -std[good]) >= 0.98
+@pytest.mark.parametrize(("like", "size_px"), [(Like.oil_100x, 2500), (Like.air_20x, 1000)])
+def test_planted_faults_stand_out(like: Like, size_px: int) -> None:
+    parts = []
+    for index in (0, 1, 2):
+        image = simulate_image(index, size_px=size_px, seed=1, faults=0.25, **like.parameters())
+        regions = regions_from_runs(runs_from_array(image.labels))
+        sums = sum_intensities(image.pixels, regions)
+        found = quality_columns(image.pixels, regions, sums, image.truth.pixels_per_um) | sums.columns()
+        saturated = found["saturated_px"] / regions.area_px
+        faults = [nucleus.fault for nucleus in image.truth.nuclei]
+        parts.append((np.array(faults), -found["sharpness"], saturated, -found["std_intensity"]))
+    fault, blur, saturated, evenness = map(np.concatenate, zip(*parts, strict=True))
+    known = np.isfinite(blur)
+    for word, measure in (("blurred", blur), ("saturated", saturated), ("blank", evenness)):
+        bad = (fault == word) & known
+        assert bad.sum() >= 10
+        assert area_under_curve(measure[bad], measure[(fault == "") & known]) >= 0.98

@@ -11,6 +11,7 @@ from PIL import Image
 from builder.segment.options import OverlayLook, OverlayStyle
 from builder.segment.overlay import Overlay, draw, edges, parse_region, write_overlay
 from nucleusnet_core.errors import InputMaskError, OutputError, UsageError
+from nucleusnet_core.inputs.channels import ChannelOptions
 from nucleusnet_core.pictures.label_colours import colours_of
 from tests.builder.commands import nucleusnet
 
@@ -114,3 +115,16 @@ def test_the_command_writes_and_never_replaces_unasked(pair: tuple[Path, Path], 
     assert again.returncode == 2
     assert again.stderr == "nucleusnet: --out: o.png exists; pass --overwrite to replace it.\n"
     assert nucleusnet(*arguments, "--overwrite", cwd=tmp_path).returncode == 0
+
+
+def test_one_channel_of_several_is_shown(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    image, mask = pair
+    pixels = tifffile.imread(image)
+    planes = tmp_path / "planes.ome.tif"
+    names = {"axes": "CYX", "Channel": {"Name": ["Actin", "DAPI"]}}
+    tifffile.imwrite(planes, np.stack([255 - pixels, pixels]), ome=True, metadata=names)
+    write_overlay(image, mask, tmp_path / "alone.png")
+    write_overlay(planes, mask, tmp_path / "one.png", channels=ChannelOptions.of_text(None, "dapi"))
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "alone.png").read_bytes()
+    with pytest.raises(UsageError, match="the images have the channels actin, dapi"):
+        write_overlay(planes, mask, tmp_path / "asked.png")

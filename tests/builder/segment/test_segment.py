@@ -27,6 +27,7 @@ from nucleusnet_core.errors import (
     UsageError,
     WeightsError,
 )
+from nucleusnet_core.inputs.channels import ALL_CHANNELS, ChannelOptions, Channels, find_one_channel
 from nucleusnet_core.inputs.images import read_image
 from nucleusnet_core.inputs.masks import LabelRuns, read_label_runs, runs_from_array
 from nucleusnet_core.inputs.pairs import FindOptions, find_sources
@@ -337,3 +338,38 @@ def test_the_command_without_a_model_says_what_it_lacks(tmp_path: Path) -> None:
     done = nucleusnet("segment", ".", cwd=tmp_path)
     assert done.returncode == 2
     assert "Give --model FILE to segment, or --compare TRUTH to score masks" in done.stderr
+
+
+def test_the_channel_that_shows_the_nuclei_is_segmented(folder: Path, tmp_path: Path, weights: WeightsFile) -> None:
+    alone = segment_image(task(folder, "a", weights))
+    pixels = tifffile.imread(folder / "a.tif")
+    planes = np.stack([np.random.default_rng(0).integers(0, 255, pixels.shape).astype(np.uint8), pixels])
+    several = tmp_path / "several"
+    several.mkdir()
+    names = {"axes": "CYX", "Channel": {"Name": ["Actin", "DAPI"]}}
+    tifffile.imwrite(several / "a.ome.tif", planes, ome=True, metadata=names)
+    channels = find_one_channel([several / "a.ome.tif"], ChannelOptions.of_text(None, "DAPI"))
+    one = task(several, "a", weights)
+    one = replace(one, image_path=several / "a.ome.tif", parameters=replace(one.parameters, channels=channels))
+    receipt = segment_image(one)
+    assert (receipt.rois, receipt.mask_sha256) == (alone.rois, alone.mask_sha256)
+    assert (there := finished(one)) is not None
+    assert there.mask_sha256 == receipt.mask_sha256
+    assert (
+        finished(replace(one, parameters=replace(one.parameters, channels=Channels(("actin",), channels.planes))))
+        is None
+    )
+    with pytest.raises(UsageError, match=r"the images have the channels actin, dapi; pass --channel with the one"):
+        find_one_channel([several / "a.ome.tif"], ALL_CHANNELS)
+
+
+def test_files_of_one_channel_are_found_by_their_names(tmp_path: Path) -> None:
+    for name in ("f1_dapi", "f1_actin", "f2_dapi", "f2_actin"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.zeros((20, 20), np.uint8))
+    pattern = re.compile(r"(?P<run>\w+)_(?P<channel>\w+)")
+    images, failures = find_images(tmp_path, recursive=False, pattern=pattern, channel="dapi")
+    assert (list(images), failures) == (["f1_dapi", "f2_dapi"], [])
+    with pytest.raises(UsageError, match=r"no image has a channel cy5; the channels are actin, dapi"):
+        find_images(tmp_path, recursive=False, pattern=pattern, channel="cy5")
+    with pytest.raises(UsageError, match="belong together"):
+        find_images(tmp_path, recursive=False, pattern=re.compile(r"(?P<run>\w+)"), channel="dapi")

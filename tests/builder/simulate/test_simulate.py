@@ -61,7 +61,31 @@ def test_pixels_are_the_same_for_the_same_seed_and_index_only() -> None:
 def test_images_of_100x_stay_the_same_to_the_byte() -> None:
     image = simulate_image(0, size_px=900, seed=5)
     data = image.pixels.tobytes() + image.labels.tobytes() + image.truth.to_json()
-    assert hashlib.sha256(data).hexdigest() == "248233b7348479522a7f65b5405ad03b068d34dc67e67ccaaf4e04a75cf1fdaa"
+    assert hashlib.sha256(data).hexdigest() == "9f9f7aa689ab90e3b66dc8661defe6fb08a0613f6743d78bf34231467bd59185"
+
+
+def test_faults_are_planted_in_some_nuclei_and_the_others_stay() -> None:
+    sound, faulty = (simulate_image(1, size_px=1500, seed=2, faults=share) for share in (0.0, 0.4))
+    assert '"fault"' not in sound.truth.to_json().decode()
+    said = json.loads(faulty.truth.to_json())
+    assert "faults" not in said
+    faults = Counter(nucleus["fault"] for nucleus in said["nuclei"])
+    assert set(faults) == {"", "blurred", "saturated", "debris", "merged", "blank", "cut"}
+    assert {nucleus.fault for nucleus in faulty.truth.nuclei if nucleus.touches_border} >= {"cut"}
+    same = {nucleus.bbox: nucleus for nucleus in sound.truth.nuclei}
+    for nucleus in faulty.truth.nuclei:
+        y0, x0, y1, x1 = nucleus.bbox
+        inside = faulty.labels[y0:y1, x0:x1] == nucleus.label
+        seen, before = (image.pixels[y0:y1, x0:x1][inside].astype(int) for image in (faulty, sound))
+        if nucleus.fault in ("", "cut"):
+            assert same[nucleus.bbox].area_px == nucleus.area_px == inside.sum()
+            assert np.median(np.abs(seen - before)) <= 6  # neighbours may glow into it
+        if nucleus.fault == "blank":
+            assert len(set(seen)) == 1
+        if nucleus.fault == "saturated":
+            assert np.median(seen) == 255
+        if nucleus.fault == "merged":
+            assert nucleus.bbox not in same
 
 
 def test_images_like_20x_show_hundreds_of_small_nuclei() -> None:

@@ -1,8 +1,10 @@
 """What the worker processes of the engine's tests do."""
 
+import logging
 import os
 import signal
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -80,4 +82,23 @@ def note_process_and_sleep(task: tuple[int, Path]) -> int:
     number, folder = task
     (folder / f"{os.getpid()}.started").touch()
     time.sleep(600)
+    return number
+
+
+def hang_at_two(task: tuple[int, float, Path]) -> int:
+    """Task 2 never ends; the others take a while, and note that they began."""
+    number, seconds, folder = task
+    (folder / f"{number}.{time.monotonic_ns()}").touch()
+    if number == 2:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        while True:
+            pass
+    time.sleep(seconds)
+    return number
+
+
+def log_of_libraries(number: int) -> int:
+    """Say something as a library does, and warn."""
+    logging.getLogger("somelibrary").warning("library says %d", number)
+    warnings.warn(f"warning {number}", stacklevel=1)
     return number

@@ -20,6 +20,7 @@ from nucleusnet_core.pictures.contact_sheet import (
     shrunk,
     write_sheet,
 )
+from nucleusnet_core.pictures.outlines import COLOUR, outlines_of
 
 
 @pytest.mark.parametrize(
@@ -115,3 +116,29 @@ def test_a_sheet_that_cannot_be_written_says_where(tmp_path: Path) -> None:
         OutputError, match=r"sheet\.png cannot be written \(No such file or directory\); .* another --out"
     ):
         write_sheet(tmp_path / "missing" / "sheet.png", sheet)
+
+
+def test_outlines_follow_the_masks_at_the_size_of_the_tiles() -> None:
+    mask = np.zeros((64, 64), np.bool_)
+    mask[16:48, 24:64] = True
+    (same,), (small,) = outlines_of([mask], 64), outlines_of([mask], 32)
+    rows, columns = np.nonzero(same)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (16, 47, 24, 63)
+    assert same.sum() == 2 * 40 + 2 * 30  # as at the border of the tile, so at that of the mask
+    assert small.sum() == 2 * 20 + 2 * 14
+    assert not outlines_of([np.zeros((8, 8), np.bool_)], 32).any()
+
+
+def test_outlines_are_drawn_over_the_nuclei_they_belong_to() -> None:
+    grid = sheet_grid(3)
+    tiles = np.full((3, grid.tile_px, grid.tile_px), 50, np.float32)
+    masks = np.zeros(tiles.shape, np.bool_)
+    masks[1, 30:90, 40:200] = True
+    outlines = outlines_of(masks, grid.tile_px)
+    sheet = draw_sheet(tiles, caption=["three"], tile_um=None, outlines=outlines)
+    assert sheet.mode == "RGB"
+    yellow = (np.asarray(sheet) == COLOUR).all(axis=2)
+    assert yellow.sum() == outlines.sum() == 2 * 160 + 2 * 58
+    margin = (sheet.width - max(grid.width_px, grid.columns * grid.tile_px)) // 2
+    rows, columns = np.nonzero(yellow)
+    assert (rows.min() - margin, columns.min() - margin) == (30, grid.tile_px + 40)

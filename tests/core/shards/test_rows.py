@@ -19,8 +19,10 @@ from nucleusnet_core.errors import CorruptDataError, DatasetNotFoundError, Selec
 from nucleusnet_core.sampling.draw import sample_table
 from nucleusnet_core.shards import rows as fetch
 from nucleusnet_core.shards.rows import Picks, ReadReport, fetch_rows
+from nucleusnet_core.shards.tables import read_row_group
 from nucleusnet_dataset import features
 from tests.dataset_folder import write_dataset_folder
+from tests.page_damage import change_values
 
 SPLITS = {"train": 2500, "test": 40}
 SHARD_ROWS = 600
@@ -215,3 +217,24 @@ def test_shards_with_different_columns_are_refused(copied: Path) -> None:
         CorruptDataError, match=r"train-00001-of-00005\.parquet has other columns than data/train-00000"
     ):
         fetch_rows(opened, train(opened, [0, 700]), ["label"])
+
+
+@pytest.mark.parametrize("column", ["image.bytes", "mask.bytes", "label", "nucleus_id"])
+def test_values_that_changed_are_seen_by_the_checksum_of_their_page(copied: Path, column: str) -> None:
+    opened = open_dataset(copied)
+    entry = opened.shards("default", "train")[0]
+    change_values(copied / entry.path, 1, column)
+    names = [column.split(".", maxsplit=1)[0]]
+    message = f"{entry.path}: row groups 1 to 1 cannot be decoded .*CRC"
+    with pytest.raises(CorruptDataError, match=message):
+        fetch_rows(opened, train(opened, [256]), names)
+    assert fetch_rows(opened, train(opened, [255]), names)[0].num_rows == 1
+
+
+def test_a_whole_row_group_is_held_against_its_checksums_too(copied: Path) -> None:
+    opened = open_dataset(copied)
+    entry = opened.shards("default", "train")[0]
+    change_values(copied / entry.path, 1, "area_px")
+    assert read_row_group(opened, entry, 0).num_rows == 256
+    with pytest.raises(CorruptDataError, match=f"{entry.path}.*CRC"):
+        read_row_group(opened, entry, 1)

@@ -18,30 +18,35 @@ WORDS = pa.chunked_array([[["dim"], [], ["saturated", "dim"]], [["cut"], ["satur
 @pytest.mark.parametrize(
     ("without", "only", "rows"),
     [
-        ((), None, [0, 1, 2, 3, 4]),
-        (("dim",), None, [1, 3, 4]),
-        (("dim", "cut"), None, [1, 4]),
-        ((), "saturated", [2, 4]),
-        (("dim",), "saturated", [4]),
-        (("blank",), None, [0, 1, 2, 3, 4]),
-        ((), "blank", []),
+        ((), (), [0, 1, 2, 3, 4]),
+        (("dim",), (), [1, 3, 4]),
+        (("dim", "cut"), (), [1, 4]),
+        ((), ("saturated",), [2, 4]),
+        ((), ("saturated", "cut"), [2, 3, 4]),
+        (("dim",), ("saturated",), [4]),
+        (("blank",), (), [0, 1, 2, 3, 4]),
+        ((), ("blank",), []),
     ],
 )
-def test_rows_are_chosen_by_their_words(without: tuple[str, ...], only: str | None, rows: list[int]) -> None:
+def test_rows_are_chosen_by_their_words(without: tuple[str, ...], only: tuple[str, ...], rows: list[int]) -> None:
     assert WarningFilter(without, only).chosen(WORDS).tolist() == rows
 
 
 def test_a_choice_is_said_in_words() -> None:
-    assert str(WarningFilter(("dim", "cut"), "saturated")) == "with saturated and without dim or cut"
+    assert (
+        str(WarningFilter(("dim", "cut"), ("saturated", "blank"))) == "with saturated or blank and without dim or cut"
+    )
     assert not WarningFilter()
-    assert WarningFilter(only="dim")
+    assert WarningFilter(only=("dim",))
 
 
 def test_words_that_are_no_warnings_are_refused() -> None:
     with pytest.raises(UsageError, match=r"^--without: there is no warning 'dark'; choose of blank, saturated, "):
         WarningFilter(("dim", "dark"))
+    with pytest.raises(UsageError, match=r"^--only: there is no warning 'blured'; did you mean blurred\?$"):
+        WarningFilter(only=("blured",))
     with pytest.raises(UsageError, match=r"^--only and --without both name dim; give it to one of them\.$"):
-        WarningFilter(("dim",), "dim")
+        WarningFilter(("dim",), ("dim",))
 
 
 def test_row_numbers_count_through_the_splits(tmp_path: Path) -> None:
@@ -52,7 +57,7 @@ def test_row_numbers_count_through_the_splits(tmp_path: Path) -> None:
     found = WarningFilter(("saturated",)).rows(open_dataset(tmp_path), ["train", "test"])
     assert found.tolist() == [row for row, said in enumerate(words) if "saturated" not in said]
     with pytest.raises(SelectionError, match=r"^No nucleus of train is with blank; ask for other warnings\.$"):
-        WarningFilter(only="blank").rows(open_dataset(tmp_path), ["train"])
+        WarningFilter(only=("blank",)).rows(open_dataset(tmp_path), ["train"])
 
 
 def test_a_dataset_without_warnings_is_named(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from nucleusnet_core.files.atomic import replace_folder
 from nucleusnet_core.terminal.command import with_exit_codes
 from tests.root import ROOT
 
@@ -104,16 +103,3 @@ def test_output_on_a_full_disk_is_one_message(tmp_path: Path) -> None:
         )
     assert done.returncode == 1
     assert done.stderr == ("nucleusnet: the output cannot be written (No space left on device); check where it goes.\n")
-
-
-def test_a_folder_takes_the_place_of_another_and_leaves_it_when_it_cannot(tmp_path: Path) -> None:
-    place, aside = tmp_path / "place", tmp_path / "aside"
-    for name in ("first", "second"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / name).touch()
-        replace_folder(tmp_path / name, place, aside=aside)
-        assert [path.name for path in place.iterdir()] == [name]
-    with pytest.raises(FileNotFoundError):
-        replace_folder(tmp_path / "missing", place, aside=aside)
-    assert [path.name for path in place.iterdir()] == ["second"]
-    assert [path.name for path in tmp_path.iterdir()] == ["place"]
