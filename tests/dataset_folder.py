@@ -1,6 +1,5 @@
 """Small dataset folders for tests, written row by row without the builder, in the published layout."""
 
-import hashlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from nucleusnet_core.contract import VERSION, WARNING_THRESHOLDS, image_columns
 from nucleusnet_core.manifest import Manifest, ShardEntry
 from nucleusnet_core.orders import keyed_hash
 from nucleusnet_dataset import features
+from tests.shard_facts import facts_of
 
 TEXTURE = (60 + np.add.outer(np.arange(256) ** 2, np.arange(256) * 7) % 97).astype(np.uint8)
 RUNS_OF = {"train": range(1, 9), "validation": range(9, 10), "test": range(10, 11)}
@@ -195,9 +195,7 @@ def _write_shard(
         split=split,
         path=path,
         rows=len(table),
-        bytes=len(data),
-        footer_bytes=int.from_bytes(data[-8:-4], "little") + 8,
-        sha256=hashlib.sha256(data).hexdigest(),
+        **facts_of(data),
     )
 
 

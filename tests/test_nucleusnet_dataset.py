@@ -18,6 +18,7 @@ from nucleusnet_core.errors import CorruptDataError, DatasetNotFoundError, Nucle
 from nucleusnet_core.manifest import Manifest
 from nucleusnet_dataset import CITATION, DESCRIPTION, NucleusNet, dataset_info, features, sample
 from tests.dataset_folder import nucleus_mask, nucleus_pixels, write_dataset_folder
+from tests.shard_facts import facts_of
 
 SPLITS = {"train": 300, "validation": 40, "test": 30}
 
@@ -227,7 +228,7 @@ def replaced(folder: Path, name: str, table: Any) -> None:
     data = (folder / name).read_bytes()
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     entry = next(shard for shard in manifest["shards"] if shard["path"] == name)
-    entry |= {"bytes": len(data), "footer_bytes": int.from_bytes(data[-8:-4], "little") + 8}
+    entry |= facts_of(data)
     (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
 
 

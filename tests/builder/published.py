@@ -18,6 +18,7 @@ from nucleusnet_core.storage.retries import RetryPolicy
 from nucleusnet_core.terminal.progress import NoProgress, Progress
 from tests.hub.server import Hub, client_environment
 from tests.root import ROOT
+from tests.shard_facts import facts_of
 
 REPO = "user/nucleusnet"
 IMPATIENT = RetryPolicy(
@@ -130,12 +131,7 @@ def reseal(folder: Path, **changes: Any) -> None:
     shards = []
     for shard in changes.pop("shards", manifest.shards):
         data = (folder / shard.path).read_bytes()
-        facts = {
-            "bytes": len(data),
-            "footer_bytes": int.from_bytes(data[-8:-4], "little") + 8,
-            "sha256": hashlib.sha256(data).hexdigest(),
-        }
-        shards.append(dataclasses.replace(shard, **facts))
+        shards.append(dataclasses.replace(shard, **facts_of(data)))
     content = json.loads(dataclasses.replace(manifest, shards=shards).to_json())
     (folder / "manifest.json").write_text(json.dumps(content | changes))
     write_sums(folder)

@@ -1,15 +1,14 @@
 """Damages to a dataset folder that the loaders have to name."""
 
 import dataclasses
-import hashlib
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nucleusnet_core.contract import MANIFEST_NAME
 from nucleusnet_core.manifest import Manifest
+from tests.shard_facts import facts_of
 
 
 def replace_cell(folder: Path, path: str, row: int, cell: bytes | None) -> None:
@@ -30,10 +29,6 @@ def state_facts(folder: Path, path: str) -> None:
     """Have the manifest say what a shard is now."""
     manifest = Manifest.from_json((folder / MANIFEST_NAME).read_bytes())
     data = (folder / path).read_bytes()
-    facts: dict[str, Any] = {
-        "bytes": len(data),
-        "footer_bytes": int.from_bytes(data[-8:-4], "little") + 8,
-        "sha256": hashlib.sha256(data).hexdigest(),
-    }
+    facts = facts_of(data)
     shards = [dataclasses.replace(entry, **facts) if entry.path == path else entry for entry in manifest.shards]
     (folder / MANIFEST_NAME).write_bytes(dataclasses.replace(manifest, shards=shards).to_json())

@@ -26,6 +26,7 @@ from tests.browser.conftest import Serve, running
 from tests.chromium import NewTab, Tab
 from tests.dataset_folder import nucleus_mask, nucleus_pixels, write_dataset_folder
 from tests.range_server import serve as serve_ranges
+from tests.shard_facts import facts_of
 
 TILES = "#sheet > .tile"
 FEW = "split=train&n=40&seed=7"
@@ -563,7 +564,7 @@ def test_a_damaged_cell_is_marked_and_all_others_are_shown(tab: NewTab, tmp_path
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     (listed,) = [entry for entry in manifest["shards"] if entry["config"] == "default"]
     data = shard.read_bytes()
-    listed |= {"bytes": len(data), "footer_bytes": int.from_bytes(data[-8:-4], "little") + 8}
+    listed |= facts_of(data)
     (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
     with serve(folder) as server:
         looked = tab()

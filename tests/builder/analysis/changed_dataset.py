@@ -7,6 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests.shard_facts import facts_of
+
 
 def change_column(folder: Path, path: str, column: str, first_values: Sequence[object]) -> None:
     """Change the first values of a column of one Parquet file of a dataset folder, and make its manifest fit."""
@@ -18,5 +20,5 @@ def change_column(folder: Path, path: str, column: str, first_values: Sequence[o
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     data = (folder / path).read_bytes()
     entry = next(shard for shard in manifest["shards"] if shard["path"] == path)
-    entry |= {"bytes": len(data), "footer_bytes": int.from_bytes(data[-8:-4], "little") + 8}
+    entry |= facts_of(data)
     (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")

@@ -1,6 +1,7 @@
 """Nuclei chosen by their warnings."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from nucleusnet_core.dataset import open_dataset
 from nucleusnet_core.errors import SelectionError, UsageError
 from nucleusnet_core.shards.warning_filter import WarningFilter
 from tests.dataset_folder import write_dataset_folder
+from tests.shard_facts import facts_of
 
 WORDS = pa.chunked_array([[["dim"], [], ["saturated", "dim"]], [["cut"], ["saturated"]]], pa.list_(pa.string()))
 
@@ -67,10 +69,7 @@ def test_a_dataset_without_warnings_is_named(tmp_path: Path) -> None:
     path = tmp_path / "old" / entry.path
     pq.write_table(pq.read_table(path).drop_columns("warnings"), path)
     data = path.read_bytes()
-    text = (tmp_path / "old" / "manifest.json").read_text("utf-8")
-    text = text.replace(f'"bytes": {entry.bytes}', f'"bytes": {len(data)}')
-    footer_bytes = int.from_bytes(data[-8:-4], "little") + 8
-    text = text.replace(f'"footer_bytes": {entry.footer_bytes}', f'"footer_bytes": {footer_bytes}')
-    (tmp_path / "old" / "manifest.json").write_text(text, "utf-8")
+    shards = [replace(one, **facts_of(data)) if one.path == entry.path else one for one in manifest.shards]
+    (tmp_path / "old" / "manifest.json").write_bytes(replace(manifest, shards=shards).to_json())
     with pytest.raises(SelectionError, match="states no warnings of nuclei, as it was built by an older nucleusnet; "):
         WarningFilter(("dim",)).rows(open_dataset(tmp_path / "old"), ["train"])
