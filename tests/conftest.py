@@ -25,6 +25,7 @@ SLOW = (
     "fuzz",
     "hub",
     "loaders/test_bad_input.py",
+    "loaders/test_built_channels.py",
     "loaders/test_distributed.py",
     "loaders/test_exit.py",
     "loaders/test_network.py",
