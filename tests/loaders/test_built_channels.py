@@ -21,6 +21,7 @@ from loaders import sample_loader, train_loader
 from nucleusnet_core.inputs.channels import ChannelOptions
 from tests.builder.build.test_any_lab import field
 from tests.builder.commands import nucleusnet
+from tests.loaders.damage import state_facts
 from tests.range_server import serve
 
 NAMES = ("dapi", "actin", "golgi", "tubulin")
@@ -137,5 +138,6 @@ def test_a_damaged_cell_of_a_further_channel_is_found(folder: Path, tmp_path: Pa
     field_of = table.schema.field(place)
     changed = table.set_column(place, field_of, [pa.array(cells, field_of.type)])
     pq.write_table(changed, shard)
+    state_facts(damaged, f"data/{shard.name}")
     problems = [problem for problem in verify(damaged).problems if "image_golgi" in problem.where]
     assert [problem.where for problem in problems] == [f"data/{shard.name}, row 5, column image_golgi"]
