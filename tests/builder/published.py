@@ -17,6 +17,7 @@ from nucleusnet_core.manifest import Manifest
 from nucleusnet_core.storage.retries import RetryPolicy
 from nucleusnet_core.terminal.progress import NoProgress, Progress
 from tests.hub.server import Hub, client_environment
+from tests.hub.storage_api import is_large
 from tests.root import ROOT
 
 REPO = "user/nucleusnet"
@@ -100,7 +101,7 @@ def published_as(folder: Path) -> dict[str, str]:
     found = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         data, name = path.read_bytes(), path.relative_to(folder).as_posix()
-        large = name.endswith(".parquet") or len(data) >= 20_000
+        large = is_large(name, len(data))
         git = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
         found[name] = hashlib.sha256(data).hexdigest() if large else git
     return found
@@ -109,7 +110,7 @@ def published_as(folder: Path) -> dict[str, str]:
 def large_bytes(folder: Path) -> int:
     """Bytes that have to be sent to the storage of large objects."""
     files = [path for path in folder.rglob("*") if path.is_file()]
-    return sum(path.stat().st_size for path in files if path.suffix == ".parquet" or path.stat().st_size >= 20_000)
+    return sum(path.stat().st_size for path in files if is_large(path.name, path.stat().st_size))
 
 
 def write_sums(folder: Path) -> None:

@@ -9,6 +9,12 @@ from tests.hub.handler import REPO, HubHandler, route
 from tests.hub.repository import RefusedError
 
 LARGE_FROM = 20_000
+LARGE_CARD_FROM = 10_000_000
+
+
+def is_large(path: str, size: int) -> bool:
+    """Whether a file goes to the storage of large objects; a card stays a file that git shows, as on the real Hub."""
+    return path.endswith(".parquet") or size >= (LARGE_CARD_FROM if path.endswith(".md") else LARGE_FROM)
 
 
 class StorageApi(HubHandler):
@@ -19,7 +25,7 @@ class StorageApi(HubHandler):
         files = self.writable(name).at(revision).files
         answers = []
         for wanted in json.loads(self.body)["files"]:
-            large = wanted["path"].endswith(".parquet") or wanted["size"] >= LARGE_FROM
+            large = is_large(wanted["path"], wanted["size"])
             known = files.get(wanted["path"])
             answers.append(
                 {
