@@ -216,7 +216,7 @@ def make_pieces(
             tasks,
             make_executor=workers.make_executor,
             workers=workers.count,
-            seconds=lambda task: seconds_for(task.source.image_path, task.source.mask_path),
+            seconds=lambda task: seconds_for(*source_files(task.source)),
         ),
         name=lambda task: task.source.stem,
         nuclei=lambda receipt: receipt.kept,

@@ -71,7 +71,7 @@ def read_stored_planes(path: Path) -> StoredPlanes:
         with (
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
             memoryview(mapped) as data,
-            opened_tiff(data, path.name, IMAGE) as tiff,
+            opened_tiff(data, path.name, IMAGE) as (tiff, _),
         ):
             return _stored(tiff, _image_series(tiff, path.name), path.name)
 
@@ -92,7 +92,7 @@ def decode_planes(
         InputImageError: unreadable, not written to its end, above 60,000 px a side, of another type than uint8 or
             uint16, or with another number of planes.
     """
-    with opened_tiff(data, name, IMAGE) as tiff:
+    with opened_tiff(data, name, IMAGE) as (tiff, _):
         series = _image_series(tiff, name)
         stored, page = _stored(tiff, series, name), series.keyframe
         if stored.count != count:

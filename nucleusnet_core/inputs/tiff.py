@@ -110,8 +110,8 @@ def open_page(data: bytes | memoryview, name: str, kind: FileKind) -> Iterator[t
         InputImageError: it is an image and unreadable, or not one plane; also for any error while it is open.
         InputMaskError: it is a mask and so.
     """
-    with opened_tiff(data, name, kind) as tiff:
-        page = _full_page(tiff, _count_pages(data, name, kind), name, kind)
+    with opened_tiff(data, name, kind) as (tiff, pages):
+        page = _full_page(tiff, pages, name, kind)
         if page.samplesperpixel != 1 or math.prod(page.shape) != page.imagelength * page.imagewidth:
             raise kind.error(f"{name} has shape {page.shape}, so several channels or colours; {kind.one_plane}.")
         check_sides(page.imagelength, page.imagewidth, name, kind)
@@ -120,8 +120,8 @@ def open_page(data: bytes | memoryview, name: str, kind: FileKind) -> Iterator[t
 
 
 @contextlib.contextmanager
-def opened_tiff(data: bytes | memoryview, name: str, kind: FileKind) -> Iterator[tifffile.TiffFile]:
-    """Yield the TIFF file in some bytes, open; its list of pages has an end.
+def opened_tiff(data: bytes | memoryview, name: str, kind: FileKind) -> Iterator[tuple[tifffile.TiffFile, int]]:
+    """Yield the TIFF file in some bytes, open, and the number of its pages, of which the list has an end.
 
     Args:
         data: the whole file.
@@ -133,10 +133,10 @@ def opened_tiff(data: bytes | memoryview, name: str, kind: FileKind) -> Iterator
         InputMaskError: it is a mask and so.
     """
     try:
-        _count_pages(data, name, kind)
+        pages = _count_pages(data, name, kind)
         # Closed at once: tifffile's objects refer to each other, and would keep the bytes in memory for long.
         with said_of(name), BytesAsFile(data) as file, tifffile.TiffFile(file) as tiff:
-            yield tiff
+            yield tiff, pages
     except kind.error:
         raise
     except Exception as error:  # tifffile and imagecodecs raise many types for a damaged file
